@@ -1,0 +1,1 @@
+"""The chip, in Amaranth. Imports golden.spec, never golden's arithmetic."""

@@ -1,0 +1,1 @@
+"""Buses: AXI4 and AXI4-Lite signatures."""

@@ -1,0 +1,1 @@
+"""Registers, sequencer, semaphores, counters."""

@@ -1,0 +1,1 @@
+"""DRAM to chip and back."""

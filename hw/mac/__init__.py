@@ -1,0 +1,1 @@
+"""The AI-MAC: window walk, word fetch, array."""
