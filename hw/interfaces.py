@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 from golden.spec import isa, registers
 
 __all__ = [
-    "ERROR", "REGION", "RETIRE", "BankRead", "RunRead", "WordRead", "entry_layout", "instruction_layout",
+    "ERROR", "REGION", "RETIRE", "BankRead", "RunRead", "WordRead", "entry_layout",
+    "instruction_layout",
     "post_command_layout", "record_layout", "row_layout", "tile_vector_layout", "weight_command",
     "word_write_layout",
 ]
