@@ -1,0 +1,137 @@
+"""Plumbing for ready/valid streams: a small FIFO and a register slice."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Queue", "SkidBuffer"]
+
+
+class Queue(wiring.Component):
+    """First in, first out, in LUT RAM.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Shape of the payload.
+    depth : int
+        Items it can hold, at least 1; any number.
+    registered : bool
+        Put a register between RAM and output, for wide or deep queues on a critical path. It
+        counts as one of the ``depth`` places.
+
+    Members
+    -------
+    i : In(stream of shape)
+    o : Out(stream of shape)
+    level : Out(range(depth + 1))
+        Items held, those at the output included.
+
+    Timing
+    ------
+    From ``i`` to ``o`` 1 cycle, 2 if registered; one item a cycle, also when full only if an item
+    left in an earlier cycle: ``i.ready`` does not depend on ``o.ready``.
+    """
+
+    def __init__(self, *, shape, depth, registered=False):
+        if not isinstance(depth, int) or depth < 1:
+            raise ValueError(f"depth is {depth!r}, accepted is an integer of at least 1")
+        self.shape, self.depth, self.registered = shape, depth, registered
+        super().__init__({
+            "i": In(stream.Signature(shape)),
+            "o": Out(stream.Signature(shape)),
+            "level": Out(range(depth + 1)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.ram = ram = memory.Memory(shape=self.shape, depth=self.depth, init=[])
+        write, read = ram.write_port(), ram.read_port(domain="comb")
+        stored = Signal(range(self.depth + 1))  # items in the RAM
+        push, pop, take = Signal(), Signal(), Signal()  # into the RAM, out of it, out of the queue
+        m.d.comb += [
+            self.i.ready.eq(self.level != self.depth),
+            push.eq(self.i.valid & self.i.ready),
+            take.eq(self.o.valid & self.o.ready),
+            write.en.eq(push),
+            write.data.eq(self.i.payload),
+        ]
+        with m.If(push):
+            m.d.sync += write.addr.eq(self._after(write.addr))
+        with m.If(pop):
+            m.d.sync += read.addr.eq(self._after(read.addr))
+        m.d.sync += [
+            stored.eq(stored + push - pop),
+            self.level.eq(self.level + push - take),
+        ]
+        if self.registered:
+            payload = Signal(self.shape, reset_less=True)
+            valid = Signal()
+            m.d.comb += [
+                self.o.valid.eq(valid),
+                self.o.payload.eq(payload),
+                pop.eq((stored != 0) & (~valid | self.o.ready)),
+            ]
+            with m.If(pop):
+                m.d.sync += [valid.eq(1), payload.eq(read.data)]
+            with m.Elif(self.o.ready):
+                m.d.sync += valid.eq(0)
+        else:
+            m.d.comb += [
+                self.o.valid.eq(stored != 0),
+                self.o.payload.eq(read.data),
+                pop.eq(take),
+            ]
+        return m
+
+    def _after(self, index):
+        """The row after ``index``, wrapping at any depth."""
+        return Mux(index == self.depth - 1, 0, index + 1)
+
+
+class SkidBuffer(wiring.Component):
+    """Register slice: no combinational path between ``i`` and ``o``, in neither direction.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Shape of the payload.
+
+    Members
+    -------
+    i : In(stream of shape)
+    o : Out(stream of shape)
+
+    Timing
+    ------
+    1 cycle from ``i`` to ``o``; one item a cycle; holds two items.
+    """
+
+    def __init__(self, shape):
+        self.shape = shape
+        super().__init__({
+            "i": In(stream.Signature(shape)),
+            "o": Out(stream.Signature(shape)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        head = Signal(self.shape, reset_less=True)
+        spare = Signal(self.shape, reset_less=True)
+        head_valid, spare_valid = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~spare_valid),
+            self.o.valid.eq(head_valid),
+            self.o.payload.eq(head),
+        ]
+        with m.If(~head_valid | self.o.ready):
+            m.d.sync += [head_valid.eq(self.i.valid | spare_valid), spare_valid.eq(0)]
+            with m.If(spare_valid):
+                m.d.sync += head.eq(spare)
+            with m.Else():
+                m.d.sync += head.eq(self.i.payload)
+        with m.Elif(self.i.valid & self.i.ready):
+            m.d.sync += spare_valid.eq(1)
+        with m.If(~spare_valid):
+            m.d.sync += spare.eq(self.i.payload)
+        return m
