@@ -1,0 +1,132 @@
+"""Banks of activation words, with a private port for the array and one that all others share."""
+
+from amaranth.hdl import Assert, Cat, Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In
+
+from hw.interfaces import BankRead, WordRead, word_write_layout
+
+__all__ = ["Scratchpad"]
+
+
+class Scratchpad(wiring.Component):
+    """``config.words`` words of M bytes in ``config.banks`` banks, two ports each.
+
+    The low bits of a word address select the bank; addresses are taken modulo the size, users
+    check ranges. A word must not be read by the array in the cycle in which it is written (the
+    block RAM then gives neither value for sure): semaphores between instructions see to that.
+
+    Parameters
+    ----------
+    config : Config
+    check : bool
+        Assert, in simulation, that no word is read and written in one cycle.
+
+    Members
+    -------
+    array : In(BankRead)
+        Every bank by itself, never waits.
+    post_write, load_write : In(stream of word_write_layout)
+    post_read, store_read : In(WordRead)
+
+    Timing
+    ------
+    Reads: data in the cycle after the transfer. In every bank the shared port belongs, in each
+    cycle, to the first that asks of post_write, post_read, load_write, store_read; clients that
+    ask different banks don't see each other. A written word can be read in the next cycle.
+    """
+
+    def __init__(self, config, *, check=False):
+        self.config, self.check = config, check
+        write = stream.Signature(word_write_layout(config))
+        super().__init__({
+            "array": In(BankRead(config)),
+            "post_write": In(write),
+            "load_write": In(write),
+            "post_read": In(WordRead(config)),
+            "store_read": In(WordRead(config)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        writes = [self.post_write, self.load_write]
+        reads = [self.post_read, self.store_read]
+        # In order of priority: (stream, its word address).
+        clients = [(self.post_write, self.post_write.p.addr),
+                   (self.post_read.addr, self.post_read.addr.p),
+                   (self.load_write, self.load_write.p.addr),
+                   (self.store_read.addr, self.store_read.addr.p)]
+        banks = [self._bank_of(address) for _, address in clients]
+        for index, (port, _) in enumerate(clients):
+            blocked = Cat(earlier.valid & (banks[before] == banks[index])
+                          for before, (earlier, _) in enumerate(clients[:index]))
+            m.d.comb += port.ready.eq(~blocked.any())
+
+        outputs = []
+        for index in range(self.config.banks):
+            asks = [port.valid & (bank == index)
+                    for (port, _), bank in zip(clients, banks, strict=True)]
+            bank = _Bank(self.config, check=self.check)
+            m.submodules[f"bank_{index}"] = bank
+            outputs.append(bank.data)
+            rows = [self._row_of(address) for _, address in clients]
+            m.d.comb += [
+                bank.row.eq(Mux(asks[0], rows[0], Mux(asks[1], rows[1],
+                                                      Mux(asks[2], rows[2], rows[3])))),
+                bank.write.eq(asks[0] | asks[2] & ~asks[1]),
+                bank.write_data.eq(Mux(asks[0], writes[0].p.data, writes[1].p.data)),
+                bank.array_en.eq(self.array.en[index]),
+                bank.array_row.eq(self.array.row[index]),
+                self.array.data[index].eq(bank.array_data),
+            ]
+
+        for read in reads:
+            bank = Signal(self.config.bank_bits)
+            m.d.sync += [
+                read.valid.eq(read.addr.valid & read.addr.ready),
+                bank.eq(self._bank_of(read.addr.p)),
+            ]
+            m.d.comb += read.data.eq(Cat(outputs).word_select(bank, len(read.data)))
+        return m
+
+    def _bank_of(self, address):
+        return address[:self.config.bank_bits]
+
+    def _row_of(self, address):
+        return address[self.config.bank_bits:self.config.address_bits]
+
+
+class _Bank(wiring.Component):
+    """One bank: a read port, and a port that reads unless ``write``, both one cycle."""
+
+    def __init__(self, config, *, check):
+        self.rows, self.check = config.bank_words, check
+        row, word = range(config.bank_words), 8 * config.group
+        self.word = word
+        super().__init__({
+            "array_en": In(1), "array_row": In(row), "array_data": In(word).flip(),
+            "row": In(row), "write": In(1), "write_data": In(word), "data": In(word).flip(),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        # Without the attribute the two read ports are emulated in LUTs where they meet a write.
+        m.submodules.ram = ram = memory.Memory(shape=self.word, depth=self.rows, init=[],
+                                               attrs={"no_rw_check": 1})
+        array, shared, write = ram.read_port(), ram.read_port(), ram.write_port()
+        m.d.comb += [
+            array.en.eq(self.array_en),
+            array.addr.eq(self.array_row),
+            self.array_data.eq(array.data),
+            # One address for both, so that they become one port of a true dual-port block.
+            shared.addr.eq(self.row),
+            write.addr.eq(self.row),
+            shared.en.eq(~self.write),
+            self.data.eq(shared.data),
+            write.en.eq(self.write),
+            write.data.eq(self.write_data),
+        ]
+        if self.check:
+            m.d.sync += Assert(~(self.array_en & self.write & (self.array_row == self.row)),
+                               "a scratchpad word is read and written in one cycle")
+        return m

@@ -1,0 +1,117 @@
+"""Scratchpad: contents, priorities, independence of banks, the check, block RAM count."""
+
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from golden.spec.config import preset
+from hw.mem.scratchpad import Scratchpad
+from tb.pysim import simulate
+from tb.yosys import cells
+
+CONFIGS = {
+    "tiny": preset("tiny"),
+    "base": preset("base", bank_words=16),
+    "one_bank": preset("tiny", banks=1, bank_words=16),
+    "two_banks": preset("tiny", banks=2, bank_words=32, lanes=8, drain=4),
+}
+ORDER = ("post_write", "post_read", "load_write", "store_read")
+
+
+def port_of(dut, name):
+    port = getattr(dut, name)
+    return port.addr if name.endswith("read") else port
+
+
+def address_of(port, name):
+    return port.p if name.endswith("read") else port.p.addr
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("seed", range(2))
+def test_random_traffic(name, seed):
+    """Every cycle: who is served, what is read; against a dictionary and the stated priority."""
+    config, rng = CONFIGS[name], random.Random(seed)
+    dut = Scratchpad(config, check=True)
+    words = min(config.words, 4 * config.banks)  # few, so that clients meet
+
+    async def bench(ctx):
+        stored = dict.fromkeys(range(words), 0)
+        array_data = [0] * config.banks
+        offers, answers = {}, {}
+        for cycle in range(600):
+            where = f"{name} seed {seed} cycle {cycle}"
+            for client in ORDER:
+                port = port_of(dut, client)
+                if client not in offers and rng.random() < 0.6:
+                    offers[client] = rng.randrange(words), rng.getrandbits(8 * config.group)
+                ctx.set(port.valid, client in offers)
+                if client in offers:
+                    address, word = offers[client]
+                    # Bits above the size of the scratchpad are ignored.
+                    beyond = rng.getrandbits(16 - config.address_bits) << config.address_bits
+                    ctx.set(address_of(port, client), address | beyond)
+                    if client.endswith("write"):
+                        ctx.set(port.p.data, word)
+            # Who must be served: the first that asks, in each bank.
+            served = {}
+            for client in ORDER:
+                if client in offers:
+                    served.setdefault(offers[client][0] % config.banks, client)
+            writes = {offers[c][0]: offers[c][1] for c in served.values() if c.endswith("write")}
+            rows = {}
+            for bank in range(config.banks):
+                row = rng.randrange(words // config.banks)
+                enable = rng.random() < 0.6 and row * config.banks + bank not in writes
+                ctx.set(dut.array.en[bank], enable)
+                ctx.set(dut.array.row[bank], row)
+                if enable:
+                    rows[bank] = row
+            for client in ORDER:
+                if client in offers:
+                    ready = ctx.get(port_of(dut, client).ready)
+                    assert ready == (client in served.values()), f"{where}: {client}"
+            for client in ("post_read", "store_read"):
+                valid = ctx.get(getattr(dut, client).valid)
+                assert valid == (client in answers), f"{where}: {client}"
+                if valid:
+                    assert ctx.get(getattr(dut, client).data) == answers[client], where
+            for bank in range(config.banks):
+                assert ctx.get(dut.array.data[bank]) == array_data[bank], where
+            await ctx.tick()
+            answers = {c: stored[offers[c][0]] for c in served.values() if c.endswith("read")}
+            for bank, row in rows.items():
+                array_data[bank] = stored[row * config.banks + bank]
+            stored.update(writes)
+            for client in served.values():
+                del offers[client]
+
+    simulate(dut, bench, cycles=1000)
+
+
+def test_check_fires():
+    """The array reads the word that the load unit writes."""
+    dut = Scratchpad(CONFIGS["tiny"], check=True)
+
+    async def bench(ctx):
+        ctx.set(dut.load_write.payload, {"addr": 4 * 3 + 1, "data": 7})
+        ctx.set(dut.load_write.valid, 1)
+        ctx.set(dut.array.en[1], 1)
+        ctx.set(dut.array.row[1], 2)
+        await ctx.tick()  # another row: fine
+        ctx.set(dut.array.row[1], 3)
+        await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    with pytest.raises(AssertionError, match="read and written in one cycle"):
+        sim.run()
+
+
+def test_block_ram():
+    """A bank of 1024 words of 128 bits is 8 DP16KD, and nothing is emulated."""
+    found = cells(Scratchpad(preset("base", banks=1, bank_words=1024)))
+    assert found["DP16KD"] == 8
+    assert found["TRELLIS_FF"] < 16
