@@ -50,7 +50,18 @@ class Opcode(enum.IntEnum):
 
 
 class Target(enum.IntEnum):
-    """Where a LOAD's data goes."""
+    """Where a LOAD's data goes.
+
+    SCRATCHPAD takes words: byte j of word (i0, i1, i2) of a run is byte p + i2 step2 of the run,
+    p = first + i0 step0 + i1 step1 + j, or ``fill`` where p lies outside [0, row_bytes) or, in
+    the last i0, j is ``tail`` or more. Every byte that isn't fill must lie within the run, and
+    words must follow one another upwards through it.
+
+    WEIGHTS and TABLE take the runs' bytes as they are, in beats of M: address, run_bytes and
+    run_stride must be multiples of M, and the fields after run_stride, ``dst`` of a TABLE
+    excepted, mean nothing. A TABLE's entries follow one another from ``dst``. Runs of WEIGHTS
+    and whole LOADs join to one stream, so an item may lie across them.
+    """
 
     SCRATCHPAD = 0
     WEIGHTS = 1
@@ -58,7 +69,11 @@ class Target(enum.IntEnum):
 
 
 class ArrayMode(enum.IntEnum):
-    """What an accumulator does with each product."""
+    """What an accumulator does with each product.
+
+    SUM adds it (wrapping), MAX keeps the largest, beginning with a pixel's first row. In MAX
+    every entry must have rows: what N = 0 does there is not specified.
+    """
 
     SUM = 0
     MAX = 1
