@@ -5,7 +5,6 @@ Every number is already an integer as the operator uses it: scales are (multipli
 Attributes therefore say everything about an operator but its data.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -121,13 +120,6 @@ class Conv2D(Weighted, Window):
 
     groups: int = 1
 
-    @functools.cached_property
-    def matrices(self) -> np.ndarray:
-        """Kernel as (groups, y * x * I / groups, O / groups)."""
-        outputs = self.kernel.shape[0]
-        split = self.kernel.reshape(self.groups, outputs // self.groups, -1)
-        return np.ascontiguousarray(split.transpose(0, 2, 1))
-
     def shape(self, *inputs: Shape) -> Shape:
         """(1, y, x, O)."""
         (data,) = inputs
@@ -175,11 +167,6 @@ class FullyConnected(Weighted):
     """
 
     keep_dims: bool = False
-
-    @functools.cached_property
-    def matrices(self) -> np.ndarray:
-        """Kernel as (1, I, O)."""
-        return np.ascontiguousarray(self.kernel.T)[np.newaxis]
 
     def shape(self, *inputs: Shape) -> Shape:
         """(rows, O), or (..., O)."""

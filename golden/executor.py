@@ -1,0 +1,125 @@
+"""Runs a graph: what a network means, bit for bit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from golden import attributes
+from golden.graph import Graph, Node
+from golden.ops.convolution import conv2d, depthwise_conv2d, fully_connected
+from golden.ops.elementwise import add, clamp, concat, pad
+from golden.ops.pooling import average_pool, max_pool, mean
+from golden.ops.softmax import softmax
+
+__all__ = ["OPERATORS", "run", "run_node"]
+
+# Samples computed together: enough for long products, few enough to stay in cache.
+CHUNK = 8
+
+
+def _reshape(x: np.ndarray, attrs: attributes.Reshape) -> np.ndarray:
+    """The executor gives every result its shape: nothing left to do."""
+    del attrs
+    return x
+
+
+# Functions of the input arrays, then the attributes.
+OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
+    attributes.Add: add,
+    attributes.AveragePool: average_pool,
+    attributes.Clamp: clamp,
+    attributes.Concat: concat,
+    attributes.Conv2D: conv2d,
+    attributes.DepthwiseConv2D: depthwise_conv2d,
+    attributes.FullyConnected: fully_connected,
+    attributes.MaxPool: max_pool,
+    attributes.Mean: mean,
+    attributes.Pad: pad,
+    attributes.Reshape: _reshape,
+    attributes.Softmax: softmax,
+}
+
+
+def run_node(node: Node, *inputs: np.ndarray) -> np.ndarray:
+    """The one output of a node for given inputs."""
+    operator: Any = OPERATORS[type(node.attrs)]
+    return operator(*inputs, attrs=node.attrs)
+
+
+def run(graph: Graph, inputs: dict[str, np.ndarray],
+        keep_all: bool = False) -> dict[str, np.ndarray]:
+    """Run a network on one sample or many.
+
+    Parameters
+    ----------
+    graph : Graph
+        A valid one.
+    inputs : dict of str to ndarray
+        One array per graph input. The leading axis may be a multiple of the tensor's: that many
+        samples, the same for every input.
+    keep_all : bool
+        Return every tensor that was computed, not only the outputs.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Tensors by name, samples along the leading axis.
+
+    Raises
+    ------
+    ValueError
+        If an input is missing, unknown or has the wrong type or shape.
+    """
+    samples = _samples(graph, inputs)
+    kept = [name for node in graph.nodes for name in node.outputs] if keep_all \
+        else list(graph.outputs)
+    # Where samples can't share an axis they run one by one.
+    alone = any(tensor.shape[:1] != (1,) for tensor in graph.tensors.values())
+    chunk = 1 if alone else CHUNK
+    parts = [_run_chunk(graph, inputs, start, min(chunk, samples - start))
+             for start in range(0, samples, chunk)]
+    return {name: np.concatenate([np.atleast_1d(part[name]) for part in parts]).reshape(
+                _batched(graph.tensors[name].shape, samples)) for name in kept}
+
+
+def _batched(shape: tuple[int, ...], samples: int) -> tuple[int, ...]:
+    """Shape of a tensor for many samples."""
+    if samples == 1:
+        return shape
+    return (samples * shape[0], *shape[1:]) if shape else (samples,)
+
+
+def _samples(graph: Graph, inputs: dict[str, np.ndarray]) -> int:
+    """Number of samples, all inputs checked."""
+    if set(inputs) != set(graph.inputs):
+        raise ValueError(f"inputs are {sorted(inputs)}, must be {sorted(graph.inputs)}")
+    counts = set()
+    for name, array in inputs.items():
+        tensor = graph.tensors[name]
+        count = array.shape[0] // tensor.shape[0] if array.ndim and tensor.shape else 1
+        if array.dtype != tensor.dtype or not count \
+                or array.shape != _batched(tensor.shape, count):
+            raise ValueError(f"input {name!r} is {array.dtype}{array.shape}, must be {tensor.dtype}"
+                             f"{tensor.shape} or a whole number of samples of it")
+        counts.add(count)
+    if len(counts) > 1:
+        raise ValueError(f"inputs have different numbers of samples: {sorted(counts)}")
+    return counts.pop() if counts else 1
+
+
+def _run_chunk(graph: Graph, inputs: dict[str, np.ndarray], start: int,
+               count: int) -> dict[str, np.ndarray]:
+    """All computed tensors of ``count`` samples from ``start`` on."""
+    values: dict[str, np.ndarray] = {}
+    for name, array in inputs.items():
+        rows = graph.tensors[name].shape[0] if array.ndim else 1
+        values[name] = array[start * rows:(start + count) * rows] if array.ndim else array
+    for tensor in graph.constants():
+        assert tensor.data is not None
+        values[tensor.name] = tensor.data if count == 1 else np.repeat(tensor.data, count, axis=0)
+    for node in graph.nodes:
+        result = run_node(node, *(values[name] for name in node.inputs))
+        (name,) = node.outputs
+        values[name] = result.reshape(_batched(graph.tensors[name].shape, count))
+    return values

@@ -1,0 +1,36 @@
+"""Operators that take values one by one, and those that only move them."""
+
+import numpy as np
+
+from golden.attributes import Add, Clamp, Concat, Pad
+from golden.ops.requantize import finish, requantize
+
+__all__ = ["add", "clamp", "concat", "pad"]
+
+
+def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
+    """Sum of two int8 arrays of different scales."""
+    total = np.zeros(1, np.int64)
+    for x, zero, scale in zip((first, second), attrs.input_zeros, attrs.input_scales, strict=True):
+        shifted = np.left_shift(x.astype(np.int32) - np.int32(zero), attrs.left_shift)
+        total = total + requantize(shifted, *scale)
+    return finish(requantize(total.astype(np.int32), *attrs.output_scale),
+                  attrs.output_zero, attrs.least, attrs.most)
+
+
+def clamp(x: np.ndarray, attrs: Clamp) -> np.ndarray:
+    """Requantize an int8 array and limit it."""
+    # All 256 results, then a look-up: cheaper than computing each.
+    values = np.arange(-128, 128, dtype=np.int32) - np.int32(attrs.input_zero)
+    table = finish(requantize(values, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
+    return table[x.astype(np.int16) + 128]
+
+
+def pad(x: np.ndarray, attrs: Pad) -> np.ndarray:
+    """Add a border."""
+    return np.pad(x, attrs.pads, constant_values=attrs.value)
+
+
+def concat(*inputs: np.ndarray, attrs: Concat) -> np.ndarray:
+    """Arrays one after the other."""
+    return np.concatenate(inputs, axis=attrs.axis)

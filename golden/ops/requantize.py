@@ -1,0 +1,50 @@
+"""``golden.spec.numerics`` restated on arrays."""
+
+import numpy as np
+
+__all__ = ["finish", "requantize", "rounding_divide_by_pot", "rounding_doubling_high_multiply"]
+
+Factor = np.ndarray | int
+
+
+def rounding_doubling_high_multiply(a: np.ndarray, b: Factor) -> np.ndarray:
+    """round(a * b / 2**31), ties up; a holds int32 values, 0 <= b < 2**31; int64 result."""
+    product = np.multiply(a, b, dtype=np.int64)
+    product += 1 << 30
+    product >>= 31
+    return product
+
+
+def rounding_divide_by_pot(value: np.ndarray, exponent: Factor) -> np.ndarray:
+    """round(value / 2**exponent), ties away from zero; value is int64 and is overwritten."""
+    half = np.left_shift(1, exponent, dtype=np.int64) >> 1
+    value += half
+    # An exponent of 0 has no half to take one from.
+    value -= (value < half) & (half > 0)
+    value >>= exponent
+    return value
+
+
+def requantize(value: np.ndarray, multiplier: Factor, pre: Factor, post: Factor) -> np.ndarray:
+    """Scale int32 values by multiplier * 2**(pre - post - 31).
+
+    Parameters
+    ----------
+    value : ndarray of int32
+        What to scale.
+    multiplier, pre, post : int or ndarray
+        As ``golden.spec.numerics.requantize``; arrays apply to the last axis.
+
+    Returns
+    -------
+    ndarray of int64
+        int32 values.
+    """
+    shifted = np.left_shift(value, pre, dtype=np.int32, casting="unsafe")
+    return rounding_divide_by_pot(rounding_doubling_high_multiply(shifted, multiplier), post)
+
+
+def finish(value: np.ndarray, zero: int, least: int, most: int) -> np.ndarray:
+    """value + zero, clamped, as int8; value is overwritten."""
+    value += zero
+    return np.clip(value, least, most, out=value).astype(np.int8)
