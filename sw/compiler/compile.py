@@ -1,0 +1,166 @@
+"""The compiler's passes in order, and the program they make."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from golden.graph import Graph
+from golden.spec.config import Config
+from golden.spec.isa import Opcode
+from golden.spec.layout import LOG_BYTES
+from golden.spec.program import Binding, ChipStep, HostStep, Program
+from golden.spec.registers import Region
+from sw.compiler.emit import Constants, Emitter
+from sw.compiler.lower import Lowered, lower
+from sw.compiler.pack import PackedOp, pack_op
+from sw.compiler.plan import OpPlan, Plan, plan_memory
+from sw.compiler.sync import Instruction, synchronize
+from sw.compiler.transfer import Home
+from sw.compiler.window import HostOp, WindowOp
+
+__all__ = ["compile_graph"]
+
+_ALIGN = 64
+
+
+def compile_graph(graph: Graph, config: Config, *, dense: bool = False,
+                  progress: Callable[[str], None] | None = None) -> Program:
+    """Compile a network for one chip.
+
+    Parameters
+    ----------
+    graph : Graph
+    config : Config
+    dense : bool
+        Issue zero weights too: every block is packed at the N of the channels that exist.
+    progress : callable or None
+        Told the name of each pass as it begins.
+
+    Raises
+    ------
+    ModelError
+        If an operator is beyond the chip and the host's operators.
+    """
+    started = time.perf_counter()
+
+    def tell(text: str) -> None:
+        if progress:
+            progress(text)
+
+    tell("lowering")
+    lowered = lower(graph, config)
+    tell("packing weights")
+    packed = [pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
+              if isinstance(op, WindowOp) else None for op in lowered.ops]
+    tell("planning memory")
+    plan = plan_memory(config, lowered.ops, lowered.tensors,
+                       [_pixel_limit(config, item) for item in packed])
+    tell("emitting instructions")
+    program = _Assembly(graph, config, lowered, packed, plan).program()
+    program.info |= {"dense": dense, "compile_seconds": time.perf_counter() - started}
+    return program
+
+
+def _pixel_limit(config: Config, packed: PackedOp | None) -> int:
+    """A lane block beyond the weight store streams through it, for one tile of Q pixels."""
+    if packed is None:
+        return 0
+    large = (max(packed.rows) > config.weight_rows or max(packed.entries) > config.list_entries)
+    return config.columns if large else 0
+
+
+class _Assembly:
+    def __init__(self, graph: Graph, config: Config, lowered: Lowered,
+                 packed: list[PackedOp | None], plan: Plan) -> None:
+        self.graph, self.config, self.lowered = graph, config, lowered
+        self.packed, self.plan = packed, plan
+        self.sizes = dict.fromkeys((Region.INPUT, Region.OUTPUT, Region.WORK), 0)
+        self.homes: dict[str, Home] = {}
+        self._assign_homes()
+        self.constants = Constants()
+        self.emitter = Emitter(config, lowered.tensors, self.homes, plan.resident, self.constants,
+                               loaded_rows=self._not_produced())
+        self.steps: list[ChipStep | HostStep] = []
+
+    def program(self) -> Program:
+        """Emit everything."""
+        layers = []
+        for op, packed, plan in zip(self.lowered.ops, self.packed, self.plan.ops, strict=True):
+            if isinstance(op, HostOp):
+                self._end_step()
+                self.steps.append(HostStep(
+                    op.operator, op.name, op.attrs, [self._binding(n) for n in op.sources],
+                    [self._binding(op.output)]))
+                layers.append({"tag": op.layer, "name": op.name, "operator": op.operator,
+                               "unit": "host", "macs": 0, "macs_skipped": 0, "ideal_cycles": 0,
+                               "why": op.why})
+                continue
+            assert packed is not None and plan is not None
+            self.emitter.operator(op, packed, plan)
+            self.emitter.log(op.layer)
+            layers.append(self._row(op, packed, plan))
+        self._end_step()
+        return Program(
+            network=self.graph.name, config=dataclasses.asdict(self.config),
+            digest=self.config.digest(), constants=bytes(self.constants.data),
+            regions={**self.sizes, Region.LOG: self.emitter.log_records * LOG_BYTES},
+            inputs=[self._binding(name) for name in self.graph.inputs],
+            outputs=[self._binding(name) for name in self.graph.outputs],
+            steps=self.steps, layers=layers)
+
+    def _end_step(self) -> None:
+        instructions = self.emitter.flush()
+        if not instructions:
+            return
+        synchronize(instructions, {"sp": self.config.words, "table": 1,
+                                   **{region.name: size for region, size in self.sizes.items()}})
+        instructions.append(Instruction(Opcode.END, {}))
+        raw = b"".join(item.encode() for item in instructions)
+        self.steps.append(ChipStep(self.constants.add(raw), len(raw)))
+
+    def _assign_homes(self) -> None:
+        tensors = self.lowered.tensors
+        for name, tensor in tensors.items():
+            if tensor.alias is not None:
+                continue
+            if name in self.graph.inputs:
+                region = Region.INPUT
+            elif any(self.lowered.root.get(n, n) == name for n in self.graph.outputs):
+                region = Region.OUTPUT
+            else:
+                region = Region.WORK
+            if tensor.bytes_in_dram:
+                self.homes[name] = Home(region, self._reserve(region, tensor.bytes), False)
+            elif name not in self.plan.resident:
+                words = tensor.height * tensor.width * tensor.groups(self.config.group)
+                self.homes[name] = Home(
+                    region, self._reserve(region, words * self.config.group), True)
+        for name, tensor in tensors.items():
+            if tensor.alias is not None:
+                self.homes[name] = self.homes[self.lowered.root.get(tensor.alias, tensor.alias)]
+
+    def _reserve(self, region: Region, size: int) -> int:
+        offset = self.sizes[region]
+        self.sizes[region] = offset + -(-size // _ALIGN) * _ALIGN
+        return offset
+
+    def _not_produced(self) -> dict[str, int]:
+        """Rows present of every feature map that begins in DRAM."""
+        produced = {op.output for op in self.lowered.ops if isinstance(op, WindowOp)}
+        return {name: 0 for name in self.lowered.tensors if name not in produced}
+
+    def _binding(self, name: str) -> Binding:
+        tensor = self.graph.tensors[name]
+        home = self.homes[self.lowered.root.get(name, name)]
+        quant = tensor.quant
+        return Binding(name, home.region, home.offset, tensor.shape, tensor.dtype,
+                       quant.scale if quant else 1.0, quant.zero_point if quant else 0)
+
+    def _row(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> dict[str, object]:
+        """What reports need to know of a layer before it runs."""
+        tiles = sum(-(-tile.height * tile.width // self.config.columns) for tile in plan.tiles)
+        ideal = tiles * sum(max(rows, self.config.drain_cycles) for rows in packed.rows)
+        issued = sum(block.real for block in packed.blocks) * op.height * op.width
+        return {"tag": op.layer, "name": op.name, "operator": op.operator, "unit": "mac",
+                "macs": op.macs, "macs_skipped": max(op.macs - issued, 0),
+                "ideal_cycles": ideal}

@@ -1,0 +1,239 @@
+"""Instructions of planned operators, one chip step at a time."""
+
+from dataclasses import dataclass, field
+
+from golden.spec.config import Config
+from golden.spec.isa import INSTRUCTION_BYTES, Opcode, PostMode, Target
+from golden.spec.layout import LOG_BYTES, PARAMETER_BEATS
+from golden.spec.registers import Region
+from sw.compiler.pack import PackedOp
+from sw.compiler.plan import Buffer, OpPlan, Tile
+from sw.compiler.sync import Instruction
+from sw.compiler.transfer import Home, Rect, buffer_spans, load_rect, store_rect
+from sw.compiler.window import LayerTensor, WindowOp
+
+__all__ = ["Constants", "Emitter"]
+
+_MOD = 1 << 16
+
+
+class Constants:
+    """The bytes of Region.CONSTANTS as they grow."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def add(self, raw: bytes, align: int = INSTRUCTION_BYTES) -> int:
+        """Append aligned; return the offset."""
+        self.data.extend(bytes(-len(self.data) % align))
+        offset = len(self.data)
+        self.data.extend(raw)
+        return offset
+
+
+@dataclass
+class _View:
+    """A buffer with the feature-map rectangle that it holds now."""
+
+    buffer: Buffer
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+
+    def address(self, y: int, x: int) -> int:
+        return self.buffer.base + (y - self.y0) * self.buffer.columns + x - self.x0
+
+
+@dataclass
+class Emitter:
+    """Emits operators in order into ``instructions``; `flush` starts the next chip step."""
+
+    config: Config
+    tensors: dict[str, LayerTensor]
+    homes: dict[str, Home]
+    resident: dict[str, Buffer]
+    constants: Constants
+    instructions: list[Instruction] = field(default_factory=list)
+    loaded_rows: dict[str, int] = field(default_factory=dict)
+    log_records: int = 0
+
+    def operator(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> None:
+        """Loads, weights, array passes and stores of one operator."""
+        keep = len(plan.tiles) > 1 and self._weights_stay(packed)
+        stream = self._stream(op, packed, plan)
+        if op.post.table is not None:
+            self._table(op)
+        for number, tile in enumerate(plan.tiles):
+            last = number + 1 == len(plan.tiles)
+            views = {name: self._source(op, plan, name, tile, number, last)
+                     for name in op.sources}
+            residual = self._residual(op, plan, tile, number) if op.residual else None
+            if number == 0 or not keep:
+                self._weights(op.layer, stream)
+            output = self._output_view(op, plan, tile, number)
+            self._mac(op, packed, tile, views, residual, output, keep and not last)
+            self._store(op, tile, output)
+
+    def log(self, layer: int) -> None:
+        """A log record when everything emitted for the layer is done."""
+        mine = [item for item in self.instructions if item.fields.get("tag") == layer
+                and item.opcode in (Opcode.MAC, Opcode.STORE)]
+        after = [item for item in reversed(mine) if item.opcode == Opcode.MAC][:1]
+        self.instructions.append(Instruction(
+            Opcode.LOG, {"tag": layer, "region": Region.LOG,
+                         "address": self.log_records * LOG_BYTES}, after=after))
+        self.log_records += 1
+
+    def flush(self) -> list[Instruction]:
+        """Take the instructions of a finished step."""
+        done, self.instructions = self.instructions, []
+        return done
+
+    def _weights_stay(self, packed: PackedOp) -> bool:
+        """Does the whole stream fit in the weight store?"""
+        config, blocks = self.config, len(packed.blocks)
+        return (sum(packed.rows) <= config.weight_rows
+                and sum(packed.entries) <= config.list_entries
+                and blocks * PARAMETER_BEATS <= config.parameter_beats
+                and blocks <= config.lane_blocks)
+
+    def _stream(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> tuple[int, int]:
+        buffers = [self._buffers(plan, name)[0] for name in op.sources]
+        raw = packed.stream(self.config, [b.base - buffers[0].base for b in buffers],
+                            [b.plane for b in buffers], buffers[0].columns)
+        return self.constants.add(raw), len(raw)
+
+    def _buffers(self, plan: OpPlan, name: str) -> list[Buffer]:
+        return [self.resident[name]] if name in self.resident else plan.strips[name]
+
+    def _table(self, op: WindowOp) -> None:
+        assert op.post.table is not None
+        raw = op.post.table.astype("<i4").tobytes()
+        self.instructions.append(Instruction(Opcode.LOAD, {
+            "tag": op.layer, "target": Target.TABLE, "region": Region.CONSTANTS,
+            "address": self.constants.add(raw), "run_bytes": len(raw), "runs": 1},
+            writes=[("table", 0, 1)]))
+
+    def _weights(self, layer: int, stream: tuple[int, int]) -> None:
+        self.instructions.append(Instruction(Opcode.LOAD, {
+            "tag": layer, "target": Target.WEIGHTS, "region": Region.CONSTANTS,
+            "address": stream[0], "run_bytes": stream[1], "runs": 1}))
+
+    def _source(self, op: WindowOp, plan: OpPlan, name: str, tile: Tile, number: int,
+                last: bool) -> _View:
+        tensor = self.tensors[name]
+        y0 = tile.y * op.stride_y - op.pad_top
+        y1 = y0 + (tile.height - 1) * op.stride_y + op.kernel_height
+        x0 = tile.x * op.stride_x - op.pad_left
+        x1 = x0 + (tile.width - 1) * op.stride_x + op.kernel_width
+        rect = Rect(_limit(y0, tensor.height), _limit(y1, tensor.height),
+                    _limit(x0, tensor.width), _limit(x1, tensor.width))
+        if name in self.resident:
+            buffer = self.resident[name]
+            end = tensor.height if last else rect.y1
+            if name in self.loaded_rows and end > self.loaded_rows[name]:
+                self._load(op.layer, name, buffer,
+                           Rect(self.loaded_rows[name], end, 0, tensor.width), (0, 0))
+                self.loaded_rows[name] = end
+            return _View(buffer, 0, 0, tensor.height, tensor.width)
+        buffers = plan.strips[name]
+        buffer = buffers[number % len(buffers)]
+        self._load(op.layer, name, buffer, rect, (rect.y0, rect.x0))
+        return _View(buffer, rect.y0, rect.x0, rect.y1, rect.x1)
+
+    def _load(self, layer: int, name: str, buffer: Buffer, rect: Rect,
+              origin: tuple[int, int]) -> None:
+        self.instructions.extend(load_rect(self.config, layer, self.tensors[name],
+                                           self.homes[name], buffer, rect, origin))
+
+    def _residual(self, op: WindowOp, plan: OpPlan, tile: Tile, number: int) -> _View:
+        assert op.residual is not None
+        tensor = self.tensors[op.residual]
+        if op.residual in self.resident:
+            buffer = self.resident[op.residual]
+            if self.loaded_rows.get(op.residual, tensor.height) < tensor.height:
+                self._load(op.layer, op.residual, buffer,
+                           Rect(self.loaded_rows[op.residual], tensor.height, 0, tensor.width),
+                           (0, 0))
+                self.loaded_rows[op.residual] = tensor.height
+            return _View(buffer, 0, 0, tensor.height, tensor.width)
+        buffers = plan.strips[op.residual]
+        buffer = buffers[number % len(buffers)]
+        view = _output_rect(op, tile, buffer)
+        if op.residual not in op.sources:
+            self._load(op.layer, op.residual, buffer, Rect(view.y0, view.y1, view.x0, view.x1),
+                       (view.y0, view.x0))
+        return view
+
+    def _output_view(self, op: WindowOp, plan: OpPlan, tile: Tile, number: int) -> _View:
+        if op.output in self.resident:
+            tensor = self.tensors[op.output]
+            return _View(self.resident[op.output], 0, 0, tensor.height, tensor.width)
+        buffers = plan.strips[op.output]
+        return _output_rect(op, tile, buffers[number % len(buffers)])
+
+    def _store(self, op: WindowOp, tile: Tile, view: _View) -> None:
+        if op.output not in self.homes:
+            return
+        y, x = op.out_y + tile.y, op.out_x + tile.x
+        self.instructions.extend(store_rect(
+            self.config, op.layer, self.tensors[op.output], self.homes[op.output], view.buffer,
+            Rect(y, y + tile.height, x, x + tile.width), (view.y0, view.x0)))
+
+    def _mac(self, op: WindowOp, packed: PackedOp, tile: Tile, views: dict[str, _View],
+             residual: _View | None, output: _View, keep: bool) -> None:
+        config, post = self.config, op.post
+        first = views[op.sources[0]]
+        pitch = first.buffer.columns
+        y = tile.y * op.stride_y - op.pad_top
+        x = tile.x * op.stride_x - op.pad_left
+        out_y, out_x = op.out_y + tile.y, op.out_x + tile.x
+        fields = {
+            "tag": op.layer, "array_mode": op.array_mode, "post_mode": post.mode, "keep": keep,
+            "blocks": len(packed.blocks), "out_width": tile.width, "out_height": tile.height,
+            "tiles": -(-tile.width * tile.height // config.columns),
+            "in_base": first.address(y, x) % _MOD,
+            "in_row_step": (op.stride_y * pitch - (tile.width - 1) * op.stride_x) % _MOD,
+            "iy0": y - first.y0, "ix0": x - first.x0,
+            "stride_y": op.stride_y, "stride_x": op.stride_x,
+            "in_height": first.y1 - first.y0, "in_width": first.x1 - first.x0,
+            "pad_value": op.pad_value,
+            "out_base": output.address(out_y, out_x) % _MOD,
+            "out_row_step": (output.buffer.columns - (tile.width - 1)) % _MOD,
+            "out_block_step": output.buffer.plane % _MOD,
+            "zero": post.zero, "least": post.least, "most": post.most}
+        reads = []
+        for name, view in views.items():
+            groups = self.tensors[name].groups(config.group)
+            top = _limit(y, self.tensors[name].height) - view.y0
+            end = _limit(y + (tile.height - 1) * op.stride_y + op.kernel_height,
+                         self.tensors[name].height) - view.y0
+            reads += buffer_spans(view.buffer, groups, top, max(end, top))
+        out_row = out_y - output.y0
+        blocks = len(packed.blocks)
+        if post.mode == PostMode.ADD:
+            assert residual is not None
+            fields |= {
+                "res_base": residual.address(out_y, out_x) % _MOD,
+                "res_row_step": (residual.buffer.columns - (tile.width - 1)) % _MOD,
+                "res_block_step": residual.buffer.plane % _MOD,
+                "add_multiplier": post.add_multiplier, "add_pre": post.add_pre,
+                "add_post": post.add_post, "add_zero": post.add_zero,
+                "add_least": post.add_least, "add_most": post.add_most}
+            reads += buffer_spans(residual.buffer, blocks, out_y - residual.y0,
+                                  out_y - residual.y0 + tile.height)
+        if post.table is not None:
+            reads.append(("table", 0, 1))
+        self.instructions.append(Instruction(
+            Opcode.MAC, fields, reads,
+            buffer_spans(output.buffer, blocks, out_row, out_row + tile.height)))
+
+
+def _limit(value: int, size: int) -> int:
+    return min(max(value, 0), size)
+
+
+def _output_rect(op: WindowOp, tile: Tile, buffer: Buffer) -> _View:
+    y, x = op.out_y + tile.y, op.out_x + tile.x
+    return _View(buffer, y, x, y + tile.height, x + tile.width)
