@@ -1,0 +1,55 @@
+# Two commands: `make run` runs a real network on the simulated chip, `make test` passes the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHELL := /bin/sh
+
+.PHONY: run test setup lint unit bench docs synth fuzz clean
+
+## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
+run: $(VENV)/.run
+	@$(BIN)/sentei run vww --samples 3 --engine rtl --check
+	@echo
+	@echo "Your own picture:  $(BIN)/sentei run vww --engine rtl --input YOUR_PICTURE.jpg"
+	@echo "More:              $(BIN)/sentei --help"
+
+## test: lint, types, and all tests that need no more than minutes
+test: $(VENV)/.test lint unit
+
+lint: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+unit: $(VENV)/.test
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+## setup: everything in .venv, so that .venv/bin/sentei works
+setup: $(VENV)/.run
+
+## bench: the table of figures, from real runs
+bench: $(VENV)/.run
+	@$(BIN)/python bench/figures.py
+
+## docs: regenerate docs/isa.md and docs/registers.md from golden/spec
+docs: $(VENV)/.run
+	@$(BIN)/python -m golden.spec.docs docs
+
+## synth: area by block of preset base for ECP5
+synth: $(VENV)/.test
+	@$(BIN)/python -m fpga.synthesize --preset base
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/.run: pyproject.toml
+	@echo "Sentei: setting up .venv (once, about a minute)"
+	@scripts/debian.sh g++=g++ make=make perl=perl
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.run
+	@echo "Sentei: setting up what the tests need"
+	@scripts/debian.sh iverilog=iverilog
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e .[test]
+	@touch $@

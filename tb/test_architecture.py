@@ -1,0 +1,73 @@
+"""The rules that keep the house in order: imports, module size, mirrored benches."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("golden", "hw", "sw", "fpga", "tb")
+# What each package may import of the others and of the heavy libraries.
+ALLOWED = {
+    "golden/spec": {"golden.spec"},
+    "golden": {"golden", "numpy"},
+    "hw": {"golden.spec", "hw", "amaranth"},
+    "fpga": {"golden.spec", "hw", "sw.driver", "fpga"},
+}
+LATE = {"hw", "amaranth"}  # sw may import these inside functions only
+
+
+def modules():
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imported(tree, top_only=False):
+    nodes = ast.iter_child_nodes(tree) if top_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def is_within(name, prefix):
+    return name == prefix or name.startswith(prefix + ".")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports(path):
+    relative = path.relative_to(ROOT).as_posix()
+    tree = ast.parse(path.read_text())
+    names = set(imported(tree))
+    ours = {name for name in names if name.split(".")[0] in PACKAGES}
+    assert not any(is_within(name, "tb") for name in ours) or relative.startswith("tb/")
+    assert "__future__" not in names
+    for prefix, allowed in ALLOWED.items():
+        if relative.startswith(prefix + "/"):
+            checked = ours | {n for n in names if n.split(".")[0] in ("numpy", "amaranth")}
+            bad = [n for n in checked if not any(is_within(n, a) for a in allowed)]
+            assert not bad, f"{relative} imports {bad}, accepted are {sorted(allowed)}"
+            break
+    if relative.startswith("sw/"):
+        early = {n for n in imported(tree, top_only=True) if n.split(".")[0] in LATE}
+        assert not early, f"{relative} imports {early} at its top; accepted is inside a function"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_size(path):
+    if not path.is_relative_to(ROOT / "tb"):
+        assert len(path.read_text().splitlines()) <= 400, "two things may live in one module"
+
+
+def test_every_hardware_module_has_a_bench():
+    """Each hw/x/y.py is tested by tb/unit/x/test_*.py that imports it."""
+    areas = {path.parent.name for path in (ROOT / "tb" / "unit").glob("*/test_*.py")}
+    for path in sorted((ROOT / "hw").glob("*/*.py")):
+        if path.stem != "__init__" and path.parent.name != "bus":
+            assert path.parent.name in areas, f"{path.relative_to(ROOT)} has no bench area"
+
+
+def test_no_empty_switch_case():
+    """``m.Case()`` never matches in Amaranth 0.5; ``m.Default()`` is meant."""
+    for path in (ROOT / "hw").rglob("*.py"):
+        assert "m.Case()" not in path.read_text(), path
