@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.spec import isa, registers
 
 __all__ = [
-    "ERROR", "REGION", "RETIRE", "BankRead", "RunRead", "WordRead", "entry_layout",
+    "ERROR", "FAULT", "REGION", "RETIRE", "BankRead", "RunRead", "WordRead", "entry_layout",
     "instruction_layout",
     "post_command_layout", "record_layout", "row_layout", "tile_vector_layout", "weight_command",
     "word_write_layout",
@@ -35,6 +35,10 @@ RETIRE = data.StructLayout({"valid": 1, "post": isa.SEMAPHORES})
 # A unit holds ``valid`` from the cycle it meets an error until it is reset.
 ERROR = data.StructLayout({"valid": 1, "cause": 8, "tag": 16, "address": 32})
 assert max(registers.Cause) < 256
+
+# The first error of the chip, with the unit (isa.Unit) that met it; held until reset.
+FAULT = data.StructLayout({
+    "valid": 1, "unit": range(max(isa.Unit) + 1), "cause": 8, "tag": 16, "address": 32})
 
 
 def word_write_layout(config):
