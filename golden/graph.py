@@ -73,7 +73,7 @@ class Tensor:
         text = f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"
         if self.quant:
             text += f" scale {self.quant.scale:.6g} zero {self.quant.zero_point}"
-        return text if self.data is None else text + " constant"
+        return text
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,11 +198,14 @@ class Graph:
                              f"{output.name!r} is {output.shape}")
 
     def __str__(self) -> str:
+        # A computed tensor goes by its node's name: names in files run to hundreds of characters.
+        short = {name: node.name for node in self.nodes for name in node.outputs}
         lines = [f"graph {self.name}: {len(self.nodes)} nodes"]
-        lines += [f"  input  {self.tensors[name]}" for name in self.inputs]
-        lines += [f"  const  {tensor}" for tensor in self.constants()]
+        lines += [f"  input {self.tensors[name]}" for name in self.inputs]
+        lines += [f"  constant {tensor}" for tensor in self.constants()]
         for node in self.nodes:
-            lines.append(f"  {node.op:16} {node.name}: {', '.join(node.inputs)} -> "
-                         + ", ".join(str(self.tensors[name]) for name in node.outputs))
-        lines += [f"  output {self.tensors[name]}" for name in self.outputs]
+            inputs = ", ".join(short.get(name, name) for name in node.inputs)
+            output = str(self.tensors[node.outputs[0]]).removeprefix(node.outputs[0] + ": ")
+            lines.append(f"  {node.name} = {node.op}({inputs}): {output}")
+        lines += [f"  output {short.get(name, name)}" for name in self.outputs]
         return "\n".join(lines)

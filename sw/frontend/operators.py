@@ -1,0 +1,235 @@
+"""TensorFlow Lite operators to attributes of the graph, one function each."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tflite
+
+from golden.graph import (
+    Add,
+    Attributes,
+    AveragePool,
+    Clamp,
+    Concat,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    MaxPool,
+    Mean,
+    Pad,
+    Reshape,
+    Softmax,
+)
+from golden.spec.numerics import quantize_multiplier
+from sw.frontend.operands import Operand, Operands
+from sw.frontend.scales import (
+    add_scales,
+    channel_scales,
+    mean_scale,
+    same_pads,
+    softmax_parameters,
+)
+
+__all__ = ["CONVERTERS"]
+
+# Attributes, and how many of the operator's inputs are data (the first ones).
+Converted = tuple[Attributes, int]
+SOFTMAX_OUTPUT = (1 / 256, -128)
+NO_ACTIVATION = tflite.ActivationFunctionType.NONE
+
+
+def _pads(view: Operands, padding: int, data: Operand, window: tuple[int, int],
+          stride: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Explicit pads (top, bottom, left, right)."""
+    if len(data.shape) != 4:
+        raise view.fail(f"input has shape {list(data.shape)}, must be [1, height, width, channels]")
+    if data.shape[0] != 1:
+        raise view.fail(f"input has batch {data.shape[0]}, must be 1")
+    if min(window + stride + dilation) < 1:
+        raise view.fail(f"window {window}, stride {stride} and dilation {dilation} must be at "
+                        "least 1")
+    if padding == tflite.Padding.VALID:
+        return (0, 0, 0, 0)
+    if padding != tflite.Padding.SAME:
+        raise view.fail(f"padding {padding}, must be SAME or VALID")
+    top, bottom = same_pads(data.shape[1], window[0], stride[0], dilation[0])
+    left, right = same_pads(data.shape[2], window[1], stride[1], dilation[1])
+    return top, bottom, left, right
+
+
+def _conv_2d(view: Operands) -> Converted:
+    data, output = view.input(), view.output()
+    options = view.options(tflite.Conv2DOptions)
+    kernel, scales = view.kernel(4, 0)
+    window = kernel.shape[1], kernel.shape[2]
+    stride = options.StrideH(), options.StrideW()
+    dilation = options.DilationHFactor(), options.DilationWFactor()
+    pads = _pads(view, options.Padding(), data, window, stride, dilation)
+    groups, rest = divmod(data.shape[3], kernel.shape[3])
+    if rest or not groups or kernel.shape[0] % groups:
+        raise view.fail(f"kernel {list(kernel.shape)} does not divide {data.shape[3]} input "
+                        "channels into groups")
+    multiplier, pre, post = channel_scales(data.quant.scale, scales, output.quant.scale,
+                                           kernel.shape[0])
+    least, most = view.clamp(options.FusedActivationFunction(), output.quant)
+    return Conv2D(
+        kernel=kernel, bias=view.bias(kernel.shape[0]), multiplier=multiplier, pre=pre, post=post,
+        input_zero=data.quant.zero_point, output_zero=output.quant.zero_point, window=window,
+        stride=stride, dilation=dilation, pads=pads, groups=groups, least=least, most=most), 1
+
+
+def _depthwise_conv_2d(view: Operands) -> Converted:
+    data, output = view.input(), view.output()
+    options = view.options(tflite.DepthwiseConv2DOptions)
+    kernel, scales = view.kernel(4, 3)
+    window = kernel.shape[1], kernel.shape[2]
+    stride = options.StrideH(), options.StrideW()
+    dilation = options.DilationHFactor(), options.DilationWFactor()
+    pads = _pads(view, options.Padding(), data, window, stride, dilation)
+    channels = kernel.shape[3]
+    if kernel.shape[0] != 1 or channels % data.shape[3]:
+        raise view.fail(f"kernel {list(kernel.shape)} is not [1, height, width, a multiple of "
+                        f"{data.shape[3]}]")
+    multiplier, pre, post = channel_scales(data.quant.scale, scales, output.quant.scale, channels)
+    least, most = view.clamp(options.FusedActivationFunction(), output.quant)
+    return DepthwiseConv2D(
+        kernel=kernel, bias=view.bias(channels), multiplier=multiplier, pre=pre, post=post,
+        input_zero=data.quant.zero_point, output_zero=output.quant.zero_point, window=window,
+        stride=stride, dilation=dilation, pads=pads, channel_multiplier=channels // data.shape[3],
+        least=least, most=most), 1
+
+
+def _fully_connected(view: Operands) -> Converted:
+    data, output = view.input(), view.output()
+    options = view.options(tflite.FullyConnectedOptions)
+    if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
+        raise view.fail("shuffled weights are not supported")
+    kernel, scales = view.kernel(2, 0)
+    multiplier, pre, post = channel_scales(data.quant.scale, scales, output.quant.scale,
+                                           kernel.shape[0], float_product=scales.size == 1)
+    least, most = view.clamp(options.FusedActivationFunction(), output.quant)
+    return FullyConnected(
+        kernel=kernel, bias=view.bias(kernel.shape[0]), multiplier=multiplier, pre=pre, post=post,
+        input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
+        keep_dims=bool(options.KeepNumDims()), least=least, most=most), 1
+
+
+def _add(view: Operands) -> Converted:
+    first, second, output = view.input(0), view.input(1), view.output()
+    input_scales, output_scale = add_scales(first.quant.scale, second.quant.scale,
+                                            output.quant.scale)
+    if output_scale[1]:
+        raise view.fail(f"output scale {output.quant.scale} is too fine for inputs of "
+                        f"{first.quant.scale} and {second.quant.scale}")
+    activation = view.options(tflite.AddOptions).FusedActivationFunction()
+    least, most = view.clamp(activation, output.quant)
+    return Add(input_zeros=(first.quant.zero_point, second.quant.zero_point),
+               input_scales=input_scales, output_scale=output_scale,
+               output_zero=output.quant.zero_point, least=least, most=most), 2
+
+
+def _pool(kind: type[MaxPool]) -> Callable[[Operands], Converted]:
+    def convert(view: Operands) -> Converted:
+        data, output = view.input(), view.output()
+        view.same_quant(data, output)
+        options = view.options(tflite.Pool2DOptions)
+        window = options.FilterHeight(), options.FilterWidth()
+        stride = options.StrideH(), options.StrideW()
+        pads = _pads(view, options.Padding(), data, window, stride, (1, 1))
+        least, most = view.clamp(options.FusedActivationFunction(), output.quant)
+        return kind(window=window, stride=stride, pads=pads, least=least, most=most), 1
+
+    return convert
+
+
+def _mean(view: Operands) -> Converted:
+    data, output = view.input(), view.output()
+    rank = len(data.shape)
+    given = view.constant(1, "axes", "INT32").ravel().tolist()
+    axes = tuple(sorted({axis % rank for axis in given if -rank <= axis < rank}))
+    if not axes or any(not -rank <= axis < rank for axis in given) or 0 in axes:
+        raise view.fail(f"axes {given} must be in 1 to {rank - 1}: the batch can't be averaged")
+    count = int(np.prod([data.shape[axis] for axis in axes]))
+    return Mean(axes=axes, keep_dims=bool(view.options(tflite.ReducerOptions).KeepDims()),
+                input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
+                scale=mean_scale(data.quant.scale, output.quant.scale, count)), 1
+
+
+def _activation(kind: int) -> Callable[[Operands], Converted]:
+    def convert(view: Operands) -> Converted:
+        data, output = view.input(), view.output()
+        # Divided in float32, unlike QUANTIZE.
+        ratio = np.float32(data.quant.scale) / np.float32(output.quant.scale)
+        least, most = view.clamp(kind, output.quant)
+        return Clamp(input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
+                     scale=quantize_multiplier(float(ratio)), least=least, most=most), 1
+
+    return convert
+
+
+def _quantize(view: Operands) -> Converted:
+    data, output = view.input(), view.output()
+    return Clamp(input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
+                 scale=quantize_multiplier(data.quant.scale / output.quant.scale)), 1
+
+
+def _reshape(view: Operands) -> Converted:
+    view.input()
+    return Reshape(to=view.output().shape), 1
+
+
+def _softmax(view: Operands) -> Converted:
+    data, output = view.input(), view.output()
+    if (output.quant.scale, output.quant.zero_point) != SOFTMAX_OUTPUT:
+        raise view.fail(f"output has {output.quant}, must be scale 1/256 and zero point -128")
+    beta = view.options(tflite.SoftmaxOptions).Beta()
+    multiplier, pre, least = softmax_parameters(data.quant.scale, beta)
+    return Softmax(multiplier=multiplier, pre=pre, least_difference=least), 1
+
+
+def _pad(view: Operands) -> Converted:
+    data, output = view.input(), view.output()
+    pairs = view.constant(1, "pads", "INT32", "INT64")
+    if pairs.shape != (len(data.shape), 2):
+        raise view.fail(f"pads have shape {list(pairs.shape)}, must be [{len(data.shape)}, 2]")
+    value = output.quant.zero_point
+    if view.operator.name == "PADV2":
+        values = view.constant(2, "pad value", "INT8")
+        if values.size != 1:
+            raise view.fail(f"{values.size} pad values, must be 1")
+        value = int(values.ravel()[0])
+    return Pad(pads=tuple((int(before), int(after)) for before, after in pairs), value=value), 1
+
+
+def _concatenation(view: Operands) -> Converted:
+    inputs, output = view.all_inputs(), view.output()
+    options = view.options(tflite.ConcatenationOptions)
+    if options.FusedActivationFunction() != NO_ACTIVATION:
+        raise view.fail("fused activations are not supported here")
+    for operand in inputs:
+        view.same_quant(operand, output)
+    rank = len(output.shape)
+    axis = options.Axis() + (rank if options.Axis() < 0 else 0)
+    return Concat(axis=axis), len(inputs)
+
+
+CONVERTERS: dict[str, Callable[[Operands], Converted]] = {
+    "ADD": _add,
+    "AVERAGE_POOL_2D": _pool(AveragePool),
+    "CONCATENATION": _concatenation,
+    "CONV_2D": _conv_2d,
+    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
+    "EXPAND_DIMS": _reshape,
+    "FULLY_CONNECTED": _fully_connected,
+    "MAX_POOL_2D": _pool(MaxPool),
+    "MEAN": _mean,
+    "PAD": _pad,
+    "PADV2": _pad,
+    "QUANTIZE": _quantize,
+    "RELU": _activation(tflite.ActivationFunctionType.RELU),
+    "RELU6": _activation(tflite.ActivationFunctionType.RELU6),
+    "RELU_N1_TO_1": _activation(tflite.ActivationFunctionType.RELU_N1_TO_1),
+    "RESHAPE": _reshape,
+    "SOFTMAX": _softmax,
+    "SQUEEZE": _reshape,
+}
