@@ -11,7 +11,8 @@ from golden.spec.layout import LOG_BYTES
 from golden.spec.program import Binding, ChipStep, HostStep, Program
 from golden.spec.registers import Region
 from sw.compiler.emit import Constants, Emitter
-from sw.compiler.lower import Lowered, lower
+from sw.compiler.lower import lower
+from sw.compiler.lowering import Lowered
 from sw.compiler.pack import PackedOp, pack_op
 from sw.compiler.plan import OpPlan, Plan, plan_memory
 from sw.compiler.sync import Instruction, synchronize

@@ -1,0 +1,218 @@
+"""Everything that moves, adds, pools or clamps, as windows."""
+
+import numpy as np
+
+from golden.attributes import (
+    Add,
+    AveragePool,
+    Clamp,
+    Concat,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    MaxPool,
+    Mean,
+    Pad,
+    Reshape,
+    Softmax,
+)
+from golden.graph import Node
+from golden.spec.isa import ArrayMode, PostMode
+from golden.spec.numerics import requantize
+from sw.compiler.lowering import MAX_WINDOW, Lowering, pixels
+from sw.compiler.pooling import average_scale, pool_regions
+from sw.compiler.taps import sparse_taps
+from sw.compiler.window import Taps, WindowOp
+
+__all__ = ["add", "average_pool", "clamp", "concat", "max_pool", "mean", "pad", "reshape",
+           "softmax"]
+
+
+def add(net: Lowering, node: Node) -> None:
+    """Residual addition, fused into the later operand's operator where that is allowed."""
+    attrs = node.attrs
+    assert isinstance(attrs, Add)
+    output = net.tensor(node.outputs[0])
+    writers = [net.writers(name) for name in node.inputs]
+    main = 0 if max(writers[0], default=-1) >= max(writers[1], default=-1) else 1
+    other = 1 - main
+    table = np.array(
+        [requantize((_signed(byte) - attrs.input_zeros[side]) << attrs.left_shift,
+                    *attrs.input_scales[side])
+         for side in (main, other) for byte in range(256)], dtype=np.int64)
+    residual = net.tensor(node.inputs[other]).name
+    producer = net.out.ops[writers[main][0]] if len(writers[main]) == 1 else None
+    fused = (isinstance(producer, WindowOp) and producer.post.mode == PostMode.PLAIN
+             and producer.output == node.inputs[main] and net.alone(node.inputs[main])
+             and node.inputs[0] != node.inputs[1])
+    if fused:
+        assert isinstance(producer, WindowOp)
+        op = producer
+        del net.out.tensors[op.output]
+        op.output, op.residual = output.name, residual
+        op.operator += "+Add"
+    else:
+        op = net.identity(node, [net.tensor(node.inputs[main])], output,
+                            residual=residual)
+    post = op.post
+    post.mode, post.table = PostMode.ADD, table
+    post.add_multiplier, post.add_pre, post.add_post = attrs.output_scale
+    post.add_zero, post.add_least, post.add_most = attrs.output_zero, attrs.least, attrs.most
+
+
+def clamp(net: Lowering, node: Node) -> None:
+    """ReLU and its kin, and requantization."""
+    attrs = node.attrs
+    assert isinstance(attrs, Clamp)
+    source = net.tensor(node.inputs[0])
+    net.identity(node, [source], net.tensor(node.outputs[0]), net.uniform_post(
+        source.channels, attrs.scale, -attrs.input_zero, attrs.output_zero, attrs.least,
+        attrs.most))
+
+
+def max_pool(net: Lowering, node: Node) -> None:
+    """Maximum over windows; padding never wins."""
+    attrs = node.attrs
+    assert isinstance(attrs, MaxPool)
+    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
+    net.emit(node, [source], output, _window_of_ones(net, source.channels, attrs),
+              net.uniform_post(source.channels, least=attrs.least, most=attrs.most),
+              stride=attrs.stride, pad=(attrs.pads[0], attrs.pads[2]), pad_value=-128,
+              mode=ArrayMode.MAX)
+
+
+def _window_of_ones(net: Lowering, channels: int, attrs: MaxPool) -> list[Taps]:
+    kernel = np.ones((channels, *attrs.window, 1), dtype=np.int8)
+    return sparse_taps(net.config, kernel, np.zeros(channels, int), np.arange(channels),
+                       attrs.dilation)
+
+
+def average_pool(net: Lowering, node: Node) -> None:
+    """Mean over windows, one window operator per number of valid inputs."""
+    attrs = node.attrs
+    assert isinstance(attrs, AveragePool)
+    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
+    regions = pool_regions(attrs, source.height, source.width, output.height, output.width)
+    scales = {count: average_scale(count) for *_, count in regions}
+    failed = [count for count, scale in scales.items() if scale is None]
+    if failed:
+        net.host(node, f"no exact reciprocal of a window of {failed[0]} values")
+        return
+    blocks = _window_of_ones(net, source.channels, attrs)
+    for y, x, height, width, count in regions:
+        scale = scales[count]
+        assert scale is not None
+        net.emit(node, [source], output, blocks,
+                  net.uniform_post(source.channels, scale, least=attrs.least,
+                                     most=attrs.most),
+                  stride=attrs.stride, rect=(y, x, height, width),
+                  pad=(attrs.pads[0] - y * attrs.stride[0],
+                       attrs.pads[2] - x * attrs.stride[1]))
+
+
+def mean(net: Lowering, node: Node) -> None:
+    """Mean over rows, columns or both."""
+    attrs = node.attrs
+    assert isinstance(attrs, Mean)
+    shape = net.graph.tensors[node.inputs[0]].shape
+    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
+    spatial = {len(shape) - 3: "height", len(shape) - 2: "width"}
+    if len(shape) < 3 or not set(attrs.axes) <= set(spatial):
+        net.host(node, f"mean over axes {attrs.axes} is not over rows and columns")
+        return
+    over = {spatial[axis] for axis in attrs.axes}
+    window = (source.height if "height" in over else 1,
+              source.width if "width" in over else 1)
+    if max(window) > MAX_WINDOW:
+        net.host(node, f"window {window} is beyond {MAX_WINDOW}")
+        return
+    output.height, output.width = source.height // window[0], source.width // window[1]
+    output.channels = source.channels
+    kernel = np.ones((source.channels, *window, 1), dtype=np.int8)
+    blocks = sparse_taps(net.config, kernel, np.zeros(source.channels, int),
+                         np.arange(source.channels))
+    net.emit(node, [source], output, blocks, net.uniform_post(
+        source.channels, attrs.scale, -attrs.input_zero * window[0] * window[1],
+        attrs.output_zero))
+
+
+def reshape(net: Lowering, node: Node) -> None:
+    """Another view where the pixels stay, else a way through DRAM."""
+    name = node.outputs[0]
+    assert isinstance(node.attrs, Reshape)
+    source = net.tensor(node.inputs[0])
+    flat = all(isinstance(user.attrs, FullyConnected)
+               and user.attrs.kernel.shape[1] in (source.bytes, source.channels)
+               for user in net.graph.consumers(name)) and name not in net.graph.outputs
+    if pixels(node.attrs.to) == (source.height, source.width, source.channels) or flat or (
+            name in net.graph.outputs and not net.graph.consumers(name)):
+        net.root[name] = source.name
+        return
+    source.bytes_in_dram = True
+    tensor = net.tensor(name)
+    tensor.bytes_in_dram, tensor.alias = True, source.name
+
+
+def softmax(net: Lowering, node: Node) -> None:
+    """Left to the host."""
+    assert isinstance(node.attrs, Softmax)
+    net.host(node, "exponentials wait for the DRP")
+
+
+def pad(net: Lowering, node: Node) -> None:
+    """Fused into the convolution that follows where the value is its zero point."""
+    attrs = node.attrs
+    assert isinstance(attrs, Pad)
+    name = node.outputs[0]
+    source = net.tensor(node.inputs[0])
+    users = net.graph.consumers(name)
+    if (len(attrs.pads) == 4 and attrs.pads[3] == (0, 0) and net.alone(name)
+            and isinstance(users[0].attrs, Conv2D | DepthwiseConv2D)
+            and users[0].attrs.input_zero == attrs.value):
+        net.pads[name] = (node.inputs[0], attrs)
+        return
+    pads = ((0, 0),) * (4 - len(attrs.pads)) + attrs.pads
+    if len(attrs.pads) not in (2, 3, 4) or pads[0] != (0, 0):
+        net.host(node, f"padding {attrs.pads} is not of rows, columns and channels")
+        return
+    (top, _), (left, _), (before, after) = pads[1:]
+    output = net.tensor(name)
+    channels = source.channels + before + after
+    inside = np.arange(channels) - before
+    chosen = np.where((inside >= 0) & (inside < source.channels), 0, -1)
+    post = net.uniform_post(channels)
+    post.bias = np.where(chosen < 0, attrs.value, 0)
+    kernel = np.ones((channels, 1, 1, 1), dtype=np.int8)
+    net.emit(node, [source], output,
+              sparse_taps(net.config, kernel, chosen, np.maximum(inside, 0)), post,
+              pad=(top, left), pad_value=attrs.value)
+
+
+def concat(net: Lowering, node: Node) -> None:
+    """Copies; channels of several sources may share a lane block."""
+    attrs = node.attrs
+    assert isinstance(attrs, Concat)
+    sources = [net.tensor(name) for name in node.inputs]
+    output = net.tensor(node.outputs[0])
+    rank = len(net.graph.tensors[node.outputs[0]].shape)
+    if attrs.axis == rank - 1:
+        unique = list(dict.fromkeys(tensor.name for tensor in sources))
+        numbers = np.concatenate([np.full(t.channels, unique.index(t.name))
+                                  for t in sources])
+        first = np.concatenate([np.arange(t.channels) for t in sources])
+        kernel = np.ones((len(first), 1, 1, 1), dtype=np.int8)
+        net.emit(node, [net.out.tensors[name] for name in unique], output,
+                  sparse_taps(net.config, kernel, numbers, first),
+                  net.uniform_post(len(first)))
+        return
+    y = x = 0
+    for tensor in sources:
+        net.identity(node, [tensor], output, rect=(y, x, tensor.height, tensor.width))
+        if attrs.axis == rank - 2:
+            x += tensor.width
+        else:
+            y += tensor.height
+
+
+def _signed(byte: int) -> int:
+    return byte - 256 if byte > 127 else byte

@@ -1,0 +1,118 @@
+"""Convolution, depthwise convolution and fully connected layers as windows."""
+
+import numpy as np
+
+from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
+from golden.graph import Node
+from sw.compiler.lowering import Lowering
+from sw.compiler.taps import conv_taps, sparse_taps
+from sw.compiler.window import Gather, LayerTensor, Post
+
+__all__ = ["conv2d", "depthwise_conv2d", "fully_connected"]
+
+
+def _weighted_post(net: Lowering, attrs: Weighted, sums: np.ndarray) -> Post:
+    bias = attrs.bias.astype(np.int64) - attrs.input_zero * sums
+    bias = (bias + (1 << 31)) % (1 << 32) - (1 << 31)
+    return Post(bias, attrs.multiplier, attrs.pre, attrs.post, attrs.output_zero,
+                attrs.least, attrs.most)
+
+
+def _source(net: Lowering, node: Node) -> tuple[LayerTensor, tuple[int, int, int, int]]:
+    """A window operator's input and the padding fused from a Pad before it."""
+    name = node.inputs[0]
+    if name in net.pads:
+        before, attrs = net.pads[name]
+        (_, (top, bottom), (left, right), _) = attrs.pads
+        return net.tensor(before), (top, bottom, left, right)
+    return net.tensor(name), (0, 0, 0, 0)
+
+
+def conv2d(net: Lowering, node: Node) -> None:
+    """Convolution; a thin network input is gathered."""
+    attrs = node.attrs
+    assert isinstance(attrs, Conv2D)
+    source, extra = _source(net, node)
+    output = net.tensor(node.outputs[0])
+    kernel = attrs.kernel
+    pad = (attrs.pads[0] + extra[0], attrs.pads[2] + extra[2])
+    stride, dilation = attrs.stride, attrs.dilation
+    macs = output.height * output.width * kernel.size
+    post = _weighted_post(net, attrs, kernel.astype(np.int64).sum(axis=(1, 2, 3)))
+    if attrs.groups > 1:
+        depth = kernel.shape[3]
+        first = np.arange(len(kernel)) // (len(kernel) // attrs.groups) * depth
+        blocks = sparse_taps(net.config, kernel, np.zeros(len(kernel), int), first, dilation)
+    else:
+        gathered = _gathered(net, node, source, attrs, pad, output)
+        if gathered:
+            source, pad, stride = gathered, (pad[0], 0), (stride[0], 1)
+            kernel = kernel.reshape(len(kernel), kernel.shape[1], 1, -1)
+        blocks = conv_taps(net.config, kernel, dilation)
+    net.emit(node, [source], output, blocks, post, stride=stride, pad=pad, macs=macs,
+              pad_value=attrs.input_zero)
+
+
+def _gathered(net: Lowering, node: Node, source: LayerTensor, attrs: Conv2D, pad: tuple[int, int],
+              output: LayerTensor) -> LayerTensor | None:
+    """The gathered form of a thin network input, if the convolution can use it."""
+    _, _, width, channels = attrs.kernel.shape
+    if (source.name not in net.graph.inputs or width * channels > net.config.group
+            or attrs.dilation[1] != 1 or pad[1] * channels >= net.config.group
+            or (width == 1 and attrs.stride[1] == 1)
+            or attrs.stride[1] * channels >= 1 << 16):
+        return None
+    tensor = LayerTensor(
+        f"{source.name}@{node.name}", source.height, output.width, width * channels,
+        source.scale, attrs.input_zero, alias=source.name,
+        gather=Gather(source.width, channels, attrs.stride[1], pad[1]))
+    net.out.tensors[tensor.name] = tensor
+    return tensor
+
+
+def depthwise_conv2d(net: Lowering, node: Node) -> None:
+    """Depthwise convolution with any channel multiplier."""
+    attrs = node.attrs
+    assert isinstance(attrs, DepthwiseConv2D)
+    source, extra = _source(net, node)
+    output = net.tensor(node.outputs[0])
+    kernel = attrs.kernel.transpose(3, 1, 2, 0)
+    first = np.arange(len(kernel)) // attrs.channel_multiplier
+    blocks = sparse_taps(net.config, kernel, np.zeros(len(kernel), int), first,
+                         attrs.dilation)
+    post = _weighted_post(net, attrs, kernel.astype(np.int64).sum(axis=(1, 2, 3)))
+    net.emit(node, [source], output, blocks, post, stride=attrs.stride,
+              pad=(attrs.pads[0] + extra[0], attrs.pads[2] + extra[2]),
+              macs=output.height * output.width * kernel.size, pad_value=attrs.input_zero)
+
+
+def fully_connected(net: Lowering, node: Node) -> None:
+    """Matrix product; a flattened feature map is read as a window of its full size."""
+    attrs = node.attrs
+    assert isinstance(attrs, FullyConnected)
+    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
+    depth = attrs.kernel.shape[1]
+    if source.channels == depth:
+        kernel = attrs.kernel[:, np.newaxis, np.newaxis]
+        rect = (0, 0, source.height, source.width)
+    elif source.bytes == depth:
+        kernel = attrs.kernel.reshape(-1, source.height, source.width, source.channels)
+        rect = (0, 0, 1, 1)
+    else:
+        source = _rows(net, source, depth)
+        kernel = attrs.kernel[:, np.newaxis, np.newaxis]
+        rect = (0, 0, source.height, source.width)
+    output.height, output.width = rect[2], rect[3]
+    post = _weighted_post(net, attrs, attrs.kernel.astype(np.int64).sum(axis=1))
+    net.emit(node, [source], output, conv_taps(net.config, kernel, (1, 1)), post,
+              macs=attrs.kernel.size * rect[2] * rect[3], rect=rect,
+              pad_value=attrs.input_zero)
+
+
+def _rows(net: Lowering, source: LayerTensor, depth: int) -> LayerTensor:
+    """The same bytes as rows of ``depth`` channels, by way of DRAM."""
+    source.bytes_in_dram = True
+    rows = LayerTensor(f"{source.name}@rows{depth}", 1, source.bytes // depth, depth,
+                       source.scale, source.zero_point, True, source.name)
+    net.out.tensors[rows.name] = rows
+    return rows

@@ -1,0 +1,122 @@
+"""The ground on which operators are lowered: feature maps, emission, common windows."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from golden.attributes import Pad
+from golden.graph import Graph, Node
+from golden.spec.config import Config
+from golden.spec.isa import ArrayMode
+from golden.spec.numerics import IDENTITY
+from sw.compiler.taps import sparse_taps
+from sw.compiler.window import HostOp, LayerTensor, Post, Taps, WindowOp
+from sw.errors import ModelError
+
+__all__ = ["MAX_WINDOW", "Lowered", "Lowering", "pixels"]
+
+MAX_WINDOW = 256
+MAX_STRIDE = 63
+
+
+@dataclass
+class Lowered:
+    """Operators in order of execution, and the feature maps between them.
+
+    ``root`` names the feature map that holds a graph tensor which is only another view of it.
+    """
+
+    ops: list[WindowOp | HostOp] = field(default_factory=list)
+    tensors: dict[str, LayerTensor] = field(default_factory=dict)
+    root: dict[str, str] = field(default_factory=dict)
+
+
+def pixels(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(height, width, channels) of a tensor's bytes."""
+    if len(shape) == 4 and shape[0] == 1:
+        return shape[1], shape[2], shape[3]
+    if len(shape) <= 1:
+        return 1, 1, math.prod(shape)
+    return math.prod(shape[:-2]), shape[-2], shape[-1]
+
+
+class Lowering:
+    """What operators are lowered into: feature maps, and window or host operators."""
+
+    def __init__(self, graph: Graph, config: Config) -> None:
+        self.graph, self.config = graph, config
+        self.out = Lowered()
+        self.root = self.out.root
+        self.pads: dict[str, tuple[str, Pad]] = {}  # fused: by output, input and attributes
+
+    def tensor(self, name: str) -> LayerTensor:
+        """The feature map of a graph tensor (made on first use)."""
+        name = self.root.get(name, name)
+        if name not in self.out.tensors:
+            tensor = self.graph.tensors[name]
+            if tensor.data is not None:
+                raise ModelError(f"tensor {name!r} is a constant used as an operand; accepted are "
+                                 "constants as weights and biases only")
+            quant = tensor.quant
+            height, width, channels = pixels(tensor.shape)
+            self.out.tensors[name] = LayerTensor(
+                name, height, width, channels, quant.scale if quant else 1.0,
+                quant.zero_point if quant else 0)
+        return self.out.tensors[name]
+
+    def alone(self, name: str) -> bool:
+        """Has exactly one consumer and is not asked for."""
+        return len(self.graph.consumers(name)) == 1 and name not in self.graph.outputs
+
+    def emit(self, node: Node, sources: list[LayerTensor], output: LayerTensor,
+             blocks: list[Taps], post: Post, *, stride: tuple[int, int] = (1, 1),
+             pad: tuple[int, int] = (0, 0), macs: int = 0, pad_value: int = 0,
+             mode: ArrayMode = ArrayMode.SUM, residual: str | None = None,
+             rect: tuple[int, int, int, int] | None = None, note: str = "") -> WindowOp:
+        """Append a window operator; ``rect`` is (y, x, height, width) within the output."""
+        y, x, height, width = rect or (0, 0, output.height, output.width)
+        op = WindowOp(
+            node.name, node.op + note, [tensor.name for tensor in sources], output.name,
+            height, width, *stride, *pad, blocks, post, macs, mode, pad_value, residual, y, x)
+        if max(op.kernel_height, op.kernel_width) > MAX_WINDOW or max(stride) > MAX_STRIDE:
+            raise ModelError(
+                f"node {node.name!r} ({node.op}): window {op.kernel_height}x{op.kernel_width}, "
+                f"stride {stride}; accepted are up to {MAX_WINDOW} and {MAX_STRIDE}")
+        self.out.ops.append(op)
+        return op
+
+    def host(self, node: Node, why: str) -> None:
+        """Leave a node to the host."""
+        sources = [self.tensor(name) for name in node.inputs]
+        output = self.tensor(node.outputs[0])
+        for tensor in [*sources, output]:
+            tensor.bytes_in_dram = True
+        self.out.ops.append(HostOp(node.name, node.op, list(node.inputs), node.outputs[0],
+                                   dataclasses.asdict(node.attrs), why))
+
+    def uniform_post(self, channels: int, scale: tuple[int, int, int] = IDENTITY, bias: int = 0,
+                      zero: int = 0, least: int = -128, most: int = 127) -> Post:
+        """The same post-processing for every channel."""
+        def filled(value: int) -> np.ndarray:
+            return np.full(channels, value, dtype=np.int64)
+
+        multiplier, pre, post = scale
+        return Post(filled(bias), filled(multiplier), filled(pre), filled(post), zero, least,
+                    most)
+
+    def writers(self, name: str) -> list[int]:
+        """Numbers of the operators that write a feature map."""
+        name = self.root.get(name, name)
+        return [index for index, op in enumerate(self.out.ops) if op.output == name]
+
+    def identity(self, node: Node, sources: list[LayerTensor], output: LayerTensor,
+                  post: Post | None = None, residual: str | None = None,
+                  rect: tuple[int, int, int, int] | None = None) -> WindowOp:
+        """Every output channel copies one channel, source after source."""
+        source = np.concatenate([np.full(t.channels, i) for i, t in enumerate(sources)])
+        first = np.concatenate([np.arange(t.channels) for t in sources])
+        kernel = np.ones((len(first), 1, 1, 1), dtype=np.int8)
+        return self.emit(node, sources, output, sparse_taps(self.config, kernel, source, first),
+                         post or self.uniform_post(len(first)), residual=residual, rect=rect)
