@@ -1,0 +1,1 @@
+"""The driver: one `Device` on any `Transport`."""

@@ -1,0 +1,60 @@
+"""What a run of the chip tells."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from golden.spec.registers import COUNTERS
+
+__all__ = ["LogRecord", "RunResult"]
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """What a LOG instruction wrote.
+
+    Members
+    -------
+    tag, layer : int, str
+        Of the instruction.
+    step : int
+        Index of the program's step that held it.
+    counters : dict of str to int
+        Since the start of the step, by the names of `registers.COUNTERS`.
+    delta : dict of str to int
+        Since the record before in the same step.
+    bytes_read, bytes_written : int
+        DRAM traffic since the record before.
+    """
+
+    tag: int
+    layer: str
+    step: int
+    counters: dict[str, int]
+    delta: dict[str, int]
+    bytes_read: int
+    bytes_written: int
+
+
+@dataclass
+class RunResult:
+    """One inference.
+
+    Members
+    -------
+    outputs : dict of str to ndarray
+    cycles : int
+        Chip cycles, summed over the chip's steps.
+    counters : dict of str to int
+        By the names of `registers.COUNTERS`, summed over the chip's steps.
+    log : list of LogRecord
+    host_seconds : list of (str, float)
+        Name and duration of every host step, in order.
+    """
+
+    outputs: dict[str, np.ndarray] = field(default_factory=dict)
+    cycles: int = 0
+    counters: dict[str, int] = field(
+        default_factory=lambda: {counter.name: 0 for counter in COUNTERS})
+    log: list[LogRecord] = field(default_factory=list)
+    host_seconds: list[tuple[str, float]] = field(default_factory=list)
