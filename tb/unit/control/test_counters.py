@@ -1,0 +1,58 @@
+"""Counters against sums of random events."""
+
+import random
+
+import pytest
+
+from golden.spec import registers
+from golden.spec.config import preset
+from hw.control.counters import Counters, event_layout
+from tb.pysim import simulate
+
+NAMES = [counter.name for counter in registers.COUNTERS]
+
+
+def most(name, config):
+    return {"row_columns": config.columns, "instructions": 4}.get(name, 1)
+
+
+@pytest.mark.parametrize("config", [preset("tiny"), preset("base"), preset("tiny", columns=1)],
+                         ids=["tiny", "base", "one column"])
+@pytest.mark.parametrize("seed", range(2))
+def test_sums(config, seed):
+    rng = random.Random(seed)
+    dut = Counters(config)
+
+    async def bench(ctx):
+        for round_ in range(3):
+            sums = dict.fromkeys(NAMES, 0)
+            running = False
+            for cycle in range(200):
+                ctx.set(dut.start, cycle == 0)
+                running = cycle > 0 and rng.random() < (0.9 if running else 0.3)
+                ctx.set(dut.running, running)
+                event = {name: rng.randint(0, most(name, config)) for name in NAMES
+                         if name != "cycles"}
+                ctx.set(dut.event, event)
+                if running:
+                    sums["cycles"] += 1
+                    for name, step in event.items():
+                        sums[name] += step
+                await ctx.tick()
+            ctx.set(dut.running, 0)
+            await ctx.tick()  # an event shows 2 cycles later: one is past, this is the other
+            got = {name: ctx.get(dut.value[index]) for index, name in enumerate(NAMES)}
+            assert got == sums, f"seed {seed}, round {round_}"
+            await ctx.tick().repeat(5)
+            assert ctx.get(dut.value[0]) == sums["cycles"]
+
+    simulate(dut, bench, cycles=2000)
+
+
+def test_layout():
+    """Every counter but the clock has an event wide enough for its most."""
+    config = preset("base")
+    layout = event_layout(config)
+    assert [name for name, _ in layout] == NAMES[1:] and NAMES[0] == "cycles"
+    for name in NAMES[1:]:
+        assert 1 << layout[name].width > most(name, config)
