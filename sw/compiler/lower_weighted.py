@@ -4,7 +4,7 @@ import numpy as np
 
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
 from golden.graph import Node
-from sw.compiler.lowering import Lowering
+from sw.compiler.lowering import MAX_WINDOW, Lowering
 from sw.compiler.taps import conv_taps, sparse_taps
 from sw.compiler.window import Gather, LayerTensor, Post
 
@@ -95,7 +95,7 @@ def fully_connected(net: Lowering, node: Node) -> None:
     if source.channels == depth:
         kernel = attrs.kernel[:, np.newaxis, np.newaxis]
         rect = (0, 0, source.height, source.width)
-    elif source.bytes == depth:
+    elif source.bytes == depth and max(source.height, source.width) <= MAX_WINDOW:
         kernel = attrs.kernel.reshape(-1, source.height, source.width, source.channels)
         rect = (0, 0, 1, 1)
     else:

@@ -1,0 +1,224 @@
+"""Random networks of one or a few layers, everything about them drawn from one seed."""
+
+import numpy as np
+
+from golden.attributes import (
+    Add,
+    AveragePool,
+    Clamp,
+    Concat,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    MaxPool,
+    Mean,
+    Pad,
+)
+from golden.graph import Graph, Node, Quant, Tensor
+from golden.spec.numerics import quantize_multiplier
+
+__all__ = ["KINDS", "RandomGraph"]
+
+KINDS = ("conv", "depthwise", "grouped", "fc", "add", "max", "average", "mean", "clamp", "concat",
+         "pad", "residual", "chain")
+
+
+class RandomGraph:
+    """Draws a graph and its input.
+
+    Parameters
+    ----------
+    seed : int
+    kind : str
+        One of KINDS.
+    lanes : int
+        L = M of the chip it is for: densities are drawn block by block.
+    pixels, channels : int
+        Upper limits.
+    """
+
+    def __init__(self, seed: int, kind: str, lanes: int, pixels: int = 200, channels: int = 40):
+        self.rng = np.random.default_rng([seed, KINDS.index(kind)])
+        self.lanes, self.pixels, self.channels = lanes, pixels, channels
+        self.graph = Graph(f"{kind}{seed}")
+        self.count = 0
+        output = getattr(self, f"_{kind}")(self.start())
+        self.graph.outputs = (output,)
+        self.graph.validate()
+        self.inputs = {name: self.values(self.graph.tensors[name].shape)
+                       for name in self.graph.inputs}
+
+    def integer(self, least: int, most: int) -> int:
+        return int(self.rng.integers(least, most + 1))
+
+    def values(self, shape: tuple[int, ...]) -> np.ndarray:
+        return self.rng.integers(-128, 128, shape).astype(np.int8)
+
+    def zero(self) -> int:
+        return int(self.rng.choice([-128, 127, 0, self.integer(-128, 127)]))
+
+    def start(self, shape: tuple[int, ...] | None = None) -> str:
+        """A new network input."""
+        if shape is None:
+            height = self.integer(1, 20)
+            shape = (1, height, self.integer(1, max(1, self.pixels // height)),
+                     self.integer(1, self.channels))
+        name = self.tensor(shape)
+        self.graph.inputs = (*self.graph.inputs, name)
+        return name
+
+    def tensor(self, shape: tuple[int, ...], zero: int | None = None) -> str:
+        self.count += 1
+        quant = Quant(0.1, self.zero() if zero is None else zero)
+        return self.graph.add(Tensor(f"t{self.count}", shape, "int8", quant)).name
+
+    def node(self, attrs, *inputs: str, zero: int | None = None) -> str:
+        shape = attrs.shape(*(self.graph.tensors[name].shape for name in inputs))
+        output = self.tensor(shape, zero)
+        self.graph.nodes.append(Node(f"n{self.count}", inputs, (output,), attrs))
+        return output
+
+    def quant_zero(self, name: str) -> int:
+        return self.graph.tensors[name].quant.zero_point
+
+    def weights(self, shape: tuple[int, ...]) -> np.ndarray:
+        """(O, y, x, I) int8: N of every block of L outputs x one tap x M inputs is drawn alone."""
+        outputs, height, width, inputs = shape
+        kernel = self.rng.integers(-127, 128, shape)
+        mode = self.integer(0, 3)
+        if mode == 0:
+            return kernel.astype(np.int8)
+        step = self.lanes
+        for o in range(0, outputs, step):
+            for y in range(height):
+                for x in range(width):
+                    for i in range(0, inputs, step):
+                        block = kernel[o:o + step, y, x, i:i + step]
+                        kept = self.integer(0, step) if mode < 3 else self.integer(0, 1)
+                        order = self.rng.random(block.shape).argsort(axis=1)
+                        block[order >= kept] = 0
+        return kernel.astype(np.int8)
+
+    def scales(self, channels: int, depth: int) -> dict[str, np.ndarray]:
+        real = self.rng.uniform(0.2, 3, channels) / (70 * np.sqrt(depth))
+        if self.integer(0, 5) == 0:
+            real = self.rng.uniform(0.5, 3, channels)
+        parts = np.array([quantize_multiplier(float(value)) for value in real], dtype=np.int32)
+        return {"bias": self.rng.integers(-20000, 20000, channels).astype(np.int32),
+                "multiplier": parts[:, 0], "pre": parts[:, 1], "post": parts[:, 2]}
+
+    def clamps(self) -> dict[str, int]:
+        least, most = sorted(self.rng.integers(-128, 128, 2).tolist())
+        return {} if self.integer(0, 1) else {"least": least, "most": most}
+
+    def window(self, name: str, dilate: bool = True) -> dict[str, tuple[int, ...]]:
+        _, height, width, _ = self.graph.tensors[name].shape
+        while True:
+            window = (self.integer(1, 5), self.integer(1, 5))
+            dilation = ((self.integer(1, 3), self.integer(1, 3))
+                        if dilate and self.integer(0, 2) == 0 else (1, 1))
+            pads = tuple(self.integer(0, window[i // 2] - 1) for i in range(4))
+            extent = [(w - 1) * d + 1 for w, d in zip(window, dilation, strict=True)]
+            if (extent[0] <= height + pads[0] + pads[1]
+                    and extent[1] <= width + pads[2] + pads[3]):
+                return {"window": window, "dilation": dilation, "pads": pads,
+                        "stride": (self.integer(1, 3), self.integer(1, 3))}
+
+    def _conv(self, name: str, groups: int = 1, like: bool = False) -> str:
+        depth = self.graph.tensors[name].shape[3] // groups
+        outputs = self.integer(1, max(1, self.channels // groups)) * groups
+        where = self.window(name)
+        if like:
+            outputs = self.graph.tensors[name].shape[3]
+            where = {"window": (3, 3), "dilation": (1, 1), "pads": (1, 1, 1, 1), "stride": (1, 1)}
+        kernel = self.weights((outputs, *where["window"], depth))
+        zero = self.zero()
+        return self.node(Conv2D(
+            kernel=kernel, groups=groups, input_zero=self.quant_zero(name), output_zero=zero,
+            **self.scales(outputs, depth * kernel.shape[1] * kernel.shape[2]), **self.clamps(),
+            **where), name, zero=zero)
+
+    def _grouped(self, name: str) -> str:
+        groups = self.integer(2, 4)
+        height, width = self.graph.tensors[name].shape[1:3]
+        self.graph.inputs = ()
+        return self._conv(self.start((1, height, width, groups * self.integer(1, 9))), groups)
+
+    def _depthwise(self, name: str) -> str:
+        channels = self.graph.tensors[name].shape[3]
+        multiplier = self.integer(1, 3) if self.integer(0, 2) == 0 else 1
+        where = self.window(name)
+        zero = self.zero()
+        kernel = self.rng.integers(-127, 128, (1, *where["window"], channels * multiplier))
+        return self.node(DepthwiseConv2D(
+            kernel=kernel.astype(np.int8), channel_multiplier=multiplier,
+            input_zero=self.quant_zero(name), output_zero=zero,
+            **self.scales(channels * multiplier, kernel.shape[1] * kernel.shape[2]),
+            **self.clamps(), **where), name, zero=zero)
+
+    def _fc(self, name: str) -> str:
+        shape = self.graph.tensors[name].shape
+        depth = shape[3] if self.integer(0, 1) else int(np.prod(shape))
+        outputs = self.integer(1, self.channels)
+        zero = self.zero()
+        kernel = self.weights((outputs, 1, 1, depth)).reshape(outputs, depth)
+        return self.node(FullyConnected(
+            kernel=kernel, input_zero=self.quant_zero(name), output_zero=zero,
+            **self.scales(outputs, depth), **self.clamps()), name, zero=zero)
+
+    def _add(self, name: str, other: str | None = None) -> str:
+        other = other or self.start(self.graph.tensors[name].shape)
+        zero = self.zero()
+        twice = 2 * self.rng.uniform(0.05, 1, 2)
+        scales = tuple(quantize_multiplier(float(s / twice.max() / 2)) for s in twice)
+        out = quantize_multiplier(float(twice.max() / (1 << 20) * self.rng.uniform(0.3, 1)))
+        return self.node(Add(
+            input_zeros=(self.quant_zero(name), self.quant_zero(other)), input_scales=scales,
+            output_scale=out, output_zero=zero, **self.clamps()), name, other, zero=zero)
+
+    def _max(self, name: str) -> str:
+        return self.node(MaxPool(**self.window(name, dilate=False), **self.clamps()), name,
+                         zero=self.quant_zero(name))
+
+    def _average(self, name: str) -> str:
+        return self.node(AveragePool(**self.window(name, dilate=False), **self.clamps()), name,
+                         zero=self.quant_zero(name))
+
+    def _mean(self, name: str) -> str:
+        axes = ((1, 2), (1,), (2,))[self.integer(0, 2)]
+        count = np.prod([self.graph.tensors[name].shape[axis] for axis in axes])
+        zero = self.zero()
+        return self.node(Mean(
+            axes=axes, keep_dims=bool(self.integer(0, 1)), input_zero=self.quant_zero(name),
+            scale=quantize_multiplier(float(self.rng.uniform(0.5, 2) / count)),
+            output_zero=zero), name, zero=zero)
+
+    def _clamp(self, name: str) -> str:
+        zero = self.zero()
+        return self.node(Clamp(
+            input_zero=self.quant_zero(name), output_zero=zero,
+            scale=quantize_multiplier(float(self.rng.uniform(0.3, 2))), **self.clamps()), name,
+            zero=zero)
+
+    def _concat(self, name: str) -> str:
+        shape = list(self.graph.tensors[name].shape)
+        axis = self.integer(1, 3)
+        names = [name]
+        for _ in range(self.integer(1, 2)):
+            shape[axis] = self.integer(1, 9)
+            names.append(self.start(tuple(shape)))
+        return self.node(Concat(axis=axis), *names)
+
+    def _pad(self, name: str) -> str:
+        pads = ((0, 0), *((self.integer(0, 3), self.integer(0, 3)) for _ in range(3)))
+        return self.node(Pad(pads=pads, value=self.zero()), name)
+
+    def _residual(self, name: str) -> str:
+        first = self._conv(name, like=True)
+        return self._add(self._conv(first, like=True), first)
+
+    def _chain(self, name: str) -> str:
+        for _ in range(self.integer(2, 4)):
+            kind = str(self.rng.choice(["conv", "depthwise", "max", "average", "clamp"]))
+            name = getattr(self, f"_{kind}")(name)
+        return name
