@@ -13,7 +13,7 @@ __all__ = ["cells"]
 
 
 def cells(dut):
-    """Counter of cell types ("DP16KD", "MULT18X18D", "TRELLIS_FF") of ``synth_ecp5`` before LUTs."""
+    """Counter of cell types ("DP16KD", "MULT18X18D", "TRELLIS_FF") of synth_ecp5 (no LUTs)."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "dut.v").write_text(
             verilog.convert(dut, name="top", strip_internal_attrs=True))
