@@ -36,17 +36,17 @@ def _isa() -> list[str]:
     lines = [_HEAD, "# Instruction set and formats", *_text(isa.__doc__)]
     for kind in (isa.Opcode, isa.Unit, isa.Target, isa.ArrayMode, isa.PostMode):
         lines += _enum(kind)
-    lines += ["", "Semaphore of a pair of units, as the compiler uses them: "
-              "4 x producer + consumer."]
-    for opcode, record in isa.INSTRUCTIONS.items():
-        lines += ["", f"## {record.name} (opcode {int(opcode)}, unit "
-                  f"{isa.OPCODE_UNIT[opcode].name.lower()})", *_record(record)]
+    lines += ["", "Semaphore of two units, as the compiler uses them: 4 x producer + consumer."]
+    for opcode, instruction in isa.INSTRUCTIONS.items():
+        unit = isa.OPCODE_UNIT[opcode].name.lower()
+        lines += ["", f"## {instruction.name} (opcode {int(opcode)}, unit {unit})",
+                  *_record(instruction)]
     lines += ["", "# Layouts", *_text(layout.__doc__)]
     for record in (layout.PARAMETER_HEADER, layout.BLOCK_HEADER, layout.PARAMETER_LANE,
                    layout.SHIFT_LANE):
         lines += ["", f"## {record.name}", *_record(record)]
-    for kind in (layout.ItemKind, layout.BlockFormat):
-        lines += _enum(kind)
+    for code in (layout.ItemKind, layout.BlockFormat):
+        lines += _enum(code)
     return lines
 
 

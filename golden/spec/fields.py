@@ -1,7 +1,7 @@
 """Bit-field tables: the one way in which this project describes packed records."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Field", "Record"]
 
@@ -23,7 +23,7 @@ class Field:
 
     name: str
     bits: int
-    doc: str
+    doc: str = field(repr=False)  # repr feeds the digest: words may change
     signed: bool = False
 
     @property

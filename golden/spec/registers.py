@@ -1,7 +1,7 @@
 """AXI4-Lite registers, counters, error causes and DRAM regions."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "COUNTERS", "ID", "REGIONS", "REGISTERS", "TABLES", "VERSION", "Cause", "Control", "Counter",
@@ -61,7 +61,7 @@ class Register:
 
     name: str
     access: str
-    doc: str
+    doc: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Counter:
     """One 32-bit counter, cleared by START, wrapping."""
 
     name: str
-    doc: str
+    doc: str = field(repr=False)
 
 
 COUNTERS = (
