@@ -1,7 +1,9 @@
 """Files to network inputs: pictures, arrays, recordings."""
 
-from sw.inputs.pictures import Pictures
+from sw.inputs.pictures import COLORS, LAYOUTS, RESIZES, Pictures
 from sw.inputs.reader import SoundFrontEnd, read_samples
-from sw.inputs.spec import InputSpec
+from sw.inputs.spec import TensorSpec
 
-__all__ = ["InputSpec", "Pictures", "SoundFrontEnd", "read_samples"]
+__all__ = [
+    "COLORS", "LAYOUTS", "RESIZES", "Pictures", "SoundFrontEnd", "TensorSpec", "read_samples",
+]

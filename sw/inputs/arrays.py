@@ -5,19 +5,19 @@ from pathlib import Path
 import numpy as np
 
 from sw.errors import InputError
-from sw.inputs.spec import InputSpec
+from sw.inputs.spec import TensorSpec
 
 __all__ = ["read_array"]
 
 
-def read_array(path: Path, spec: InputSpec) -> np.ndarray:
+def read_array(path: Path, spec: TensorSpec) -> np.ndarray:
     """One sample from a ``.npy`` file.
 
     Parameters
     ----------
     path : Path
         Holds the input's own type, taken as it is, or floats, which are quantized.
-    spec : InputSpec
+    spec : TensorSpec
 
     Returns
     -------

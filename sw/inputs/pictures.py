@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sw.errors import InputError, UsageError
-from sw.inputs.spec import InputSpec
+from sw.inputs.spec import TensorSpec
 
 __all__ = ["COLORS", "LAYOUTS", "RESIZES", "Pictures"]
 
@@ -44,7 +44,7 @@ class Pictures:
     color: str | None = None
     resize: str = "stretch"
 
-    def read(self, path: Path, spec: InputSpec) -> np.ndarray:
+    def read(self, path: Path, spec: TensorSpec) -> np.ndarray:
         """One sample from a picture file.
 
         Returns
@@ -68,7 +68,7 @@ class Pictures:
             raise InputError(f"{path}: {reason}") from error
         return self.convert(picture, spec, str(path))
 
-    def convert(self, picture: Image.Image, spec: InputSpec, origin: str) -> np.ndarray:
+    def convert(self, picture: Image.Image, spec: TensorSpec, origin: str) -> np.ndarray:
         """One sample from a Pillow picture; ``origin`` names it in messages."""
         layout, height, width, channels = self._geometry(spec, origin)
         color = self.color or ("gray" if channels == 1 else "RGB")
@@ -84,7 +84,7 @@ class Pictures:
             values = values.transpose(2, 0, 1)
         return np.ascontiguousarray(values).reshape(spec.shape)
 
-    def _geometry(self, spec: InputSpec, origin: str) -> tuple[str, int, int, int]:
+    def _geometry(self, spec: TensorSpec, origin: str) -> tuple[str, int, int, int]:
         """(layout, height, width, channels) of the input."""
         shape = spec.shape[1:] if len(spec.shape) == 4 and spec.shape[0] == 1 else spec.shape
         if len(shape) == 3:
@@ -105,7 +105,7 @@ class Pictures:
             return ImageOps.pad(picture, size, method)
         return picture.resize(size, method)
 
-    def _quantized(self, pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
+    def _quantized(self, pixels: np.ndarray, spec: TensorSpec) -> np.ndarray:
         if self.mean is None and self.std is None and spec.dtype in (np.int8, np.uint8):
             return (pixels.astype(np.int16) + np.iinfo(spec.dtype).min).astype(spec.dtype)
         mean, std = self.mean or (0.0,), self.std or (1.0,)

@@ -10,7 +10,7 @@ from sw.errors import InputError
 from sw.inputs.arrays import read_array
 from sw.inputs.audio import log_mel_window, mfcc, read_wav
 from sw.inputs.pictures import Pictures
-from sw.inputs.spec import InputSpec
+from sw.inputs.spec import TensorSpec
 
 __all__ = ["SoundFrontEnd", "read_samples"]
 
@@ -22,7 +22,7 @@ class SoundFrontEnd(enum.Enum):
     LOG_MEL = "log-mel"
 
 
-def _read_sound(path: Path, spec: InputSpec, front_end: SoundFrontEnd | None) -> np.ndarray:
+def _read_sound(path: Path, spec: TensorSpec, front_end: SoundFrontEnd | None) -> np.ndarray:
     if front_end is None:
         raise InputError(f"{path}: no sound front end is known for this network; accepted are "
                          f".npy and pictures (recordings: zoo networks dscnn and autoencoder)")
@@ -34,7 +34,7 @@ def _read_sound(path: Path, spec: InputSpec, front_end: SoundFrontEnd | None) ->
     return spec.shaped(spec.quantize(features, truncate=True), str(path))
 
 
-def _read(path: Path, spec: InputSpec, pictures: Pictures,
+def _read(path: Path, spec: TensorSpec, pictures: Pictures,
           sound: SoundFrontEnd | None) -> np.ndarray:
     if not path.exists():
         raise InputError(f"{path}: no such file")
@@ -63,7 +63,7 @@ def _assign(arguments: Sequence[str], names: Sequence[str]) -> dict[str, list[Pa
     return files
 
 
-def read_samples(arguments: Sequence[str], specs: Sequence[InputSpec], pictures: Pictures,
+def read_samples(arguments: Sequence[str], specs: Sequence[TensorSpec], pictures: Pictures,
                  sound: SoundFrontEnd | None = None) -> list[tuple[str, dict[str, np.ndarray]]]:
     """Samples from command line arguments.
 
@@ -71,7 +71,7 @@ def read_samples(arguments: Sequence[str], specs: Sequence[InputSpec], pictures:
     ----------
     arguments : sequence of str
         ``FILE`` or ``name=FILE``; the k-th file of every input belongs to sample k.
-    specs : sequence of InputSpec
+    specs : sequence of TensorSpec
         The network's inputs.
     pictures : Pictures
         Front end of picture files.

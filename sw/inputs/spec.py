@@ -1,4 +1,4 @@
-"""What a network's input takes, and how real numbers become its bytes."""
+"""Inputs and outputs of a network: their type, and what their bytes mean."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from sw.errors import InputError
 
-__all__ = ["InputSpec"]
+__all__ = ["TensorSpec"]
 
 
 @dataclass(frozen=True)
-class InputSpec:
-    """One input of a network.
+class TensorSpec:
+    """One input or output of a network.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class InputSpec:
     shape : tuple of int
         Batch included.
     dtype : numpy dtype
-        int8, uint8 or float32.
+        int8, uint8, int32 or float32.
     scale : float
         Real value of one step; 0 where the input isn't quantized.
     zero_point : int
@@ -54,6 +54,11 @@ class InputSpec:
             steps = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + self.zero_point
         limits = np.iinfo(self.dtype)
         return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+
+    def dequantize(self, values: np.ndarray) -> np.ndarray:
+        """The real numbers that stored values mean."""
+        real = values.astype(np.float64)
+        return (real - self.zero_point) * self.scale if self.scale else real
 
     def shaped(self, values: np.ndarray, origin: str) -> np.ndarray:
         """Values in the input's shape; dimensions of size 1 may be missing or added.

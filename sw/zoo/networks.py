@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sw.errors import UsageError
-from sw.inputs import InputSpec, Pictures, SoundFrontEnd
+from sw.inputs import Pictures, SoundFrontEnd, TensorSpec
 
 __all__ = ["NETWORKS", "Network", "Sample", "Task", "find"]
 
@@ -25,20 +25,20 @@ class Task(enum.Enum):
 
 @dataclass(frozen=True)
 class Sample:
-    """One bundled sample.
+    """One sample.
 
     Parameters
     ----------
     name : str
-    values : array
-        In the input's shape and type.
+    inputs : dict
+        Arrays by input name, in the inputs' shapes and types.
     label : int, optional
-        Index of the right class.
+        Index of the right class, where known.
     """
 
     name: str
-    values: np.ndarray
-    label: int | None
+    inputs: dict[str, np.ndarray]
+    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Network:
         """Bundled samples."""
         return len(self._rows())
 
-    def samples(self, count: int, spec: InputSpec) -> list[Sample]:
+    def samples(self, count: int, spec: TensorSpec) -> list[Sample]:
         """The first bundled samples.
 
         Raises
@@ -103,7 +103,7 @@ class Network:
             values = list(np.load(folder / self.features)[:count])
         else:
             values = [Pictures().read(folder / row["file"], spec) for row in rows[:count]]
-        return [Sample(row["file"], spec.shaped(item, row["file"]),
+        return [Sample(row["file"], {spec.name: spec.shaped(item, row["file"])},
                        int(row["label"]) if row["label"] else None)
                 for row, item in zip(rows, values, strict=False)]
 

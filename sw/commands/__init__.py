@@ -1,0 +1,1 @@
+"""The subcommands of ``sentei``, a module each: ``add`` its arguments, ``execute`` it."""

@@ -1,0 +1,60 @@
+"""Compile a network into a program file.
+
+examples:
+  sentei compile resnet8 -o resnet8.sentei
+  sentei compile my.tflite --preset tiny -o my.sentei
+  sentei run my.sentei --preset tiny --input x.npy
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from golden.spec.program import ChipStep, HostStep
+from sw.commands.options import add_chip, add_json, chip
+from sw.commands.progress import Progress
+from sw.errors import UsageError
+from sw.session import compiled, open_model
+
+__all__ = ["add", "execute"]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``sentei compile``."""
+    parser.add_argument("model", metavar="MODEL", help=".tflite file or name of the zoo")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE",
+                        help="program file to write, by custom *.sentei")
+    parser.add_argument("--dense", action="store_true", help="do not skip zero weights")
+    add_chip(parser)
+    add_json(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the program and say what is in it."""
+    config = chip(arguments)
+    progress = Progress(plain=arguments.json)
+    with progress.step(f"compiling {arguments.model} for {config.name}"):
+        model = open_model(arguments.model)
+        if model.program is not None:
+            raise UsageError(f"{model.path}: compiled already; sentei inspect shows it")
+        program = compiled(model, config, dense=arguments.dense, progress=progress.update)
+        program.save(arguments.output)
+    instructions = sum(step.bytes for step in program.steps if isinstance(step, ChipStep))
+    host = [step.name for step in program.steps if isinstance(step, HostStep)]
+    facts = {
+        "network": program.network, "preset": config.name,
+        "digest": f"0x{program.digest:08x}", "file": str(arguments.output),
+        "file_bytes": arguments.output.stat().st_size, "instruction_bytes": instructions,
+        "constant_bytes": len(program.constants) - instructions,
+        "macs_dense": sum(row["macs"] for row in program.layers),
+        "ideal_cycles": sum(row["ideal_cycles"] for row in program.layers),
+        "host": host, "layers": program.layers}
+    if arguments.json:
+        print(json.dumps(facts, indent=1))
+        return 0
+    print(f"{arguments.output}: {facts['file_bytes']:,} bytes, {instructions:,} of them "
+          f"instructions; {facts['ideal_cycles']:,} ideal cycles for {facts['macs_dense']:,} "
+          f"dense MACs on {config.name} (digest {facts['digest']})")
+    if host:
+        print(f"on the host: {', '.join(host)}")
+    return 0

@@ -1,0 +1,67 @@
+"""Arguments that say what to run on, and the samples they mean."""
+
+import argparse
+from pathlib import Path
+
+from sw.commands.options import count, numbers
+from sw.errors import UsageError
+from sw.inputs import COLORS, LAYOUTS, RESIZES, Pictures, read_samples
+from sw.report.answers import Reader, read_labels
+from sw.session import Model
+from sw.zoo import Sample
+
+__all__ = ["add_inputs", "reader", "samples"]
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """``--input``, ``--samples`` and the picture options."""
+    group = parser.add_argument_group("inputs")
+    group.add_argument("--input", nargs="+", action="extend", default=[], metavar="FILE",
+                       help="picture, .npy or .wav; several files are several samples, "
+                       "name=FILE feeds one of several inputs")
+    group.add_argument("--samples", type=count, metavar="K",
+                       help="run the first K bundled samples of a zoo network (default: 1, "
+                       "where there is no --input)")
+    group.add_argument("--labels", type=Path, metavar="FILE", help="class names, one a line")
+    pictures = parser.add_argument_group(
+        "pictures", "real = (pixel - mean) / std, then quantized for the network; without --mean "
+        "and --std the pixels 0 to 255 fill the whole range of an 8-bit input")
+    pictures.add_argument("--mean", type=numbers, metavar="X[,Y,Z]",
+                          help="in pixel values, for all channels or each")
+    pictures.add_argument("--std", type=numbers, metavar="X[,Y,Z]", help="likewise")
+    pictures.add_argument("--layout", choices=LAYOUTS,
+                          help="of the network's input (default: what its shape says)")
+    pictures.add_argument("--color", choices=COLORS,
+                          help="order of its channels (default: RGB, gray for one channel)")
+    pictures.add_argument("--resize", choices=RESIZES, default="stretch",
+                          help="to the input's size: stretch, crop the middle, or pad with black "
+                          "(default: stretch)")
+
+
+def samples(arguments: argparse.Namespace, model: Model) -> list[Sample]:
+    """The samples asked for.
+
+    Raises
+    ------
+    UsageError, InputError
+        If there are none, or they don't fit the model.
+    """
+    if arguments.input and arguments.samples:
+        raise UsageError("--input and --samples: accepted is one of them")
+    if arguments.input:
+        pictures = Pictures(arguments.mean, arguments.std, arguments.layout, arguments.color,
+                            arguments.resize)
+        sound = model.network.sound if model.network else None
+        return [Sample(name, arrays) for name, arrays in
+                read_samples(arguments.input, model.inputs, pictures, sound)]
+    if model.network is None:
+        wanted = "; ".join(map(str, model.inputs))
+        raise UsageError(f"{model.path}: no --input; bundled samples are only there for the zoo, "
+                         f"this network takes {wanted}")
+    return model.network.samples(arguments.samples or 1, model.inputs[0])
+
+
+def reader(arguments: argparse.Namespace, model: Model) -> Reader:
+    """What reads the model's answers."""
+    labels = read_labels(arguments.labels) if arguments.labels else ()
+    return Reader(model.inputs, model.outputs, model.network, labels)

@@ -1,0 +1,86 @@
+"""Arguments that several subcommands share, and what they mean."""
+
+import argparse
+import math
+
+from golden.spec.config import PRESETS, Config, ConfigError, preset
+from sw.errors import BadConfigError
+
+__all__ = ["add_chip", "add_json", "chip", "chip_asked", "count", "numbers"]
+
+
+def count(text: str) -> int:
+    """argparse type: an integer of 1 or more."""
+    value = int(text, 0)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """argparse type: numbers separated by commas."""
+    try:
+        values = tuple(float(item) for item in text.split(","))
+    except ValueError:
+        values = (math.nan,)
+    if not all(math.isfinite(value) for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number or numbers with commas")
+    return values
+
+
+def add_chip(parser: argparse.ArgumentParser, *, memory: bool = True) -> None:
+    """``--preset``, ``--set`` and, with ``memory``, the simulated memory's options."""
+    group = parser.add_argument_group("chip")
+    group.add_argument("--preset", metavar="P", help=f"configuration: {', '.join(PRESETS)} "
+                       "(default: base)")
+    group.add_argument("--set", action="append", default=[], metavar="field=value",
+                       help="override a field of the configuration; may be repeated")
+    if memory:
+        group.add_argument("--dram-bytes", type=count, metavar="B",
+                           help="simulated memory: bytes a cycle")
+        group.add_argument("--dram-latency", type=int, metavar="L",
+                           help="simulated memory: cycles from address to first data")
+
+
+def add_json(parser: argparse._ActionsContainer) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true",
+                        help="print one JSON object on stdout instead of text")
+
+
+def chip_asked(arguments: argparse.Namespace) -> bool:
+    """Whether the command line says which chip."""
+    return arguments.preset is not None or bool(arguments.set)
+
+
+def chip(arguments: argparse.Namespace, base: Config | None = None) -> Config:
+    """The configuration that ``--preset``, ``--set`` and ``--dram-*`` describe.
+
+    Parameters
+    ----------
+    arguments : Namespace
+    base : Config, optional
+        Configuration where the command line names none.
+
+    Raises
+    ------
+    BadConfigError
+        Naming field, value and rule.
+    """
+    changes: dict[str, object] = {}
+    for item in arguments.set:
+        name, _, text = item.partition("=")
+        try:
+            changes[name.strip()] = int(text, 0)
+        except ValueError:
+            raise BadConfigError(f"--set {item}: accepted is field=value with an integer, for "
+                                 "example --set bank_words=512") from None
+    for name in ("dram_bytes", "dram_latency"):
+        if getattr(arguments, name, None) is not None:
+            changes[name] = getattr(arguments, name)
+    try:
+        if base is not None and not chip_asked(arguments):
+            return base.replace(**changes)
+        return preset(arguments.preset or "base", **changes)
+    except ConfigError as error:
+        raise BadConfigError(str(error)) from None

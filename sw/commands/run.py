@@ -1,0 +1,111 @@
+"""Run a network on samples and show the answers and where the time goes.
+
+MODEL is a .tflite file, a compiled program, or a network of the zoo (see sentei zoo).
+
+examples:
+  sentei run vww --samples 4                      four bundled pictures
+  sentei run vww --input me.jpg --check           every output byte held against LiteRT
+  sentei run vww --engine rtl --input me.jpg      on the generated Verilog
+  sentei run my.tflite --input a.png b.png --mean 127.5 --std 127.5 --labels names.txt
+  sentei run my.tflite --input left=a.npy right=b.npy
+  sentei run resnet8 --set bank_words=256 --set weight_rows=1024
+  sentei run resnet8 --engine rtl --waves r.fst --from 1000 --to 3000
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from sw.commands.inputs import add_inputs
+from sw.commands.options import add_chip, add_json, count
+from sw.commands.progress import Progress
+from sw.commands.running import run
+from sw.driver.device import RunResult
+from sw.errors import MismatchError, UsageError
+from sw.report.summary import Summary
+from sw.report.tables import print_summary
+from sw.session import ENGINES, Waves
+from sw.zoo import Sample
+
+__all__ = ["add", "add_engine", "execute"]
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """``--engine`` and ``--dense``."""
+    group = parser.add_argument_group("engine")
+    group.add_argument("--engine", choices=ENGINES, default="machine",
+                       help="; ".join(f"{name}: {text}" for name, text in ENGINES.items())
+                       + " (default: machine)")
+    group.add_argument("--dense", action="store_true", help="do not skip zero weights")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``sentei run``."""
+    parser.add_argument("model", metavar="MODEL", help="file or name of the zoo")
+    add_inputs(parser)
+    add_engine(parser)
+    add_chip(parser)
+    group = parser.add_argument_group("results")
+    group.add_argument("--check", action="store_true",
+                       help="compare every output byte with LiteRT's reference kernels")
+    group.add_argument("--output", type=Path, metavar="DIR",
+                       help="write raw outputs there, one .npy a sample and output")
+    group.add_argument("--waves", type=Path, metavar="FILE.fst",
+                       help="record signals (engine rtl, one sample)")
+    group.add_argument("--from", type=int, default=0, metavar="C", dest="first",
+                       help="first cycle recorded")
+    group.add_argument("--to", type=count, default=0, metavar="C", dest="last",
+                       help="last cycle recorded")
+    add_json(group)
+
+
+def _waves(arguments: argparse.Namespace) -> Waves | None:
+    if arguments.waves is None:
+        if arguments.first or arguments.last:
+            raise UsageError("--from and --to say which cycles --waves records; it is not given")
+        return None
+    if arguments.engine != "rtl":
+        raise UsageError(f"--waves: only --engine rtl has signals, not {arguments.engine}")
+    if arguments.first < 0 or 0 < arguments.last < arguments.first:
+        raise UsageError(f"--from {arguments.first} --to {arguments.last}: accepted is "
+                         "0 <= from <= to")
+    if not arguments.waves.parent.is_dir():
+        raise UsageError(f"--waves {arguments.waves}: no such folder")
+    return Waves(arguments.waves, arguments.first, arguments.last)
+
+
+def _save(folder: Path, number: int, result: RunResult) -> None:
+    """Outputs of one sample: ``000_name.npy``; order is that of samples, then of outputs."""
+    for index, (name, values) in enumerate(result.outputs.items()):
+        order = f"{number:03d}" + (f"_{index}" if len(result.outputs) > 1 else "")
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+        np.save(folder / f"{order}_{plain}.npy", values)
+
+
+def _print(arguments: argparse.Namespace, summary: Summary) -> None:
+    if arguments.json:
+        print(json.dumps(summary.json(), indent=1))
+    else:
+        print_summary(summary)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run, print, and refuse at the end where ``--check`` found a difference."""
+    waves = _waves(arguments)
+    if arguments.output:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+
+    def finished(number: int, _: Sample, result: RunResult) -> None:
+        if arguments.output:
+            _save(arguments.output, number, result)
+
+    summary = run(arguments, Progress(plain=arguments.json), check=arguments.check, waves=waves,
+                  finished=finished)
+    _print(arguments, summary)
+    if summary.mismatches:
+        raise MismatchError(f"{summary.mismatches} of {len(summary.samples)} samples differ from "
+                            "LiteRT's reference kernels")
+    return 0

@@ -1,0 +1,101 @@
+"""The way from arguments to a `Summary`, shared by ``sentei run`` and ``sentei report``."""
+
+import argparse
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from golden.spec.config import Config
+from golden.spec.program import Program
+from sw.commands.inputs import reader, samples
+from sw.commands.options import chip
+from sw.commands.progress import Progress
+from sw.driver.device import RunResult
+from sw.errors import UsageError
+from sw.report.summary import Summary
+from sw.session import GoldenEngine, Model, Waves, compiled, open_engine, open_model, run_samples
+from sw.session.engines import Engine
+from sw.zoo import Sample
+
+__all__ = ["run"]
+
+
+def _reference(model: Model) -> Callable[[dict[str, np.ndarray]], Sequence[np.ndarray]]:
+    """LiteRT's reference kernels as a function of the inputs."""
+    if model.graph is None:
+        raise UsageError(f"{model.path}: --check needs the model itself, not a compiled program")
+    from sw.reference import run_litert  # needed by few runs
+
+    def outputs(inputs: dict[str, np.ndarray]) -> Sequence[np.ndarray]:
+        found = run_litert(model.path, [inputs[spec.name] for spec in model.inputs])
+        assert isinstance(found, list)
+        return found
+
+    return outputs
+
+
+def _configuration(arguments: argparse.Namespace, model: Model) -> Config:
+    return chip(arguments, model.program.chip() if model.program else None)
+
+
+def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = False,
+        waves: Waves | None = None,
+        finished: Callable[[int, Sample, RunResult], None] | None = None) -> Summary:
+    """Open, compile, start the engine, run all samples.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With model, engine, dense, the chip's and the inputs' arguments.
+    progress : Progress
+    check : bool
+        Hold every output against LiteRT.
+    waves : Waves, optional
+    finished : callable, optional
+        Told number, sample and result of each sample.
+
+    Raises
+    ------
+    SenteiError
+        Whatever stands in the way.
+    """
+    with progress.step(f"reading {arguments.model}"):
+        model = open_model(arguments.model)
+        config = _configuration(arguments, model)
+        chosen = samples(arguments, model)
+        answers = reader(arguments, model)
+        reference = _reference(model) if check else None
+        if reference is not None:
+            reference(chosen[0].inputs)  # a refusal comes before the long part
+    program: Program | None = None
+    engine: Engine
+    if arguments.engine == "golden":
+        engine = _golden(arguments, model, waves)
+    else:
+        if model.program is not None and arguments.dense:
+            raise UsageError(f"{model.path}: --dense is a matter of compiling, this is compiled")
+        with progress.step(f"compiling for {config.name}"):
+            program = compiled(model, config, dense=arguments.dense, progress=progress.update)
+        with progress.step(f"starting the {arguments.engine} engine"):
+            engine = open_engine(arguments.engine, config, program, waves=waves,
+                                 progress=progress.update)
+
+    def told(number: int, sample: Sample, result: RunResult) -> None:
+        progress.update(f"{number + 1} of {len(chosen)} done")
+        if finished:
+            finished(number, sample, result)
+
+    text = f"running {len(chosen)} sample{'s' if len(chosen) > 1 else ''}"
+    with progress.step(f"{text} on {arguments.engine}"):
+        return run_samples(model, config, arguments.engine, engine, chosen, reader=answers,
+                           program=program, reference=reference, finished=told)
+
+
+def _golden(arguments: argparse.Namespace, model: Model, waves: Waves | None) -> GoldenEngine:
+    if model.graph is None:
+        raise UsageError(f"{model.path}: --engine golden needs the model itself, not a compiled "
+                         "program")
+    for option, given in (("--dense", arguments.dense), ("--waves", waves is not None)):
+        if given:
+            raise UsageError(f"{option}: --engine golden has no chip, take machine or rtl")
+    return GoldenEngine(model.graph)

@@ -1,0 +1,1 @@
+"""Runs and programs for people and programs: figures, tables, plots, pages, disassembly."""

@@ -1,0 +1,119 @@
+"""A run as one self-contained HTML page."""
+
+from collections.abc import Iterable
+from html import escape
+
+from sw.report import plots
+from sw.report.figures import STALLS
+from sw.report.summary import Summary
+
+__all__ = ["page"]
+
+_STYLE = """
+:root { color-scheme: light }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px;
+  padding: 0 1rem; color: #1d1d1f; background: white }
+h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem }
+p.lead { color: #555; margin-top: 0 }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 1rem }
+dl div { background: #f6f6f4; border-radius: 8px; padding: .7rem .9rem }
+dt { color: #555; font-size: .8rem } dd { margin: 0; font-size: 1.25rem }
+.scroll { overflow-x: auto }
+table { border-collapse: collapse; font-size: .82rem; width: 100% }
+th, td { padding: .25rem .5rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid #e5e5e3 }
+th { color: #555; font-weight: 600 } .left { text-align: left }
+td.name { max-width: 20rem; overflow: hidden; text-overflow: ellipsis }
+tr.host td { color: #8a5a00; background: #fff8ea } tr.total td { font-weight: 600 }
+svg { max-width: 100%; height: auto } .note { color: #555; font-size: .85rem }
+"""
+
+
+def _cells(values: Iterable[object], tag: str = "td", left: int = 3) -> str:
+    parts = []
+    for index, value in enumerate(values):
+        text = f"{value:,}" if isinstance(value, int) else escape(str(value))
+        kind = ' class="left name"' if index < left else ""
+        title = f' title="{text}"' if index == 0 and tag == "td" else ""
+        parts.append(f"<{tag}{kind}{title}>{text}</{tag}>")
+    return "".join(parts)
+
+
+def _figures(summary: Summary) -> str:
+    config = summary.config
+    entries = [
+        ("cycles, one inference", f"{summary.cycles or 0:,}"),
+        ("ideal cycles", f"{summary.ideal_cycles:,}"),
+        (f"inferences/s at {config.clock_mhz} MHz", f"{summary.inferences_per_second or 0:,.0f}"),
+        (f"of {config.macs_per_cycle} MAC/cycle issued", f"{summary.utilization or 0:.1%}"),
+        ("dense MAC/cycle", f"{summary.effective_macs_per_cycle or 0:.1f}"),
+        ("bytes read", f"{summary.bytes_read or 0:,}"),
+        ("bytes written", f"{summary.bytes_written or 0:,}"),
+    ]
+    if summary.mismatches is not None:
+        exact = len(summary.samples) - summary.mismatches
+        entries.append(("samples equal to LiteRT", f"{exact} of {len(summary.samples)}"))
+    return "<dl>" + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+                            for name, value in entries) + "</dl>"
+
+
+def _layers(summary: Summary) -> str:
+    headings = ["layer", "operator", "unit", "cycles", "ideal", "of peak", "MACs issued",
+                "skipped", "read B", "written B", *(f"waits: {cause}" for cause in STALLS)]
+    rows = [f"<tr>{_cells(headings, 'th')}</tr>"]
+    for layer in summary.layers:
+        if layer.seconds is not None:
+            rows.append(f'<tr class="host">{_cells([layer.name, layer.operator, layer.unit])}'
+                        f'<td colspan="{len(headings) - 3}" class="left">on the host, '
+                        f"{1e3 * layer.seconds:.2f} ms, not in the cycles</td></tr>")
+            continue
+        use = layer.utilization(summary.config)
+        rows.append("<tr>" + _cells([
+            layer.name, layer.operator, layer.unit, layer.cycles, layer.ideal_cycles,
+            "" if use is None else f"{use:.0%}", layer.macs, layer.macs_skipped,
+            layer.bytes_read, layer.bytes_written, *layer.stalls.values()]) + "</tr>")
+    sums = [sum(layer.stalls.get(cause, 0) for layer in summary.layers) for cause in STALLS]
+    rows.append('<tr class="total">' + _cells([
+        "total", "", "", summary.cycles or 0, summary.ideal_cycles,
+        f"{summary.utilization or 0:.0%}", summary.macs,
+        sum(layer.macs_skipped for layer in summary.layers), summary.bytes_read or 0,
+        summary.bytes_written or 0, *sums]) + "</tr>")
+    return f'<div class="scroll"><table>{"".join(rows)}</table></div>'
+
+
+def _samples(summary: Summary) -> str:
+    rows = [f"<tr>{_cells(['sample', 'answer', 'cycles'], 'th', 2)}</tr>"]
+    rows += [f"<tr>{_cells([item.name, item.answer.text, item.cycles or 0], left=2)}</tr>"
+             for item in summary.samples]
+    return f'<div class="scroll"><table>{"".join(rows)}</table></div>'
+
+
+def page(summary: Summary) -> str:
+    """The page's HTML; it needs nothing beside itself."""
+    config = summary.config
+    title = f"{summary.network} on {config.name}"
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} – Sentei</title><style>{_STYLE}</style></head><body>
+<h1>{escape(title)}</h1>
+<p class="lead">Sentei, engine {escape(summary.engine)}, configuration digest
+0x{config.digest():08x}, DRAM {config.dram_bytes} bytes/cycle with {config.dram_latency} cycles
+latency. Figures are of the slowest of {len(summary.samples)} samples.</p>
+{_figures(summary)}
+<h2>Layers</h2>
+{_layers(summary)}
+<p class="note">Layers overlap: what happens between the end of one and the end of the next counts
+for the next. Issued MACs may exceed the layer's where lanes are padded.</p>
+<h2>Where the cycles go</h2>
+{plots.stalls(summary)}
+<h2>Units over time</h2>
+{plots.timeline(summary)}
+<h2>Roofline</h2>
+{plots.roofline(summary)}
+<p class="note">A hollow point above the roof is a layer that skipping makes faster than a dense
+array of this size could be.</p>
+<h2>Samples</h2>
+{_samples(summary)}
+</body></html>
+"""

@@ -1,0 +1,106 @@
+"""Engines by name: what runs a network."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from golden import executor
+from golden.graph import Graph
+from golden.spec.config import Config
+from golden.spec.program import Program
+from sw.driver.device import Device, RunResult
+from sw.driver.transport import Transport
+from sw.errors import UsageError
+
+__all__ = ["ENGINES", "Engine", "GoldenEngine", "Waves", "open_engine"]
+
+ENGINES = {
+    "golden": "the network's operators in numpy: results, no cycles",
+    "machine": "the program, instruction by instruction, with a timing model",
+    "rtl": "the generated Verilog in Verilator: every cycle as in the chip",
+}
+
+
+@dataclass(frozen=True)
+class Waves:
+    """What to record of an rtl run.
+
+    Parameters
+    ----------
+    path : Path
+        FST file.
+    first, last : int
+        Cycles; last 0 is to the end.
+    """
+
+    path: Path
+    first: int = 0
+    last: int = 0
+
+
+class Engine(Protocol):
+    """Runs one sample after the other."""
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> RunResult:
+        """One inference."""
+        ...
+
+
+class GoldenEngine:
+    """The golden executor behind the engines' interface.
+
+    Parameters
+    ----------
+    graph : Graph
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> RunResult:
+        """One inference; no cycles."""
+        return RunResult(outputs=executor.run(self._graph, dict(inputs)), counters={})
+
+
+def _transport(name: str, config: Config, waves: Waves | None,
+               progress: Callable[[str], None] | None) -> Transport:
+    if name == "machine":
+        from sw.engines.machine import MachineTransport
+
+        return MachineTransport(config)
+    from sw.engines.rtl.engine import RtlTransport  # the only way from here to the hardware
+
+    return RtlTransport(config, waves=waves, progress=progress)
+
+
+def open_engine(name: str, config: Config, program: Program, *, waves: Waves | None = None,
+                progress: Callable[[str], None] | None = None) -> Device:
+    """A device with the program loaded.
+
+    Parameters
+    ----------
+    name : str
+        ``machine`` or ``rtl``.
+    config : Config
+        Chip and simulated memory.
+    program : Program
+    waves : Waves, optional
+        Only with ``rtl``.
+    progress : callable, optional
+        Told what a long start is doing.
+
+    Raises
+    ------
+    ToolError
+        If the simulator is missing.
+    DeviceError
+        If the chip refuses the program.
+    """
+    if waves is not None and name != "rtl":
+        raise UsageError(f"--waves needs --engine rtl, not {name}: only signals have waves")
+    device = Device(_transport(name, config, waves, progress))
+    device.load(program)
+    return device

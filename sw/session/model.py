@@ -1,0 +1,115 @@
+"""A model argument, opened: a TensorFlow Lite file, a zoo network or a compiled program."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from golden.graph import Graph, GraphError
+from golden.graph import Tensor as GraphTensor
+from golden.spec.config import Config
+from golden.spec.container import MAGIC
+from golden.spec.program import Binding, Program
+from sw.compiler import compile_graph
+from sw.errors import BadConfigError, ModelError
+from sw.frontend import tflite
+from sw.inputs import TensorSpec
+from sw.zoo import Network, find
+
+__all__ = ["PROGRAM_SUFFIX", "Model", "compiled", "open_model"]
+
+PROGRAM_SUFFIX = ".sentei"
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened model.
+
+    Parameters
+    ----------
+    name : str
+    path : Path
+    inputs, outputs : list of TensorSpec
+    network : Network, optional
+        What the zoo knows of it.
+    graph : Graph, optional
+        None for a compiled program.
+    program : Program, optional
+        None for a model that is to be compiled.
+    """
+
+    name: str
+    path: Path
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
+    network: Network | None = None
+    graph: Graph | None = None
+    program: Program | None = None
+
+
+def _of_tensor(tensor: GraphTensor) -> TensorSpec:
+    scale, zero_point = ((tensor.quant.scale, tensor.quant.zero_point) if tensor.quant
+                         else (0.0, 0))
+    return TensorSpec(tensor.name, tensor.shape, np.dtype(tensor.dtype), scale, zero_point)
+
+
+def _of_binding(binding: Binding) -> TensorSpec:
+    return TensorSpec(binding.name, binding.shape, np.dtype(binding.dtype), binding.scale,
+                      binding.zero_point)
+
+
+def _is_program(path: Path) -> bool:
+    with path.open("rb") as file:
+        return path.suffix == PROGRAM_SUFFIX or file.read(len(MAGIC)) == MAGIC
+
+
+def open_model(argument: str) -> Model:
+    """Open what the command line calls MODEL.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the zoo, ``.tflite`` file or program file.
+
+    Raises
+    ------
+    UsageError, ModelError, ProgramError
+        If there is no such thing, or it can't be read.
+    """
+    path, network = find(argument)
+    if _is_program(path):
+        program = Program.load(path)
+        return Model(program.network, path, [*map(_of_binding, program.inputs)],
+                     [*map(_of_binding, program.outputs)], program=program)
+    try:
+        graph = tflite.load(path)
+        graph.validate()
+    except GraphError as error:
+        raise ModelError(f"{path}: {error}") from error
+    graph.name = network.name if network else path.stem
+    return Model(graph.name, path, [_of_tensor(graph.tensors[name]) for name in graph.inputs],
+                 [_of_tensor(graph.tensors[name]) for name in graph.outputs], network, graph)
+
+
+def compiled(model: Model, config: Config, *, dense: bool = False,
+             progress: Callable[[str], None] | None = None) -> Program:
+    """The model's program for a configuration.
+
+    Raises
+    ------
+    BadConfigError
+        If the model is a program for another configuration.
+    ModelError
+        If it can't be compiled.
+    """
+    if model.program is None:
+        assert model.graph is not None
+        return compile_graph(model.graph, config, dense=dense, progress=progress)
+    if model.program.digest != config.digest():
+        chip = model.program.config["name"]
+        raise BadConfigError(
+            f"{model.path}: compiled for another configuration or version (digest "
+            f"0x{model.program.digest:08x}, preset {chip}) than the chip asked for (digest "
+            f"0x{config.digest():08x}, preset {config.name}); compile the model again")
+    return model.program
