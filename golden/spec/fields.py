@@ -1,7 +1,8 @@
 """Bit-field tables: the one way in which this project describes packed records."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 __all__ = ["Field", "Record"]
 
@@ -23,7 +24,7 @@ class Field:
 
     name: str
     bits: int
-    doc: str = field(repr=False)  # repr feeds the digest: words may change
+    doc: str = dataclasses.field(repr=False)  # repr feeds the digest: words may change
     signed: bool = False
 
     @property
