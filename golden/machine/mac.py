@@ -1,0 +1,196 @@
+"""MAC: the array, fed by the weight store, and post-processing behind it."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.machine.instruction import Instruction
+from golden.machine.kernel import Kernel, Process
+from golden.machine.memory import OnChip
+from golden.machine.post import post_process
+from golden.machine.races import Races
+from golden.machine.timing import Timing, fetch_cycles
+from golden.machine.weight_store import LaneBlockState, Space, WeightStore
+from golden.machine.windows import Entries, Windows
+from golden.spec.config import Config
+from golden.spec.isa import PostMode
+from golden.spec.layout import PARAMETER_BEATS, TABLE_ENTRIES
+
+__all__ = ["Mac"]
+
+
+class Mac:
+    """Executes MACs; the next one starts while the last one drains.
+
+    Parameters
+    ----------
+    config, timing, kernel, chip, store, counters, races
+        What it works on.
+    """
+
+    def __init__(self, config: Config, timing: Timing, kernel: Kernel, chip: OnChip,
+                 store: WeightStore, counters: dict[str, float], races: Races | None) -> None:
+        self._config, self._timing, self._kernel = config, timing, kernel
+        self._chip, self._store = chip, store
+        self._counters, self._races = counters, races
+        self._array_free = -1.0  # when the last instruction left the array
+        self._drained = 0.0  # when the accumulators that drain are free again
+        self._retired = 0.0
+        self._drain_cycles = 0
+
+    def execute(self, instruction: Instruction, retire: Callable[[Instruction], None]) -> Process:
+        """Do one instruction's array part; ``retire`` is called when its outputs are written."""
+        windows = Windows(self._config, instruction)
+        outputs = self._outputs(instruction, windows)
+        fetch = _Fetch(self._config, windows)
+        timing, fields = self._timing, instruction.fields
+        pace = 2 if fields["post_mode"] == PostMode.ADD else 1
+        self._drain_cycles = timing.drain + self._config.drain_cycles * pace
+        back_to_back = self._kernel.now <= self._array_free
+        start = timing.mac_next if back_to_back else timing.mac_start
+        time = self._kernel.now + start
+        self._counters["mac_wait_words"] += start
+        results, first = [], self._store.position
+        for block in range(fields["blocks"]):
+            while (lane := self._store.lane_block(first + block)) is None:
+                yield self._store.came
+            time = self._arrived(time, lane.arrival)
+            yield from self._run(lane, fetch, time, bool(fields["keep"]))
+            time = self._kernel.now + timing.lane_block
+            entries = Entries([(item.fields, (item.payload[0], item.payload[1]))
+                               for item in lane.items])
+            self._count(entries, fetch)
+            if self._races:
+                self._races.access(instruction, windows.reads(entries), np.zeros(0, np.int64))
+            results.append(self._result(instruction, windows, lane, entries, block))
+            if not fields["keep"]:
+                self._store.free(time, Space(lane_blocks=1))
+                self._store.drop(first + block)
+        self._store.position = first if fields["keep"] else first + fields["blocks"]
+        self._array_free = self._kernel.now
+        self._retired = max(self._drained + timing.post, self._retired + 1)
+
+        def complete() -> None:
+            self._chip.words[outputs] = np.stack(results).view(np.uint8)
+            retire(instruction)
+
+        self._kernel.call(self._retired, complete)
+
+    def _outputs(self, instruction: Instruction, windows: Windows) -> NDArray:
+        """Output addresses [blocks, P], checked and noted."""
+        blocks = range(instruction.fields["blocks"])
+        outputs = self._chip.word_addresses(
+            np.stack([windows.outputs("out", block) for block in blocks]), instruction)
+        if self._races:
+            reads = [np.zeros(0, np.int64)]
+            half = TABLE_ENTRIES // 2
+            mode = instruction.fields["post_mode"]
+            if mode != PostMode.PLAIN:
+                used = half if mode == PostMode.TABLE else TABLE_ENTRIES
+                reads.append(self._config.words + np.arange(used))
+            if mode == PostMode.ADD:
+                reads += [windows.outputs("res", block) % self._config.words for block in blocks]
+            self._races.access(instruction, np.concatenate(reads), outputs.reshape(-1))
+        return outputs
+
+    def _result(self, instruction: Instruction, windows: Windows, lane: LaneBlockState,
+                entries: Entries, block: int) -> NDArray:
+        words = self._chip.words
+        residual = None
+        if instruction.fields["post_mode"] == PostMode.ADD:
+            residual = words.view(np.int8)[windows.outputs("res", block) % len(words)]
+        return post_process(instruction.fields, lane.parameters,
+                            windows.accumulate(entries, words), residual, self._chip.table)
+
+    def _arrived(self, time: float, arrival: float) -> float:
+        """Wait for something of the weight store."""
+        late = arrival + self._timing.weight - time
+        if late > 0:
+            self._counters["mac_wait_weights"] += late
+        return time + max(late, 0)
+
+    def _run(self, lane: LaneBlockState, fetch: "_Fetch", time: float, keep: bool) -> Process:
+        """Pass a lane block through the array; ends when its last row has been issued."""
+        once = fetch.tiles == 1
+        for entry in range(lane.entries):
+            while len(lane.items) <= entry:
+                yield self._store.came
+            fields = lane.items[entry].fields
+            time = self._arrived(time, lane.times[entry]) + fetch.cost(fields, 0)
+            if once and not keep:
+                self._store.free(time, Space(list_entries=1, weight_rows=fields["n"]))
+        if not keep:
+            self._store.free(time, Space(parameter_beats=PARAMETER_BEATS))
+        time = self._drain(time + self._timing.tile)
+        if not once:
+            drain = self._drain_cycles
+            cost = fetch.costs([item.fields for item in lane.items]) + self._timing.tile
+            self._counters["mac_wait_drain"] += np.maximum(drain - cost[1:], 0).sum()
+            time += np.maximum(cost[1:-1], drain).sum()
+            if not keep:
+                at = time
+                for item in lane.items:
+                    at += fetch.cost(item.fields, -1)
+                    self._store.free(at, item.space)
+            time += max(cost[-1], drain)
+            self._drained = time + drain
+        yield time
+
+    def _drain(self, time: float) -> float:
+        """The last row of a tile, which waits for the accumulators before it to leave."""
+        late = self._drained - time
+        if late > 0:
+            self._counters["mac_wait_drain"] += late
+            time = self._drained
+        self._drained = time + self._drain_cycles
+        return time
+
+    def _count(self, entries: Entries, fetch: "_Fetch") -> None:
+        rows = int(entries.n.sum())
+        self._counters["mac_busy"] += rows * fetch.tiles
+        self._counters["row_columns"] += rows * fetch.pixels
+        kinds, counts = np.unique(np.stack([entries.dy * 256 + entries.dx, entries.n]), axis=1,
+                                  return_counts=True)
+        for (tap, n), count in zip(kinds.T.tolist(), counts.tolist(), strict=True):
+            cycles = fetch.tap(tap)
+            self._counters["conflicts"] += count * float((cycles - 1).sum())
+            self._counters["mac_wait_words"] += count * float(
+                np.maximum(cycles - max(n, 1), 0).sum())
+
+
+class _Fetch:
+    """Cycles an instruction's word fetches take, by tap and tile."""
+
+    def __init__(self, config: Config, windows: Windows) -> None:
+        self._config, self._windows = config, windows
+        self.pixels = len(windows.address)
+        self.tiles = -(-self.pixels // config.columns)
+        self._taps: dict[int, NDArray] = {}
+
+    def tap(self, tap: int) -> NDArray:
+        """Cycles [tiles] of a fetch at tap dy x 256 + dx."""
+        if tap not in self._taps:
+            dy, dx = divmod(tap, 256)
+            used = self._windows.inside(np.array([dy]), np.array([dx]))[:, 0]
+            shape = (self.tiles, self._config.columns)
+            spare = self.tiles * self._config.columns - self.pixels
+            self._taps[tap] = fetch_cycles(
+                self._config, np.pad(self._windows.address, (0, spare)).reshape(shape),
+                np.pad(used, (0, spare)).reshape(shape))
+        return self._taps[tap]
+
+    def cost(self, fields: dict[str, int], tile: int) -> int:
+        """Cycles of an entry in a tile: its rows, or its fetch where that takes longer."""
+        return max(int(self.tap(fields["dy"] * 256 + fields["dx"])[tile]), fields["n"], 1)
+
+    def costs(self, items: list[dict[str, int]]) -> NDArray:
+        """Cycles [tiles] of a whole group list."""
+        counts: dict[tuple[int, int], int] = {}
+        for fields in items:
+            key = fields["dy"] * 256 + fields["dx"], max(fields["n"], 1)
+            counts[key] = counts.get(key, 0) + 1
+        total = np.zeros(self.tiles, np.int64)
+        for (tap, n), count in counts.items():
+            total += count * np.maximum(self.tap(tap), n)
+        return total

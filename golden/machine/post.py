@@ -1,0 +1,61 @@
+"""Post-processing arithmetic, on arrays of accumulators."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.spec.isa import PostMode
+from golden.spec.layout import TABLE_ENTRIES
+
+__all__ = ["post_process", "requantize"]
+
+_BYTE = 256
+
+
+def _wrap32(value: NDArray) -> NDArray:
+    return value.astype(np.int64).astype(np.int32).astype(np.int64)
+
+
+def requantize(value: NDArray, multiplier: NDArray | int, pre: NDArray | int,
+               post: NDArray | int) -> NDArray:
+    """golden.spec.numerics.requantize on arrays that broadcast; int64 in and out."""
+    high = (_wrap32(value << pre) * multiplier + (1 << 30)) >> 31
+    half = np.where(np.asarray(post) > 0, np.int64(1) << np.maximum(post, 1) - 1, 0)
+    return np.where(np.asarray(post) > 0, (high + half - (high < 0)) >> post, high)
+
+
+def post_process(fields: dict[str, int], parameters: tuple[NDArray, ...], accumulator: NDArray,
+                 residual: NDArray | None, table: NDArray) -> NDArray:
+    """Output words of one lane block.
+
+    Parameters
+    ----------
+    fields : dict
+        Of the MAC instruction.
+    parameters : tuple of ndarray [L] int
+        bias, multiplier, pre, post.
+    accumulator : ndarray [P, L] int
+        Sums of products; wrapped to int32 here.
+    residual : ndarray [P, L] int8 or None
+        For PostMode.ADD.
+    table : ndarray [TABLE_ENTRIES] int32
+
+    Returns
+    -------
+    ndarray [P, L] int8
+    """
+    bias, multiplier, pre, post = (item.astype(np.int64) for item in parameters)
+    value = _wrap32(_wrap32(accumulator) + bias)
+    value = requantize(value, multiplier, pre & 31, post & 31) + fields["zero"]
+    q = np.maximum(fields["least"], np.minimum(fields["most"], value))
+    if fields["post_mode"] == PostMode.PLAIN:
+        return q.astype(np.int8)
+    first = table[q % _BYTE].astype(np.int64)
+    if fields["post_mode"] == PostMode.TABLE:
+        return first.astype(np.int8)
+    assert residual is not None
+    second = table[TABLE_ENTRIES // 2 + residual.astype(np.int64) % _BYTE].astype(np.int64)
+    value = requantize(_wrap32(first + second), fields["add_multiplier"], fields["add_pre"],
+                       fields["add_post"])
+    value = np.maximum(fields["add_least"],
+                       np.minimum(fields["add_most"], value + fields["add_zero"]))
+    return value.astype(np.int8)

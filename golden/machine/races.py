@@ -1,0 +1,96 @@
+"""Finds scratchpad and table accesses whose order no semaphore fixes.
+
+The check doesn't depend on timing: an access is accused unless the semaphores *prove* that it
+comes after the one before, so a program without races means the same at any speed. It takes the
+k-th wait for a semaphore to get the k-th post, which holds where one unit posts and one waits.
+"""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.machine.instruction import Instruction
+from golden.spec.config import Config
+from golden.spec.isa import SEMAPHORES, Unit
+from golden.spec.layout import TABLE_ENTRIES
+
+__all__ = ["Races"]
+
+
+class Races:
+    """Vector clocks of the units, and who touched each word last.
+
+    Parameters
+    ----------
+    config : Config
+
+    Addresses are scratchpad words; table entry i is address ``words + i``.
+    """
+
+    def __init__(self, config: Config) -> None:
+        size = config.words + TABLE_ENTRIES
+        self._words = config.words
+        self._writer: NDArray = np.zeros(size, np.int64)
+        self._written: NDArray = np.full(size, -1)
+        self._read: NDArray = np.full((len(Unit), size), -1)
+        # What each unit knows: instructions below these are complete, by the unit that ran them.
+        self._knows: NDArray = np.zeros((len(Unit), len(Unit)), np.int64)
+        self._started: dict[int, NDArray] = {}
+        self._tokens: list[deque[NDArray]] = [deque() for _ in range(SEMAPHORES)]
+
+    def take(self, instruction: Instruction) -> None:
+        """An instruction's semaphores have been taken."""
+        clock = self._knows[instruction.unit]
+        for token in self._named(instruction.fields["wait"]):
+            if token:
+                np.maximum(clock, token.popleft(), out=clock)
+        if instruction.unit != Unit.MAC:
+            clock[instruction.unit] = instruction.index  # one after the other
+        self._started[instruction.index] = clock.copy()
+
+    def retire(self, instruction: Instruction) -> None:
+        """An instruction's effects are complete."""
+        clock = self._started.pop(instruction.index, self._knows[instruction.unit]).copy()
+        clock[instruction.unit] = max(clock[instruction.unit], instruction.index + 1)
+        for token in self._named(instruction.fields["post"]):
+            token.append(clock)
+
+    def synchronize(self, instruction: Instruction) -> None:
+        """SYNC: everything before it is complete, and all units know."""
+        self._knows[:] = instruction.index
+
+    def access(self, instruction: Instruction, reads: NDArray, writes: NDArray) -> None:
+        """Check and note the addresses that an instruction touches.
+
+        Raises
+        ------
+        UndefinedError
+            Naming both instructions and the address.
+        """
+        unit, clock = instruction.unit, self._started[instruction.index]
+        known = clock[self._writer[reads]]
+        self._accuse(instruction, "reads", reads, "written", self._written[reads],
+                     self._written[reads] >= known)
+        other = self._writer[writes] != unit  # a unit writes in order
+        self._accuse(instruction, "writes", writes, "written", self._written[writes],
+                     other & (self._written[writes] >= clock[self._writer[writes]]))
+        for reader in Unit:
+            if reader != unit:
+                self._accuse(instruction, "writes", writes, "read", self._read[reader][writes],
+                             self._read[reader][writes] >= clock[reader])
+        self._read[unit][reads] = instruction.index
+        self._writer[writes] = unit
+        self._written[writes] = instruction.index
+
+    def _named(self, mask: int) -> list[deque[NDArray]]:
+        return [self._tokens[i] for i in range(SEMAPHORES) if mask >> i & 1]
+
+    def _accuse(self, instruction: Instruction, does: str, addresses: NDArray, what: str,
+                others: NDArray, guilty: NDArray) -> None:
+        guilty = guilty & (others >= 0)
+        if guilty.any():
+            at = int(addresses[guilty].flat[0])
+            place = f"word {at}" if at < self._words else f"table entry {at - self._words}"
+            instruction.need(False, f"{does} {place}, {what} by instruction "
+                             f"{int(others[guilty].flat[0])}, with nothing that orders them")

@@ -1,0 +1,115 @@
+"""Every constant of the timing model, and the formulas that only need those.
+
+None of them belongs to a network. The model knows no single cycles: it gives each instruction
+and weight item times, from the counts that bound them. Times are cycles.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.spec.config import Config
+
+__all__ = ["Timing", "fetch_cycles", "transfer_beats", "transfer_bursts"]
+
+_BURST_BOUNDARY = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Fixed latencies, in cycles; calibrated against the RTL.
+
+    Parameters
+    ----------
+    fetch : int
+        From START, or from an instruction's dispatch, to the next one's request.
+    fetch_latency : int
+        From the last beat of an instruction to its unit seeing it at the head of an empty queue.
+    fetch_ahead : int
+        Instructions whose bytes the sequencer has asked for before it can dispatch them.
+    load_start : int
+        From a LOAD's semaphores to its first read address.
+    load_end : int
+        From its last word or beat to its retirement.
+    load_burst : int
+        Cycles between the addresses of two bursts.
+    store_start : int
+        From a STORE's semaphores to its first word.
+    store_end : int
+        From its last data beat to its retirement, beyond the memory's own latency.
+    store_run : int
+        Cycles between the last word of a run and the first one of the next.
+    log : int
+        Cycles of a LOG besides its beats.
+    weight : int
+        From a weight row's beat to the row being there for the array.
+    mac_start : int
+        From a MAC's semaphores to its first row when the array was empty.
+    mac_next : int
+        The same when the array was busy with the instruction before.
+    lane_block : int
+        Cycles between the last row of a lane block and the first row of the next one.
+    tile : int
+        Cycles between the last row of a tile and the first one of the next.
+    drain : int
+        From a tile's last row to its first accumulators leaving.
+    post : int
+        From the last accumulators of an instruction to its retirement.
+    semaphore : int
+        From retirement to the semaphores being seen.
+    """
+
+    fetch: int = 2
+    fetch_latency: int = 3
+    fetch_ahead: int = 2
+    load_start: int = 4
+    load_end: int = 4
+    load_burst: int = 1
+    store_start: int = 6
+    store_end: int = 4
+    store_run: int = 2
+    log: int = 10
+    weight: int = 4
+    mac_start: int = 12
+    mac_next: int = 6
+    lane_block: int = 0
+    tile: int = 0
+    drain: int = 4
+    post: int = 12
+    semaphore: int = 1
+
+
+def transfer_beats(config: Config, address: NDArray, size: int) -> NDArray:
+    """Bus beats that runs of ``size`` bytes at byte addresses [runs] touch, [runs]."""
+    return -(-(address % config.group + size) // config.group)
+
+
+def transfer_bursts(config: Config, address: NDArray, size: int) -> NDArray:
+    """Bursts of those runs, split at burst_beats and at 4 KiB, [runs]."""
+    first = address - address % config.group
+    beats = transfer_beats(config, address, size)
+    pages = (first + beats * config.group - 1) // _BURST_BOUNDARY - first // _BURST_BOUNDARY
+    return np.maximum(-(-beats // config.burst_beats), pages + 1)
+
+
+def fetch_cycles(config: Config, address: NDArray, used: NDArray) -> NDArray:
+    """Cycles to fetch one word per column: the most words that share a bank, at least 1.
+
+    Parameters
+    ----------
+    address : ndarray [tiles, Q]
+        Word address of each column's window. An entry's offset moves all of them alike and so
+        doesn't change which ones share a bank.
+    used : ndarray [tiles, Q] bool
+        Columns that read (have a pixel, inside the input).
+
+    Returns
+    -------
+    ndarray [tiles] int64
+    """
+    bank = np.where(used, address % config.banks, -1)
+    most = np.ones(len(bank), np.int64)
+    for index in range(config.banks):
+        np.maximum(most, (bank == index).sum(axis=1), out=most)
+    return most
