@@ -1,0 +1,126 @@
+"""One column of the array: L multiply-accumulators for one output pixel."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.mac.layouts import TOKEN_FLAGS, slots, token_layout
+from hw.mac.multiplier import Multiplier
+from hw.mac.select import choose
+
+__all__ = ["Column", "sums_layout"]
+
+# ArrayMode.MAX keeps bytes with this bit inverted in the low byte of the accumulator: compared
+# as unsigned numbers, and the cleared accumulator is the least one.
+_FLIP = Const(0x80, 8)
+# Index bits that the first of two operand multiplexers uses.
+_FIRST_BITS = 3
+
+
+def sums_layout(config):
+    """A finished set of accumulators; with ``max`` only their low bytes count, top bit inverted."""
+    return data.StructLayout({
+        "max": 1, "acc": data.ArrayLayout(signed(32), config.lanes)})
+
+
+class Column(wiring.Component):
+    """L lanes that add up products, and the word they pick their operands from.
+
+    Parameters
+    ----------
+    config : Config
+    lut : bool
+        Multipliers from LUTs, not DSP blocks.
+
+    Members
+    -------
+    i : In(token_layout)
+        What to do; it reads the word's slot in the same cycle.
+    o : Out(token_layout)
+        The same one cycle later, for the next column.
+    en, slot, word : In
+        Writes a word.
+    sums : Out(sums_layout)
+    loaded : Out(1)
+        ``sums`` are new in this cycle: LATENCY + 1 cycles after ``last`` at ``i``. They stay
+        until the next ones are loaded.
+    """
+
+    LATENCY = 4
+
+    def __init__(self, config, *, lut):
+        self.config, self.lut = config, lut
+        super().__init__({
+            "i": In(token_layout(config)),
+            "o": Out(token_layout(config)),
+            "en": In(1),
+            "slot": In(range(slots(config))),
+            "word": In(8 * config.group),
+            "sums": Out(sums_layout(config)),
+            "loaded": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.words = words = memory.Memory(
+            shape=8 * self.config.group, depth=slots(self.config), init=[])
+        write, read = words.write_port(), words.read_port(domain="comb")
+        word = Signal(8 * self.config.group, reset_less=True)
+        m.d.comb += [write.en.eq(self.en), write.addr.eq(self.slot), write.data.eq(self.word),
+                     read.addr.eq(self.i.slot)]
+        with m.If(self.i.flags.pop):
+            m.d.sync += word.eq(read.data)
+
+        s0 = Signal(token_layout(self.config), reset_less=True)
+        flags = [Signal(TOKEN_FLAGS, name=f"s{stage}_flags") for stage in range(self.LATENCY)]
+        m.d.sync += [s0.slot.eq(self.i.slot), s0.row.eq(self.i.row), flags[0].eq(self.i.flags)]
+        m.d.comb += [self.o.eq(s0), self.o.flags.eq(flags[0])]
+        for now, then in pairwise(flags):
+            m.d.sync += then.eq(now)
+        end = flags[-1]
+        m.d.sync += self.loaded.eq(end.last)
+        sums = Signal(sums_layout(self.config), reset_less=True)
+        m.d.comb += self.sums.eq(sums)
+        with m.If(end.last):
+            m.d.sync += sums.max.eq(end.max)
+        for lane in range(self.config.lanes):
+            self._lane(m, lane, word, s0.row, end, sums.acc[lane])
+        return m
+
+    def _lane(self, m, lane, word, row, end, kept):
+        """Pick in two steps, multiply, accumulate; a register after each."""
+        index, group = row.index[lane], self.config.group
+        some = min(1 << _FIRST_BITS, group)
+        s1_some = [Signal(8, name=f"s1_some_{lane}_{part}", reset_less=True)
+                   for part in range(group // some)]
+        s1_index = Signal(self.config.index_bits, name=f"s1_index_{lane}", reset_less=True)
+        s1_value = Signal(signed(8), name=f"s1_value_{lane}", reset_less=True)
+        s2_act = Signal(signed(8), name=f"s2_act_{lane}", reset_less=True)
+        s2_value = Signal(signed(8), name=f"s2_value_{lane}", reset_less=True)
+        s3_product = Signal(signed(16), name=f"s3_product_{lane}", reset_less=True)
+        m.submodules[f"multiplier_{lane}"] = multiplier = Multiplier(lut=self.lut)
+        for part, picked in enumerate(s1_some):
+            m.d.sync += picked.eq(choose(
+                [word.word_select(part * some + byte, 8) for byte in range(some)], index))
+        m.d.sync += [
+            s1_index.eq(index), s1_value.eq(row.value[lane]),
+            s2_act.eq(choose(s1_some, s1_index[_FIRST_BITS:])), s2_value.eq(s1_value),
+            s3_product.eq(multiplier.o),
+        ]
+        m.d.comb += [multiplier.a.eq(s2_act), multiplier.b.eq(s2_value)]
+
+        acc = Signal(signed(32), name=f"acc_{lane}", reset_less=True)
+        total = Signal(signed(32), name=f"total_{lane}")
+        greatest = Signal(8, name=f"greatest_{lane}")
+        byte = s3_product[:8] ^ _FLIP
+        following = Cat(Mux(end.max, greatest, total[:8]), total[8:])
+        m.d.comb += [
+            total.eq(acc + s3_product),
+            greatest.eq(Mux(end.add & (byte > acc[:8]), byte, acc[:8])),
+        ]
+        with m.If(end.last):
+            m.d.sync += [acc.eq(0), kept.eq(following)]
+        with m.Elif(end.add):
+            m.d.sync += acc.eq(following)

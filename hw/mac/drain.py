@@ -1,0 +1,121 @@
+"""Takes finished accumulators out of the array and queues them for post-processing."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.interfaces import tile_vector_layout
+from hw.mac.column import Column, sums_layout
+from hw.mac.select import choose
+from hw.stream import Queue
+
+__all__ = ["Drain"]
+
+
+class Drain(wiring.Component):
+    """Offers the accumulators of each tile in order, and says when the next may be finished.
+
+    Vectors are copied from the columns one a cycle, as long as the queue has places. A tile may
+    be finished (``clear``) once the queue can hold all vectors before it, so that copying them
+    can't stall, and each column is then copied before its new sums come. So tiles that are
+    shorter than their drain follow each other at the pace at which vectors are taken.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    sums : In(array of sums_layout)
+    loaded : In(1)
+        Those of column 0 are new; column q's are q cycles later.
+    issue : In(1)
+        The last token of a tile is issued in this cycle (only with ``clear``).
+    clear : Out(1)
+    tile : Out(stream of tile_vector_layout)
+    busy : Out(1)
+        A tile was issued whose last vector was not taken yet.
+
+    Timing
+    ------
+    3 cycles from ``loaded`` to ``tile``, one vector a cycle.
+    """
+
+    PLACES = 16
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "sums": In(data.ArrayLayout(sums_layout(config), config.columns)),
+            "loaded": In(1),
+            "issue": In(1),
+            "clear": Out(1),
+            "tile": Out(stream.Signature(tile_vector_layout(config))),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        segments = config.lanes // config.drain
+        m.submodules.queue = queue = Queue(shape=tile_vector_layout(config), depth=self.PLACES)
+        copy, taken = Signal(), Signal()
+        self._clear(m, copy, taken)
+
+        # Tiles loaded and not copied, at most this one and the one that follows it.
+        waiting = Signal(range(3))
+        held = Signal(range(self.PLACES + 1))  # copied and not taken
+        column, segment = Signal(range(config.columns)), Signal(range(segments))
+        segment_end, tile_end = Signal(), Signal()
+        m.d.comb += [
+            taken.eq(self.tile.valid & self.tile.ready),
+            copy.eq((self.loaded | (waiting != 0)) & (held != self.PLACES)),
+            segment_end.eq(segment == segments - 1),
+            tile_end.eq(copy & segment_end & (column == config.columns - 1)),
+        ]
+        m.d.sync += [waiting.eq(waiting + self.loaded - tile_end), held.eq(held + copy - taken)]
+        with m.If(copy):
+            m.d.sync += segment.eq(segment + 1)
+            with m.If(segment_end):
+                m.d.sync += column.eq(Mux(tile_end, 0, column + 1))
+
+        choices = [Cat(self.sums[q].acc.as_value().word_select(part, 32 * config.drain),
+                       self.sums[q].max)
+                   for q in range(config.columns) for part in range(segments)]
+        picked = Signal(data.StructLayout({"acc": tile_vector_layout(config), "max": unsigned(1)}))
+        m.d.comb += picked.eq(choose(choices, Cat(segment, column)))
+        vector = Signal(tile_vector_layout(config), reset_less=True)
+        vector_valid = Signal()
+        m.d.sync += vector_valid.eq(copy)
+        for lane in range(config.drain):
+            byte = (picked.acc[lane][:8] ^ (1 << 7)).as_signed()
+            m.d.sync += vector[lane].eq(Mux(picked.max, byte, picked.acc[lane]))
+        m.d.comb += [
+            queue.i.valid.eq(vector_valid), queue.i.payload.eq(vector),
+            self.tile.valid.eq(queue.o.valid), self.tile.p.eq(queue.o.payload),
+            queue.o.ready.eq(self.tile.ready),
+        ]
+        return m
+
+    def _clear(self, m, copy, taken):
+        """Whether a tile that ends now finds the accumulators' second sets free."""
+        vectors, columns = self.config.drain_cycles, self.config.columns
+        # If the token is issued in cycle c, column q's new sums are there from c + q + flight.
+        flight = Column.LATENCY + 1
+        # Vectors of earlier tiles: not taken, not copied. Not copied are at most columns + flight
+        # before an issue, not taken at most PLACES.
+        owed = Signal(range(self.PLACES + vectors + 1))
+        uncopied = Signal(range(columns + flight + vectors + 1))
+        ahead = Signal(range(flight + 1))  # cycles until the latest tile's sums can be copied
+        after = vectors * self.issue
+        m.d.sync += [owed.eq(owed + after - taken), uncopied.eq(uncopied + after - copy)]
+        with m.If(self.issue):
+            m.d.sync += ahead.eq(flight - 1)
+        with m.Elif(ahead != 0):
+            m.d.sync += ahead.eq(ahead - 1)
+        # The last copy is at the latest in cycle c + ahead + uncopied - 1; the last column's old
+        # sums are there up to c + flight + columns - 2.
+        m.d.comb += [
+            self.clear.eq((owed <= self.PLACES) & (ahead + uncopied <= flight + columns - 1)),
+            self.busy.eq(owed != 0),
+        ]

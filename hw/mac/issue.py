@@ -1,0 +1,85 @@
+"""Issues weight rows to the array, entry by entry."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.interfaces import row_layout
+from hw.mac.layouts import fetched_layout, slots, token_layout
+
+__all__ = ["Issuer"]
+
+
+class Issuer(wiring.Component):
+    """Turns fetched entries and weight rows into tokens, one a cycle.
+
+    An entry without rows takes one token that adds nothing.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    entries : In(stream of fetched_layout)
+        In the order of their slots, from slot 0.
+    rows : In(stream of row_layout)
+    clear : In(1)
+        A token with ``last`` may be issued in this cycle.
+    token : Out(token_layout)
+        For column 0.
+    row_columns : Out(range(Q + 1))
+        Columns with a pixel, in a cycle in which a row is issued, else 0.
+    has_entry : Out(1)
+        An entry is there; its next token waits, if it does, for ``needs_row`` or ``clear``.
+    needs_row : Out(1)
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "entries": In(stream.Signature(fetched_layout(config))),
+            "rows": In(stream.Signature(row_layout(config))),
+            "clear": In(1),
+            "token": Out(token_layout(config)),
+            "row_columns": Out(range(config.columns + 1)),
+            "has_entry": Out(1),
+            "needs_row": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        entry = Signal(fetched_layout(self.config), reset_less=True)  # n: rows still to issue
+        valid = Signal()
+        slot = Signal(range(slots(self.config)))
+        fresh, final = Signal(), Signal()  # the token is its entry's first, its last
+        empty, go, finish = Signal(), Signal(), Signal()
+        m.d.comb += [
+            empty.eq(entry.n == 0),
+            self.rows.ready.eq(valid & ~empty & (self.clear | ~(final & entry.last))),
+            go.eq(valid & (self.clear | ~(final & entry.last)) & (empty | self.rows.valid)),
+            finish.eq(go & final),
+            self.entries.ready.eq(~valid | finish),
+            self.token.flags.pop.eq(go & fresh),
+            self.token.flags.add.eq(go & ~empty),
+            self.token.flags.last.eq(finish & entry.last),
+            self.token.flags.max.eq(entry.max),
+            self.token.slot.eq(slot),
+            self.token.row.index.eq(self.rows.p.index),
+            self.row_columns.eq(Mux(self.token.flags.add, entry.count, 0)),
+            self.has_entry.eq(valid),
+            self.needs_row.eq(valid & ~empty & ~self.rows.valid),
+        ]
+        for lane in range(self.config.lanes):
+            m.d.comb += self.token.row.value[lane].eq(
+                Mux(self.token.flags.add, self.rows.p.value[lane], 0))
+        with m.If(self.entries.ready):
+            m.d.sync += [
+                valid.eq(self.entries.valid), entry.eq(self.entries.p), fresh.eq(1),
+                final.eq(self.entries.p.n <= 1),
+            ]
+        with m.Elif(go):
+            m.d.sync += [entry.n.eq(entry.n - 1), fresh.eq(0), final.eq(entry.n == 2)]
+        with m.If(finish):
+            m.d.sync += slot.eq(slot + 1)
+        return m
