@@ -83,7 +83,7 @@ PARAMETER_LANE = Record("PARAMETER_LANE", (
 ), 64)
 SHIFT_LANE = Record("SHIFT_LANE", (
     Field("pre", 8, "left shift before the multiplier, 0 to 31"),
-    Field("post", 8, "rounding right shift after it, 0 to 31"),
+    Field("post", 8, "rounding right shift after it, 0 to 31; numerics.ROUND_ONCE may be added"),
 ), 16)
 PARAMETER_BEATS = 10
 TABLE_ENTRIES = 512

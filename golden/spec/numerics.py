@@ -1,19 +1,23 @@
 """The one definition of rounding, on Python integers.
 
 TensorFlow Lite's fixed-point arithmetic (gemmlowp): a saturating rounding doubling high multiply,
-then a rounding division by a power of two, each rounding on its own. The golden operators state
-the same on numpy arrays and the hardware states it in gates; tests hold both to this.
+then a rounding division by a power of two, each rounding on its own. Its fully connected layers
+round once instead (``ROUND_ONCE``). The golden operators state the same on numpy arrays and the
+hardware states it in gates; tests hold both to this.
 """
 
 import math
 
 __all__ = [
-    "IDENTITY", "clamp", "quantize_multiplier", "requantize", "rounding_divide_by_pot",
-    "rounding_doubling_high_multiply", "wrap32",
+    "IDENTITY", "ROUND_ONCE", "clamp", "quantize_multiplier", "requantize",
+    "rounding_divide_by_pot", "rounding_doubling_high_multiply", "wrap32",
 ]
 
 # (multiplier, pre, post) for which requantize(x, ...) == x.
 IDENTITY = (1 << 30, 1, 0)
+# Added to a ``post`` of 1 to 31: the multiplication drops its fraction, so that only the shift
+# rounds, ties up. Together that is round(value * multiplier * 2**(pre - post - 31)).
+ROUND_ONCE = 32
 
 
 def wrap32(value: int) -> int:
@@ -50,10 +54,13 @@ def requantize(value: int, multiplier: int, pre: int, post: int) -> int:
     pre : int
         Left shift before multiplying, 0 to 31; the shifted value wraps to int32.
     post : int
-        Rounding right shift after multiplying, 0 to 31.
+        Rounding right shift after multiplying, 0 to 31, or ``ROUND_ONCE`` + 1 to 31.
     """
-    high = rounding_doubling_high_multiply(wrap32(value << pre), multiplier)
-    return rounding_divide_by_pot(high, post)
+    shifted = wrap32(value << pre)
+    if post > ROUND_ONCE:
+        shift = post - ROUND_ONCE
+        return ((shifted * multiplier >> 31) + (1 << (shift - 1))) >> shift
+    return rounding_divide_by_pot(rounding_doubling_high_multiply(shifted, multiplier), post)
 
 
 def quantize_multiplier(real: float) -> tuple[int, int, int]:

@@ -106,7 +106,7 @@ def _fully_connected(view: Operands) -> Converted:
         raise view.fail("shuffled weights are not supported")
     kernel, scales = view.kernel(2, 0)
     multiplier, pre, post = channel_scales(data.quant.scale, scales, output.quant.scale,
-                                           kernel.shape[0], float_product=scales.size == 1)
+                                           kernel.shape[0], once=True)
     least, most = view.clamp(options.FusedActivationFunction(), output.quant)
     return FullyConnected(
         kernel=kernel, bias=view.bias(kernel.shape[0]), multiplier=multiplier, pre=pre, post=post,

@@ -10,7 +10,7 @@ import numpy as np
 import tflite
 
 from golden.graph import Quant, Scale
-from golden.spec.numerics import quantize_multiplier
+from golden.spec.numerics import ROUND_ONCE, quantize_multiplier
 
 __all__ = [
     "activation_range", "add_scales", "channel_scales", "mean_scale", "same_pads",
@@ -47,26 +47,23 @@ def activation_range(kind: int, quant: Quant) -> tuple[int, int]:
 
 
 def channel_scales(input_scale: float, kernel_scales: np.ndarray, output_scale: float,
-                   channels: int, float_product: bool = False,
-                   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                   channels: int, once: bool = False) -> tuple[np.ndarray, ...]:
     """(multiplier, pre, post) per output channel, int32.
 
     Parameters
     ----------
     kernel_scales : ndarray of float32
         One, or one per channel.
-    float_product : bool
-        Round input scale x kernel scale to float32, as a fully connected layer with one kernel
-        scale does.
+    once : bool
+        Round once, as LiteRT's fully connected layers do.
     """
-    factors = []
-    for scale in kernel_scales:
-        product = float(np.float32(input_scale) * scale) if float_product \
-            else input_scale * float(scale)
-        factors.append(quantize_multiplier(product / output_scale))
+    factors = [quantize_multiplier(input_scale * float(scale) / output_scale)
+               for scale in kernel_scales]
     table = np.array(factors, np.int32).reshape(-1, 3)
     multiplier, pre, post = np.broadcast_to(table, (channels, 3)).T.copy()
-    return multiplier, pre, post
+    # Without a shift there is only one rounding anyway.
+    return multiplier, pre, np.where(post > 0, post + ROUND_ONCE, 0).astype(np.int32) if once \
+        else post
 
 
 def add_scales(first: float, second: float, output: float) -> tuple[tuple[Scale, Scale], Scale]:

@@ -1,0 +1,241 @@
+"""Random TensorFlow Lite files of one operator, for comparison with LiteRT."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tflite
+
+from tb.lib.tflite_builder import ModelBuilder
+
+__all__ = ["MAKERS", "RandomModel", "random_model"]
+
+
+@dataclass(frozen=True, eq=False)
+class RandomModel:
+    """A file and inputs for it, 8 samples each."""
+
+    raw: bytes
+    inputs: list[np.ndarray]
+
+
+class _Maker:
+    """One random file."""
+
+    samples = 8
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.model = ModelBuilder()
+        self.inputs: list[int] = []
+
+    def pick(self, least: int, most: int) -> int:
+        return int(self.rng.integers(least, most + 1))
+
+    def scale(self, least: float = 0.005, most: float = 1.0) -> float:
+        return float(np.exp(self.rng.uniform(np.log(least), np.log(most))))
+
+    def quant(self) -> dict[str, Sequence]:
+        zero = int(self.rng.choice([-128, 127, 0, self.pick(-128, 127)]))
+        return {"scales": (self.scale(),), "zeros": (zero,)}
+
+    def input(self, shape: Sequence[int], **settings: Sequence) -> int:
+        index = self.model.tensor(shape, **(settings or self.quant()))
+        self.inputs.append(index)
+        return index
+
+    def image(self, channels: int = 9) -> int:
+        return self.input((1, self.pick(1, 9), self.pick(1, 9), self.pick(1, channels)))
+
+    def shape(self, index: int) -> Sequence[int]:
+        return self.model.tensors[index].shape
+
+    def activation(self) -> int:
+        return self.pick(0, 3)  # NONE, RELU, RELU_N1_TO_1, RELU6
+
+    def window(self, data: int, dilated: bool) -> tuple[dict[str, int], tuple[int, int],
+                                                        tuple[int, int]]:
+        """Options, window and output size of a window operator; draws until one fits."""
+        _, height, width, _ = self.shape(data)
+        while True:
+            window = self.pick(1, 4), self.pick(1, 4)
+            stride = self.pick(1, 3), self.pick(1, 3)
+            dilation = (self.pick(1, 2), self.pick(1, 2)) if dilated else (1, 1)
+            padding = self.pick(0, 1)
+            extent = [(size - 1) * step + 1 for size, step in zip(window, dilation, strict=True)]
+            if padding == tflite.Padding.SAME:
+                size = -(-height // stride[0]), -(-width // stride[1])
+            else:
+                size = ((height - extent[0]) // stride[0] + 1, (width - extent[1]) // stride[1] + 1)
+            if min(size) >= 1:
+                break
+        options = {"Padding": padding, "StrideH": stride[0], "StrideW": stride[1],
+                   "FusedActivationFunction": self.activation()}
+        if dilated:
+            options |= {"DilationHFactor": dilation[0], "DilationWFactor": dilation[1]}
+        return options, window, size
+
+    def weights(self, data: int, shape: tuple[int, ...], axis: int,
+                per_channel: bool) -> tuple[list[int], float]:
+        """[data, kernel, bias] and a sensible output scale."""
+        channels, depth = shape[axis], int(np.prod(shape)) // shape[axis]
+        count = channels if per_channel else 1
+        scales = [self.scale(0.001, 0.1) for _ in range(count)]
+        kernel = self.rng.integers(-127, 128, shape).astype(np.int8)
+        inputs = [data, self.model.constant(kernel, scales=scales, zeros=(0,) * count, axis=axis)]
+        input_scale = self.model.tensors[data].scales[0]
+        if self.pick(0, 3):
+            bias = self.rng.integers(-5000, 5000, channels).astype(np.int32)
+            inputs.append(self.model.constant(
+                bias, scales=[input_scale * scale for scale in scales], zeros=(0,) * count))
+        return inputs, input_scale * float(np.mean(scales)) * 60 * depth ** 0.5 / self.pick(1, 3)
+
+    def finish(self, output: int) -> RandomModel:
+        arrays = []
+        for index in self.inputs:
+            rows, *rest = self.shape(index)
+            arrays.append(self.rng.integers(-128, 128, (self.samples * rows, *rest))
+                          .astype(np.int8))
+        return RandomModel(self.model.finish(self.inputs, [output]), arrays)
+
+
+def _conv(make: _Maker) -> int:
+    groups = int(make.rng.choice([1, 1, 2, 3]))
+    inner, outer = make.pick(1, 6), make.pick(1, 5) * groups
+    data = make.input((1, make.pick(1, 9), make.pick(1, 9), inner * groups))
+    options, window, size = make.window(data, True)
+    inputs, scale = make.weights(data, (outer, *window, inner), 0, bool(make.pick(0, 3)))
+    output = make.model.tensor((1, *size, outer), **(make.quant() | {"scales": (scale,)}))
+    make.model.operator("CONV_2D", inputs, [output], table="Conv2DOptions", **options)
+    return output
+
+
+def _depthwise(make: _Maker) -> int:
+    data, multiplier = make.image(), make.pick(1, 3)
+    channels = make.shape(data)[3] * multiplier
+    options, window, size = make.window(data, True)
+    inputs, scale = make.weights(data, (1, *window, channels), 3, bool(make.pick(0, 3)))
+    output = make.model.tensor((1, *size, channels), **(make.quant() | {"scales": (scale,)}))
+    make.model.operator("DEPTHWISE_CONV_2D", inputs, [output], table="DepthwiseConv2DOptions",
+                        DepthMultiplier=multiplier, **options)
+    return output
+
+
+def _fully_connected(make: _Maker) -> int:
+    rows, depth, outer = make.pick(1, 3), make.pick(1, 1500), make.pick(1, 40)
+    data = make.input((rows, depth))
+    inputs, scale = make.weights(data, (outer, depth), 0, not make.pick(0, 2))
+    output = make.model.tensor((rows, outer), **(make.quant() | {"scales": (scale,)}))
+    make.model.operator("FULLY_CONNECTED", inputs, [output], table="FullyConnectedOptions",
+                        FusedActivationFunction=make.activation())
+    return output
+
+
+def _add(make: _Maker) -> int:
+    first = make.image()
+    second = make.input(make.shape(first))
+    output = make.model.tensor(make.shape(first), **make.quant())
+    make.model.operator("ADD", [first, second], [output], table="AddOptions",
+                        FusedActivationFunction=make.activation())
+    return output
+
+
+def _pool(code: str) -> Callable[[_Maker], int]:
+    def make_pool(make: _Maker) -> int:
+        data = make.image()
+        options, window, size = make.window(data, False)
+        tensor = make.model.tensors[data]
+        output = make.model.tensor((1, *size, tensor.shape[3]), scales=tensor.scales,
+                                   zeros=tensor.zeros)
+        make.model.operator(code, [data], [output], table="Pool2DOptions",
+                            FilterHeight=window[0], FilterWidth=window[1], **options)
+        return output
+
+    return make_pool
+
+
+def _mean(make: _Maker) -> int:
+    data = make.image(20)
+    keep, same = bool(make.pick(0, 1)), bool(make.pick(0, 1))
+    axes = [(1, 2), (2, 1), (1,), (2,), (-3, 2), (3,)][make.pick(0, 5)]
+    chosen = {axis % 4 for axis in axes}
+    shape = [1 if axis in chosen else size for axis, size in enumerate(make.shape(data))
+             if keep or axis not in chosen]
+    quant = {"scales": make.model.tensors[data].scales, "zeros": make.model.tensors[data].zeros}
+    output = make.model.tensor(shape, **(quant if same else make.quant()))
+    make.model.operator("MEAN", [data, make.model.constant(np.array(axes, np.int32))], [output],
+                        table="ReducerOptions", KeepDims=keep)
+    return output
+
+
+def _softmax(make: _Maker) -> int:
+    data = make.input((make.pick(1, 3), make.pick(1, 50)), scales=(make.scale(0.0005, 3),),
+                      zeros=(make.pick(-128, 127),))
+    output = make.model.tensor(make.shape(data), scales=(1 / 256,), zeros=(-128,))
+    make.model.operator("SOFTMAX", [data], [output], table="SoftmaxOptions",
+                        Beta=float(make.rng.choice([1.0, 0.5, 2.5])))
+    return output
+
+
+def _pad(make: _Maker) -> int:
+    data = make.image()
+    tensor = make.model.tensors[data]
+    quant = {"scales": tensor.scales, "zeros": tensor.zeros}
+    pairs = np.array([(0, 0)] + [(make.pick(0, 3), make.pick(0, 3)) for _ in range(3)], np.int32)
+    inputs = [data, make.model.constant(pairs)]
+    code = ["PAD", "PADV2"][make.pick(0, 1)]
+    if code == "PADV2":
+        value = make.rng.integers(-128, 128, (1,)).astype(np.int8)
+        inputs.append(make.model.constant(value, **quant))
+    shape = [int(size + pair.sum()) for size, pair in zip(tensor.shape, pairs, strict=True)]
+    output = make.model.tensor(shape, **quant)
+    make.model.operator(code, inputs, [output], table=f"{code.title().replace('v', 'V')}Options")
+    return output
+
+
+def _concat(make: _Maker) -> int:
+    first, axis = make.image(), make.pick(1, 3)
+    tensor = make.model.tensors[first]
+    quant = {"scales": tensor.scales, "zeros": tensor.zeros}
+    sizes = [make.pick(1, 5) for _ in range(make.pick(0, 3))]
+    rest = [make.input([*tensor.shape[:axis], size, *tensor.shape[axis + 1:]], **quant)
+            for size in sizes]
+    shape = [*tensor.shape[:axis], tensor.shape[axis] + sum(sizes), *tensor.shape[axis + 1:]]
+    output = make.model.tensor(shape, **quant)
+    make.model.operator("CONCATENATION", [first, *rest], [output], table="ConcatenationOptions",
+                        Axis=int(make.rng.choice([axis, axis - 4])))
+    return output
+
+
+def _elementwise(make: _Maker) -> int:
+    data = make.image()
+    code = ["RELU", "RELU6", "RELU_N1_TO_1", "QUANTIZE"][make.pick(0, 3)]
+    output = make.model.tensor(make.shape(data), **make.quant())
+    options = {"table": "QuantizeOptions"} if code == "QUANTIZE" else {}
+    make.model.operator(code, [data], [output], **options)
+    return output
+
+
+def _reshape(make: _Maker) -> int:
+    data = make.image()
+    tensor = make.model.tensors[data]
+    shape = (1, int(np.prod(tensor.shape)))
+    output = make.model.tensor(shape, scales=tensor.scales, zeros=tensor.zeros)
+    wanted = make.model.constant(np.array(shape, np.int32))
+    make.model.operator("RESHAPE", [data, wanted], [output], table="ReshapeOptions",
+                        NewShape=shape)
+    return output
+
+
+MAKERS: dict[str, Callable[[_Maker], int]] = {
+    "conv": _conv, "depthwise": _depthwise, "fully_connected": _fully_connected, "add": _add,
+    "max": _pool("MAX_POOL_2D"), "average": _pool("AVERAGE_POOL_2D"), "mean": _mean,
+    "softmax": _softmax, "pad": _pad, "concat": _concat, "elementwise": _elementwise,
+    "reshape": _reshape,
+}
+
+
+def random_model(kind: str, seed: int) -> RandomModel:
+    """A random file whose one operator is of ``kind`` (a key of MAKERS)."""
+    make = _Maker(seed)
+    return make.finish(MAKERS[kind](make))
