@@ -50,7 +50,7 @@ def simulate(dut, *benches, background=(), cycles=10_000):
     ----------
     dut : Elaboratable
         In domain "sync".
-    benches, background : async functions of the simulator context
+    benches, background : functions of the simulator context that return a coroutine
         Those in ``background`` may never return.
     cycles : int
         Cap: TimeoutError after that many.
@@ -60,7 +60,7 @@ def simulate(dut, *benches, background=(), cycles=10_000):
     list
         What each bench returned.
     """
-    results = [None] * len(benches)
+    results = [None] * (len(benches) + len(background))
     sim = Simulator(dut)
     sim.add_clock(PERIOD)
 
@@ -69,10 +69,8 @@ def simulate(dut, *benches, background=(), cycles=10_000):
             results[index] = await bench(ctx)
         return run
 
-    for index, bench in enumerate(benches):
-        sim.add_testbench(keep(index, bench))
-    for bench in background:
-        sim.add_testbench(bench, background=True)
+    for index, bench in enumerate((*benches, *background)):
+        sim.add_testbench(keep(index, bench), background=index >= len(benches))
 
     async def watchdog(ctx):
         await ctx.delay(cycles * PERIOD)
@@ -80,4 +78,4 @@ def simulate(dut, *benches, background=(), cycles=10_000):
 
     sim.add_testbench(watchdog, background=True)
     sim.run()
-    return results
+    return results[:len(benches)]

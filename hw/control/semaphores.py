@@ -22,6 +22,8 @@ class Semaphores(wiring.Component):
     -------
     clear : In(1)
         All counters to zero.
+    hold : In(1)
+        Grant nothing.
     want : In(units)
         The unit has an instruction that is not granted yet.
     wait : In(ArrayLayout(16, units))
@@ -44,6 +46,7 @@ class Semaphores(wiring.Component):
         self.units = units
         super().__init__({
             "clear": In(1),
+            "hold": In(1),
             "want": In(units),
             "wait": In(data.ArrayLayout(isa.SEMAPHORES, units)),
             "grant": Out(units),
@@ -79,7 +82,7 @@ class Semaphores(wiring.Component):
         for unit in range(self.units):
             wait = self.wait[unit]
             m.d.comb += self.grant[unit].eq(
-                self.want[unit] & ~(wait & (~available | granted)).any())
+                self.want[unit] & ~self.hold & ~(wait & (~available | granted)).any())
             granted = granted | (wait & self.grant[unit].replicate(isa.SEMAPHORES))
             missing = missing | (wait & ~available & self.want[unit].replicate(isa.SEMAPHORES))
         m.d.comb += self.missing.eq(missing)

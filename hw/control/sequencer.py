@@ -129,7 +129,7 @@ class Sequencer(wiring.Component):
             wiring.connect(m, dispatcher.o[index], queue.i)
             wiring.connect(m, queue.o, wiring.flipped(port.instruction))
             m.d.comb += [
-                semaphores.want[index].eq(queue.want & ~self.fault.valid),
+                semaphores.want[index].eq(queue.want),
                 semaphores.wait[index].eq(queue.wait),
                 semaphores.retire[index].eq(port.retire),
                 queue.grant.eq(semaphores.grant[index]),
@@ -158,6 +158,7 @@ class Sequencer(wiring.Component):
                                   & ~Cat(port.busy for port in ports).any()
                                   & ~Cat(port.error.valid for port in ports).any()),
             semaphores.clear.eq(self.start),
+            semaphores.hold.eq(self.fault.valid),
             faults.error[0].eq(dispatcher.error),
             faults.overflow.eq(semaphores.overflow),
             faults.expired.eq(watchdog.expired),

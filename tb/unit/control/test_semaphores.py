@@ -64,11 +64,13 @@ def test_random(seed):
             posts = [mask & sum(1 << n for n in range(isa.SEMAPHORES) if model.counts[n] < FULL - 3)
                      for mask in posts]
             valid = [rng.random() < 0.8 for _ in range(3)]
+            hold = rng.random() < 0.1
+            ctx.set(dut.hold, hold)
             ctx.set(dut.want, sum(bit << unit for unit, bit in enumerate(want)))
             for unit in range(3):
                 ctx.set(dut.wait[unit], waits[unit])
                 ctx.set(dut.retire[unit], {"valid": valid[unit], "post": posts[unit]})
-            granted = model.grants(want, waits)
+            granted = [] if hold else model.grants(want, waits)
             assert ctx.get(dut.grant) == sum(1 << unit for unit in granted), place
             assert ctx.get(dut.missing) == model.missing(want, waits), place
             assert ctx.get(dut.overflow) == 0, place
