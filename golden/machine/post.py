@@ -3,24 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.ops.requantize import requantize
 from golden.spec.isa import PostMode
 from golden.spec.layout import TABLE_ENTRIES
+from golden.spec.numerics import ROUND_ONCE
 
-__all__ = ["post_process", "requantize"]
+__all__ = ["post_process"]
 
 _BYTE = 256
+_POST = 2 * ROUND_ONCE - 1  # what the chip looks at of a lane's post
 
 
 def _wrap32(value: NDArray) -> NDArray:
     return value.astype(np.int64).astype(np.int32).astype(np.int64)
-
-
-def requantize(value: NDArray, multiplier: NDArray | int, pre: NDArray | int,
-               post: NDArray | int) -> NDArray:
-    """golden.spec.numerics.requantize on arrays that broadcast; int64 in and out."""
-    high = (_wrap32(value << pre) * multiplier + (1 << 30)) >> 31
-    half = np.where(np.asarray(post) > 0, np.int64(1) << np.maximum(post, 1) - 1, 0)
-    return np.where(np.asarray(post) > 0, (high + half - (high < 0)) >> post, high)
 
 
 def post_process(fields: dict[str, int], parameters: tuple[NDArray, ...], accumulator: NDArray,
@@ -45,7 +40,7 @@ def post_process(fields: dict[str, int], parameters: tuple[NDArray, ...], accumu
     """
     bias, multiplier, pre, post = (item.astype(np.int64) for item in parameters)
     value = _wrap32(_wrap32(accumulator) + bias)
-    value = requantize(value, multiplier, pre & 31, post & 31) + fields["zero"]
+    value = requantize(value, multiplier, pre & 31, post & _POST) + fields["zero"]
     q = np.maximum(fields["least"], np.minimum(fields["most"], value))
     if fields["post_mode"] == PostMode.PLAIN:
         return q.astype(np.int8)
