@@ -1,0 +1,1 @@
+"""The generated Verilog in Verilator, behind an AXI memory model in C++."""

