@@ -38,7 +38,7 @@ class Drain(wiring.Component):
 
     Timing
     ------
-    3 cycles from ``loaded`` to ``tile``, one vector a cycle.
+    2 cycles from ``loaded`` to ``tile``, one vector a cycle.
     """
 
     PLACES = 16

@@ -1,5 +1,7 @@
 """Steps through the output pixels of a MAC instruction, tile by tile."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -36,7 +38,8 @@ class Walker(wiring.Component):
 
     Timing
     ------
-    One pixel a cycle, Q cycles a tile, partial tiles too; it steps on while a full tile is taken.
+    One pixel a cycle, Q cycles a tile, partial tiles too, over lane blocks and instructions; it
+    steps on while a full tile is taken.
     Q + 1 cycles from the instruction to its first tile.
     """
 
@@ -58,7 +61,7 @@ class Walker(wiring.Component):
         stepping = Signal()
         blocks_left = Signal(_FIELDS["blocks"].bits)  # after the present one
         filled = Signal(range(size + 1))  # windows in the tile
-        full, step, take = Signal(), Signal(), Signal()
+        full, step, finish, take = Signal(), Signal(), Signal(), Signal()
         fresh, closing = Signal(), Signal()  # the pixel is a tile's first, its last
         ended, beyond = Signal(), Signal()  # the last pixel is this one or was before; only before
         m.d.comb += [
@@ -68,7 +71,8 @@ class Walker(wiring.Component):
             closing.eq(Mux(full, size == 1, filled == size - 1)),
             self.tile.valid.eq(full),
             self.busy.eq(stepping | full),
-            self.i.ready.eq(~stepping & (~full | self.tile.ready)),
+            finish.eq(step & closing & ended & (blocks_left == 0)),
+            self.i.ready.eq(~stepping | finish),
             take.eq(self.i.valid & self.i.ready),
         ]
         with m.If(step):
@@ -76,58 +80,60 @@ class Walker(wiring.Component):
         with m.Elif(full & self.tile.ready):
             m.d.sync += filled.eq(0)
 
-        self._position(m, job, take, step, fresh, closing & ended, ended, beyond)
+        at = self._position(m, job, take, step, closing & ended, ended, beyond)
+        self._shift(m, job, at, step, fresh, beyond)
         with m.If(step):
             m.d.sync += beyond.eq(ended & ~closing)
             with m.If(closing & ended):
-                m.d.sync += [blocks_left.eq(blocks_left - 1), stepping.eq(blocks_left != 0)]
+                m.d.sync += blocks_left.eq(blocks_left - 1)
+        with m.If(finish):
+            m.d.sync += stepping.eq(0)
         with m.If(take):
             m.d.sync += [stepping.eq(1), blocks_left.eq(self.i.p.blocks - 1)]
             m.d.sync += [job[name].eq(self.i.p[name]) for name in _KEPT]
-        m.d.comb += [
-            self.tile.p.in_height.eq(job.in_height),
-            self.tile.p.in_width.eq(job.in_width),
-            self.tile.p.pad_value.eq(job.pad_value),
-            self.tile.p.max.eq(job.array_mode == ArrayMode.MAX),
-        ]
         return m
 
-    def _position(self, m, job, take, step, fresh, restart, ended, beyond):
-        """Registers of the present pixel, shifted into the tile's last column at each step."""
-        base = Signal(self.config.address_bits, reset_less=True)
-        iy = Signal(signed(_POSITION_BITS), reset_less=True)
-        ix = Signal(signed(_POSITION_BITS), reset_less=True)
-        x_left = Signal(_FIELDS["out_width"].bits, reset_less=True)
-        y_left = Signal(_FIELDS["out_height"].bits, reset_less=True)
+    def _position(self, m, job, take, step, restart, ended, beyond):
+        """Registers of the present pixel: a struct of where its window is and what follows."""
+        at = Signal(data.StructLayout({
+            "base": unsigned(self.config.address_bits), "iy": signed(_POSITION_BITS),
+            "ix": signed(_POSITION_BITS), "x_left": _FIELDS["out_width"].bits,
+            "y_left": _FIELDS["out_height"].bits}), reset_less=True)
         row_end = Signal()
-        m.d.comb += [row_end.eq(x_left == 0), ended.eq(beyond | (row_end & (y_left == 0)))]
-        for condition, source in ((take, self.i.p), (step & restart, job)):
-            with m.If(condition):
-                m.d.sync += [
-                    base.eq(source.in_base), iy.eq(source.iy0), ix.eq(source.ix0),
-                    x_left.eq(source.out_width - 1), y_left.eq(source.out_height - 1),
-                ]
-        with m.If(step & ~restart):
+        m.d.comb += [row_end.eq(at.x_left == 0), ended.eq(beyond | (row_end & (at.y_left == 0)))]
+        with m.If(step):
             with m.If(row_end):
                 m.d.sync += [
-                    base.eq(base + job.in_row_step), iy.eq(iy + job.stride_y), ix.eq(job.ix0),
-                    x_left.eq(job.out_width - 1), y_left.eq(y_left - 1),
+                    at.base.eq(at.base + job.in_row_step), at.iy.eq(at.iy + job.stride_y),
+                    at.ix.eq(job.ix0), at.x_left.eq(job.out_width - 1),
+                    at.y_left.eq(at.y_left - 1),
                 ]
             with m.Else():
                 m.d.sync += [
-                    base.eq(base + job.stride_x), ix.eq(ix + job.stride_x), x_left.eq(x_left - 1),
+                    at.base.eq(at.base + job.stride_x), at.ix.eq(at.ix + job.stride_x),
+                    at.x_left.eq(at.x_left - 1),
                 ]
+        for condition, source in ((step & restart, job), (take, self.i.p)):
+            with m.If(condition):
+                m.d.sync += [
+                    at.base.eq(source.in_base), at.iy.eq(source.iy0), at.ix.eq(source.ix0),
+                    at.x_left.eq(source.out_width - 1), at.y_left.eq(source.out_height - 1),
+                ]
+        return at
 
-        tile = Signal.like(self.tile.p, reset_less=True)
-        m.d.comb += [self.tile.p.columns.eq(tile.columns), self.tile.p.count.eq(tile.count)]
+    def _shift(self, m, job, at, step, fresh, beyond):
+        """The tile's registers: a step shifts the present pixel in at the last column."""
+        tile = Signal(window_tile_layout(self.config), reset_less=True)
+        columns = [tile.columns[column] for column in range(self.config.columns)]
+        m.d.comb += self.tile.p.eq(tile)
         with m.If(step):
-            for column in range(self.config.columns - 1):
-                m.d.sync += tile.columns[column].eq(tile.columns[column + 1])
-            window = tile.columns[self.config.columns - 1]
+            m.d.sync += [now.eq(then) for now, then in pairwise(columns)]
             m.d.sync += [
-                window.base.eq(base), window.iy.eq(iy), window.ix.eq(ix),
+                columns[-1].base.eq(at.base), columns[-1].iy.eq(at.iy), columns[-1].ix.eq(at.ix),
                 # Positions that the narrower registers can't hold lie beyond any input.
-                window.present.eq(~beyond & (iy <= _FIELDS["iy0"].range[1])
-                                  & (ix <= _FIELDS["ix0"].range[1])),
+                columns[-1].present.eq(~beyond & (at.iy <= _FIELDS["iy0"].range[1])
+                                       & (at.ix <= _FIELDS["ix0"].range[1])),
                 tile.count.eq(Mux(fresh, 0, tile.count) + ~beyond),
+                tile.in_height.eq(job.in_height), tile.in_width.eq(job.in_width),
+                tile.pad_value.eq(job.pad_value), tile.max.eq(job.array_mode == ArrayMode.MAX),
             ]

@@ -1,0 +1,102 @@
+"""The whole MAC unit against a model, with random instructions and stalls."""
+
+import random
+
+import numpy as np
+import pytest
+
+from golden.spec.config import preset
+from golden.spec.isa import ArrayMode, PostMode
+from tb.unit.mac.bench import conflicts, expected, job, run
+
+TINY = preset("tiny")
+CONFIGS = {
+    "tiny": TINY,
+    "odd": TINY.replace(columns=5, lanes=8, drain=4, banks=8, weight_rows=64),
+    "one": TINY.replace(columns=1, drain=4, banks=1, lut_columns=0),
+    "twelve": TINY.replace(columns=12, drain=1, banks=2, lut_columns=12),
+    "base": preset("base", bank_words=32),
+}
+
+
+def image_of(config, rng):
+    """Random scratchpad contents, (words, M) int8."""
+    return rng.integers(-128, 128, (config.words, config.group)).astype(np.int8)
+
+
+def random_entries(config, rng, mode):
+    """One lane block's entries, with up to M rows each; some without any."""
+    entries = []
+    for _ in range(rng.integers(1, 7)):
+        n = rng.choice([0, 1, 1, 2, config.group, rng.integers(1, config.group + 1)])
+        if mode == ArrayMode.MAX:
+            n = 1
+        shape = (n, config.lanes)
+        values = rng.integers(-128, 128, shape) if mode == ArrayMode.SUM else np.ones(shape, int)
+        far = rng.random() < 0.05
+        entries.append((int(255 if far else rng.integers(0, 4)), int(rng.integers(0, 4)),
+                        int(rng.integers(0, config.words)), values,
+                        rng.integers(0, config.group, shape)))
+    if mode == ArrayMode.SUM and rng.random() < 0.15:
+        none = np.zeros((0, config.lanes), int)
+        return [(0, 0, 0, none, none)]
+    return entries
+
+
+def random_job(config, rng, size):
+    mode = rng.choice([ArrayMode.SUM, ArrayMode.SUM, ArrayMode.MAX])
+    return job(
+        config, [random_entries(config, rng, mode) for _ in range(rng.integers(1, 4))],
+        array_mode=int(mode), tag=int(rng.integers(0, 1000)), keep=int(rng.integers(0, 2)),
+        out_width=int(rng.integers(1, size)), out_height=int(rng.integers(1, size)),
+        in_base=int(rng.integers(0, 1 << 16)), in_row_step=int(rng.integers(0, 1 << 16)),
+        iy0=int(rng.choice([-4096, 4090, *range(-4, 2)])), ix0=int(rng.integers(-4, 2)),
+        stride_y=int(rng.integers(1, 4)), stride_x=int(rng.choice([0, 1, 1, 2, 3, 63])),
+        in_height=int(rng.choice([4095, *range(2, 12)])), in_width=int(rng.integers(2, 12)),
+        pad_value=int(rng.integers(-128, 128)), zero=-7, add_multiplier=12345)
+
+
+def check(config, image, tasks, record, note):
+    """Every accumulator of a real pixel, the commands and the counters."""
+    tiles = [(task, tile) for task in tasks for tile in expected(config, image, task)]
+    got = np.array(record.vectors).reshape(len(tiles), config.columns, config.lanes)
+    for number, (_, tile) in enumerate(tiles):
+        np.testing.assert_array_equal(got[number, :len(tile)], tile, f"{note}, tile {number}")
+    assert [(c.blocks, c.tiles, c.keep) for c in record.commands] == [
+        (t.fields["blocks"], t.fields["tiles"], t.fields["keep"]) for t in tasks], note
+    assert [(p.tag, p.zero, p.add_multiplier, p.out_width) for p in record.post] == [
+        (t.fields["tag"], t.fields["zero"], t.fields["add_multiplier"], t.fields["out_width"])
+        for t in tasks], note
+    assert record.conflicts == sum(conflicts(config, task) for task in tasks), note
+    assert record.row_columns == sum(
+        t.fields["out_width"] * t.fields["out_height"] * sum(len(e[3]) for e in block)
+        for t in tasks for block in t.blocks), note
+
+
+@pytest.mark.parametrize("name, seed", [
+    *(("tiny", seed) for seed in range(4)), *(("odd", seed) for seed in range(2)),
+    ("one", 0), ("one", 1), ("twelve", 0), ("base", 0)])
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_random(name, seed, stall):
+    config, rng = CONFIGS[name], np.random.default_rng(seed)
+    image = image_of(config, rng)
+    tasks = [random_job(config, rng, 3 if name == "base" else 7)
+             for _ in range(2 if name == "base" else 4)]
+    record = run(config, image, tasks, random.Random(seed), pace=1 + seed % 2, stall=stall,
+                 tile_stall=stall and 0.9 * (seed % 3) / 2)
+    check(config, image, tasks, record, f"{name}, seed {seed}, stall {stall}")
+
+
+@pytest.mark.parametrize("name", ["tiny", "odd"])
+def test_max_of_negative(name):
+    """MAX begins with the first row, not with 0."""
+    config, rng = CONFIGS[name], np.random.default_rng(5)
+    image = rng.integers(-128, -100, (config.words, config.group)).astype(np.int8)
+    rows = np.ones((1, config.lanes), int)
+    lanes = np.arange(config.lanes).reshape(1, -1) % config.group
+    entries = [(0, dx, dx, rows, lanes) for dx in range(3)]
+    task = job(config, [entries] * 2, array_mode=int(ArrayMode.MAX), out_width=7, out_height=2,
+               in_base=3, in_row_step=1, iy0=0, ix0=0, stride_y=1, stride_x=1, in_height=9,
+               in_width=9, pad_value=-128, post_mode=int(PostMode.TABLE))
+    record = run(config, image, [task], random.Random(5))
+    check(config, image, [task], record, name)
