@@ -35,9 +35,9 @@ class Mac:
         self._chip, self._store = chip, store
         self._counters, self._races = counters, races
         self._array_free = -1.0  # when the last instruction left the array
-        self._drained = 0.0  # when the accumulators that drain are free again
+        self._taken = 0.0  # when post-processing has taken the last vector so far
         self._retired = 0.0
-        self._drain_cycles = 0
+        self._pace = self._next_pace = 1  # cycles a vector, of the last tile and this one
 
     def execute(self, instruction: Instruction, retire: Callable[[Instruction], None]) -> Process:
         """Do one instruction's array part; ``retire`` is called when its outputs are written."""
@@ -45,8 +45,7 @@ class Mac:
         outputs = self._outputs(instruction, windows)
         fetch = _Fetch(self._config, windows)
         timing, fields = self._timing, instruction.fields
-        pace = 2 if fields["post_mode"] == PostMode.ADD else 1
-        self._drain_cycles = timing.drain + self._config.drain_cycles * pace
+        self._next_pace = 2 if fields["post_mode"] == PostMode.ADD else 1
         back_to_back = self._kernel.now <= self._array_free
         start = timing.mac_next if back_to_back else timing.mac_start
         time = self._kernel.now + start
@@ -69,7 +68,7 @@ class Mac:
                 self._store.drop(first + block)
         self._store.position = first if fields["keep"] else first + fields["blocks"]
         self._array_free = self._kernel.now
-        self._retired = max(self._drained + timing.post, self._retired + 1)
+        self._retired = max(self._taken + timing.post, self._retired + 1)
 
         def complete() -> None:
             self._chip.words[outputs] = np.stack(results).view(np.uint8)
@@ -122,28 +121,25 @@ class Mac:
                 self._store.free(time, Space(list_entries=1, weight_rows=fields["n"]))
         if not keep:
             self._store.free(time, Space(parameter_beats=PARAMETER_BEATS))
-        time = self._drain(time + self._timing.tile)
+        time = before = self._finish(time)
         if not once:
-            drain = self._drain_cycles
-            cost = fetch.costs([item.fields for item in lane.items]) + self._timing.tile
-            self._counters["mac_wait_drain"] += np.maximum(drain - cost[1:], 0).sum()
-            time += np.maximum(cost[1:-1], drain).sum()
+            for cost in fetch.costs([item.fields for item in lane.items])[1:].tolist():
+                before, time = time, self._finish(time + self._timing.tile + cost)
             if not keep:
-                at = time
                 for item in lane.items:
-                    at += fetch.cost(item.fields, -1)
-                    self._store.free(at, item.space)
-            time += max(cost[-1], drain)
-            self._drained = time + drain
+                    before += fetch.cost(item.fields, -1)
+                    self._store.free(before, item.space)
         yield time
 
-    def _drain(self, time: float) -> float:
-        """The last row of a tile, which waits for the accumulators before it to leave."""
-        late = self._drained - time
+    def _finish(self, time: float) -> float:
+        """The last row of a tile, which waits until the vectors before it have a place."""
+        late = self._taken - self._timing.drain_places * self._pace - time
         if late > 0:
             self._counters["mac_wait_drain"] += late
-            time = self._drained
-        self._drained = time + self._drain_cycles
+            time += late
+        self._pace = self._next_pace
+        self._taken = (max(time + self._timing.drain, self._taken)
+                       + self._config.drain_cycles * self._pace)
         return time
 
     def _count(self, entries: Entries, fetch: "_Fetch") -> None:

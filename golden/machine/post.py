@@ -3,12 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.ops.requantize import requantize
 from golden.spec.isa import PostMode
 from golden.spec.layout import TABLE_ENTRIES
 from golden.spec.numerics import ROUND_ONCE
 
-__all__ = ["post_process"]
+__all__ = ["post_process", "requantize"]
 
 _BYTE = 256
 _POST = 2 * ROUND_ONCE - 1  # what the chip looks at of a lane's post
@@ -16,6 +15,17 @@ _POST = 2 * ROUND_ONCE - 1  # what the chip looks at of a lane's post
 
 def _wrap32(value: NDArray) -> NDArray:
     return value.astype(np.int64).astype(np.int32).astype(np.int64)
+
+
+def requantize(value: NDArray, multiplier: NDArray | int, pre: NDArray | int,
+               post: NDArray | int) -> NDArray:
+    """golden.spec.numerics.requantize on arrays that broadcast; int64 in and out."""
+    once = np.asarray(post) > ROUND_ONCE
+    shift = np.asarray(post, np.int64) - np.where(once, ROUND_ONCE, 0)
+    product = _wrap32(value << pre) * multiplier
+    high = np.where(once, product, product + (1 << 30)) >> 31
+    away = ~once & (high < 0) & (shift > 0)
+    return (high + ((np.int64(1) << shift) >> 1) - away) >> shift
 
 
 def post_process(fields: dict[str, int], parameters: tuple[NDArray, ...], accumulator: NDArray,

@@ -53,9 +53,12 @@ class Timing:
     tile : int
         Cycles between the last row of a tile and the first one of the next.
     drain : int
-        From a tile's last row to its first accumulators leaving.
+        From a tile's last row to its first vector of D accumulators being taken.
+    drain_places : int
+        Vectors that can wait between array and post-processing: a tile may end while at most
+        this many of the tiles before it were not taken yet.
     post : int
-        From the last accumulators of an instruction to its retirement.
+        From an instruction's last vector being taken to its retirement.
     semaphore : int
         From retirement to the semaphores being seen.
     """
@@ -75,7 +78,8 @@ class Timing:
     mac_next: int = 6
     lane_block: int = 0
     tile: int = 0
-    drain: int = 4
+    drain: int = 10
+    drain_places: int = 16
     post: int = 12
     semaphore: int = 1
 

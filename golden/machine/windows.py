@@ -69,9 +69,9 @@ class Windows:
         self.iy = f["iy0"] + self._oy * f["stride_y"]
         self.ix = f["ix0"] + self._ox * f["stride_x"]
 
-    def inside(self, dy: NDArray, dx: NDArray) -> NDArray:
-        """Whether each pixel's word at taps [E] exists, [P, E]."""
-        y, x = self.iy[:, None] + dy, self.ix[:, None] + dx
+    def inside(self, dy: NDArray, dx: NDArray, part: slice = slice(None)) -> NDArray:
+        """Whether each pixel's word at taps [E] exists, [P, E]; of some pixels."""
+        y, x = self.iy[part, None] + dy, self.ix[part, None] + dx
         return ((y >= 0) & (y < self._fields["in_height"])
                 & (x >= 0) & (x < self._fields["in_width"]))
 
@@ -87,7 +87,8 @@ class Windows:
         seen = np.zeros(self._config.words, bool)
         for part in self._parts(len(entries.n)):
             address = (self.address[part, None] + entries.offset) % self._config.words
-            inside = self.inside(entries.dy, entries.dx)[part]
+            # What an entry without rows reads has no effect.
+            inside = self.inside(entries.dy, entries.dx, part) & (entries.n > 0)
             seen[address[inside]] = True
         return np.flatnonzero(seen)
 
@@ -121,10 +122,7 @@ class Windows:
         """Words [P, E, M] int8 of some pixels."""
         address = (self.address[part, None] + entries.offset) % self._config.words
         found = words.view(np.int8)[address]
-        y, x = self.iy[part, None] + entries.dy, self.ix[part, None] + entries.dx
-        outside = ((y < 0) | (y >= self._fields["in_height"])
-                   | (x < 0) | (x >= self._fields["in_width"]))
-        found[outside] = self._fields["pad_value"]
+        found[~self.inside(entries.dy, entries.dx, part)] = self._fields["pad_value"]
         return found
 
     def _maximum(self, entries: Entries, words: NDArray) -> NDArray:
@@ -132,6 +130,10 @@ class Windows:
         most = None
         for entry, value, index in zip(of_row, entries.values, entries.indices, strict=True):
             product = words[:, entry, index].astype(np.int64) * value
+            self._instruction.need(bool((product == product.astype(np.int8)).all()),
+                                   "MAX with a product that is no int8")
+            self._instruction.need(bool((product == product.astype(np.int8)).all()),
+                                   "MAX with a product that is no int8")
             most = product if most is None else np.maximum(most, product)
         assert most is not None
         return most

@@ -72,7 +72,8 @@ class ArrayMode(enum.IntEnum):
     """What an accumulator does with each product.
 
     SUM adds it (wrapping), MAX keeps the largest, beginning with a pixel's first row. In MAX
-    every entry must have rows: what N = 0 does there is not specified.
+    every product must be an int8 (weights are 1, or 0 where a lane isn't used) and every entry
+    must have rows: what else happens there is not specified.
     """
 
     SUM = 0
