@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from sw.errors import ReferenceError_
+from sw.frontend.flatbuffer import unique_names
 
-__all__ = ["run_litert"]
+__all__ = ["run_litert", "trace_litert"]
 
 
 def _interpreter(path: Path, keep_all: bool) -> Any:
@@ -27,52 +28,62 @@ def _interpreter(path: Path, keep_all: bool) -> Any:
     return interpreter
 
 
-def run_litert(path: Path | str, inputs: list[np.ndarray] | np.ndarray,
-               keep_all: bool = False) -> list[np.ndarray] | dict[int, np.ndarray]:
+def run_litert(path: Path | str, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """Run a network sample by sample on LiteRT's reference kernels.
 
     Parameters
     ----------
     path : Path or str
         TensorFlow Lite file.
-    inputs : ndarray or list of ndarray
+    inputs : list of ndarray
         One array per input of the network, in its order; the leading axis holds samples, each as
         many rows as the network's input has.
-    keep_all : bool
-        Return all tensors instead of the outputs.
 
     Returns
     -------
-    list of ndarray, or dict of int to ndarray
-        Outputs in the network's order, or all readable tensors by index in the file; samples
-        along the leading axis.
+    list of ndarray
+        Outputs in the network's order, samples along the leading axis.
 
     Raises
     ------
     ReferenceError_
         If LiteRT is not installed or refuses the file or the inputs.
     """
-    interpreter = _interpreter(Path(path), keep_all)
+    interpreter = _interpreter(Path(path), False)
+    wanted = [detail["index"] for detail in interpreter.get_output_details()]
+    found = _run(Path(path), interpreter, inputs, wanted)
+    return [found[index] for index in wanted]
+
+
+def trace_litert(path: Path | str, inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """As ``run_litert``, but every tensor, by its name in the graph the front end makes."""
+    interpreter = _interpreter(Path(path), True)
+    details = interpreter.get_tensor_details()
+    found = _run(Path(path), interpreter, inputs, [detail["index"] for detail in details])
+    names = unique_names([detail["name"] for detail in details])
+    return {name: found[detail["index"]] for name, detail in zip(names, details, strict=True)
+            if detail["index"] in found}
+
+
+def _run(path: Path, interpreter: Any, inputs: list[np.ndarray],
+         wanted: list[int]) -> dict[int, np.ndarray]:
+    """The wanted tensors that can be read, by index."""
     details = interpreter.get_input_details()
-    arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
-    if len(arrays) != len(details):
-        raise ReferenceError_(f"{path}: {len(arrays)} inputs, LiteRT takes {len(details)}")
+    if len(inputs) != len(details):
+        raise ReferenceError_(f"{path}: {len(inputs)} inputs, LiteRT takes {len(details)}")
     rows = [int(detail["shape"][0]) if len(detail["shape"]) else 1 for detail in details]
-    samples = arrays[0].shape[0] // rows[0]
     collected: dict[int, list[np.ndarray]] = {}
-    wanted = interpreter.get_tensor_details() if keep_all else interpreter.get_output_details()
-    for sample in range(samples):
+    for sample in range(inputs[0].shape[0] // rows[0]):
         try:
-            for detail, array, count in zip(details, arrays, rows, strict=True):
+            for detail, array, count in zip(details, inputs, rows, strict=True):
                 interpreter.set_tensor(detail["index"], array[sample * count:(sample + 1) * count])
             interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise ReferenceError_(f"{path}: LiteRT fails: {error}") from None
-        for detail in wanted:
+        for index in wanted:
             try:
-                value = interpreter.get_tensor(detail["index"])
+                value = interpreter.get_tensor(index)
             except ValueError:
                 continue  # scratch tensors can't be read
-            collected.setdefault(detail["index"], []).append(np.atleast_1d(value))
-    joined = {index: np.concatenate(values) for index, values in collected.items()}
-    return joined if keep_all else [joined[detail["index"]] for detail in wanted]
+            collected.setdefault(index, []).append(np.atleast_1d(value))
+    return {index: np.concatenate(values) for index, values in collected.items()}

@@ -6,6 +6,7 @@ size and every failure becomes a ``ModelError``, so nothing after this meets a f
 """
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import tflite
 
 from sw.errors import ModelError
 
-__all__ = ["RawModel", "RawOperator", "RawTensor", "names", "read"]
+__all__ = ["RawModel", "RawOperator", "RawTensor", "read", "unique_names"]
 
 MAGIC = b"TFL3"
 # What reading outside a buffer, or garbage inside it, makes struct, numpy and flatbuffers raise.
@@ -25,14 +26,14 @@ DAMAGE = (struct.error, IndexError, TypeError, ValueError, OverflowError, Attrib
           AssertionError, MemoryError)
 
 
-def names(enumeration: type) -> dict[int, str]:
+def _names(enumeration: type) -> dict[int, str]:
     """Names of a schema enumeration's numbers."""
     return {value: name for name, value in vars(enumeration).items()
             if isinstance(value, int) and not name.startswith("_")}
 
 
-OPERATOR_NAMES = names(tflite.BuiltinOperator)
-TYPE_NAMES = names(tflite.TensorType)
+OPERATOR_NAMES = _names(tflite.BuiltinOperator)
+TYPE_NAMES = _names(tflite.TensorType)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,13 @@ class RawModel:
     operators: list[RawOperator]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+
+def unique_names(given: list[str]) -> list[str]:
+    """Names, with ``#index`` added to those that are empty or come twice."""
+    counts = Counter(given)
+    return [name if name and counts[name] == 1 else f"{name}#{index}"
+            for index, name in enumerate(given)]
 
 
 @contextmanager

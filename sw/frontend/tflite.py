@@ -4,7 +4,7 @@ from pathlib import Path
 
 from golden.graph import Graph, GraphError, Node, Tensor
 from sw.errors import ModelError
-from sw.frontend.flatbuffer import RawModel, RawOperator, read
+from sw.frontend.flatbuffer import RawModel, RawOperator, read, unique_names
 from sw.frontend.operands import Operands, check_activation, constant_data
 from sw.frontend.operators import CONVERTERS
 
@@ -21,18 +21,17 @@ class _Loader:
         self.path = path
         self.model = model
         self.graph = Graph(path.stem)
-        self.names: dict[int, str] = {}
+        self.names = unique_names([tensor.name for tensor in model.tensors])
 
     def name(self, index: int) -> str:
         """The graph's name of a tensor, which is added when it is first met."""
-        if index not in self.names:
+        name = self.names[index]
+        if name not in self.graph.tensors:
             raw = self.model.tensors[index]
             operand = check_activation(self.path, raw)
-            taken = not raw.name or raw.name in self.graph.tensors
-            name = self.names[index] = f"{raw.name}#{index}" if taken else raw.name
             data = None if raw.data is None else constant_data(self.path, raw)
             self.graph.add(Tensor(name, operand.shape, "int8", operand.quant, data))
-        return self.names[index]
+        return name
 
     def add_node(self, operator: RawOperator) -> None:
         if operator.name in CONTROL_FLOW:
