@@ -11,9 +11,12 @@ __all__ = ["add_chip", "add_json", "chip", "chip_asked", "count", "numbers"]
 
 def count(text: str) -> int:
     """argparse type: an integer of 1 or more."""
-    value = int(text, 0)
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+        raise argparse.ArgumentTypeError(f"{text!r}, accepted is an integer of 1 or more")
     return value
 
 

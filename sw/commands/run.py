@@ -54,10 +54,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--output", type=Path, metavar="DIR",
                        help="write raw outputs there, one .npy a sample and output")
     group.add_argument("--waves", type=Path, metavar="FILE.fst",
-                       help="record signals (engine rtl, one sample)")
+                       help="record signals (engine rtl)")
     group.add_argument("--from", type=int, default=0, metavar="C", dest="first",
                        help="first cycle recorded")
-    group.add_argument("--to", type=count, default=0, metavar="C", dest="last",
+    group.add_argument("--to", type=count, metavar="C", dest="last",
                        help="last cycle recorded")
     add_json(group)
 
@@ -69,11 +69,15 @@ def _waves(arguments: argparse.Namespace) -> Waves | None:
         return None
     if arguments.engine != "rtl":
         raise UsageError(f"--waves: only --engine rtl has signals, not {arguments.engine}")
-    if arguments.first < 0 or 0 < arguments.last < arguments.first:
-        raise UsageError(f"--from {arguments.first} --to {arguments.last}: accepted is "
-                         "0 <= from <= to")
+    if arguments.waves.suffix not in (".fst", ".vcd"):
+        raise UsageError(f"--waves {arguments.waves}: accepted is FILE.fst (or .vcd)")
     if not arguments.waves.parent.is_dir():
         raise UsageError(f"--waves {arguments.waves}: no such folder")
+    if arguments.last is None:
+        arguments.last = Waves.last
+    if not 0 <= arguments.first <= arguments.last:
+        raise UsageError(f"--from {arguments.first} --to {arguments.last}: accepted is "
+                         "0 <= from <= to")
     return Waves(arguments.waves, arguments.first, arguments.last)
 
 

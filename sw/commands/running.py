@@ -86,9 +86,12 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
             finished(number, sample, result)
 
     text = f"running {len(chosen)} sample{'s' if len(chosen) > 1 else ''}"
-    with progress.step(f"{text} on {arguments.engine}"):
-        return run_samples(model, config, arguments.engine, engine, chosen, reader=answers,
-                           program=program, reference=reference, finished=told)
+    try:
+        with progress.step(f"{text} on {arguments.engine}"):
+            return run_samples(model, config, arguments.engine, engine, chosen, reader=answers,
+                               program=program, reference=reference, finished=told)
+    finally:
+        engine.close()  # completes the file of the waves
 
 
 def _golden(arguments: argparse.Namespace, model: Model, waves: Waves | None) -> GoldenEngine:

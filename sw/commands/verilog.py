@@ -29,9 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     with Progress(plain=arguments.json).step(f"generating Verilog of {config.name}"):
         from hw import export  # the only way from a command to the hardware
 
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        export.write(config, arguments.output)
-    files = [str(arguments.output / name) for name in ("npu.v", "npu.json")]
+        files = [str(path) for path in export.write(config, arguments.output)]
     if arguments.json:
         print(json.dumps({"files": files, "digest": f"0x{config.digest():08x}",
                           "preset": config.name, "configuration": config.hardware()}, indent=1))

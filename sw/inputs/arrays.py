@@ -33,7 +33,7 @@ def read_array(path: Path, spec: TensorSpec) -> np.ndarray:
         values = np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or 'not readable as .npy'}") from error
-    except (ValueError, EOFError, SyntaxError) as error:
+    except (ValueError, EOFError, SyntaxError, MemoryError) as error:
         raise InputError(f"{path}: not a readable .npy file; {accepted}") from error
     if not isinstance(values, np.ndarray):
         raise InputError(f"{path}: an archive of several arrays; {accepted}")

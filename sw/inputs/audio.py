@@ -39,7 +39,8 @@ def read_wav(path: Path) -> np.ndarray:
             rate, channels, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
             raw = file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
-        raise InputError(f"{path}: not a readable wave file ({error}); {accepted}") from error
+        raise InputError(f"{path}: not a readable wave file ({error or 'truncated'}); "
+                         f"{accepted}") from error
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     if (rate, channels, width) != (SAMPLE_RATE, 1, 2):

@@ -45,6 +45,8 @@ def _read(path: Path, spec: TensorSpec, pictures: Pictures,
         return read_array(path, spec)
     if suffix == ".wav":
         return _read_sound(path, spec, sound)
+    if sound is not None:
+        raise InputError(f"{path}: not a recording; accepted for this network are .wav and .npy")
     return pictures.read(path, spec)
 
 

@@ -69,6 +69,6 @@ class TensorSpec:
             Naming the origin and both shapes.
         """
         if [n for n in values.shape if n != 1] != [n for n in self.shape if n != 1]:
-            raise InputError(f"{origin}: {values.dtype}{list(values.shape)} does not fit input "
-                             f"{self}")
+            raise InputError(f"{origin}: {values.dtype}{list(values.shape)}, accepted for input "
+                             f"{self.name} is {self.dtype}{list(self.shape)}")
         return values.reshape(self.shape)

@@ -11,7 +11,7 @@ __all__ = ["page"]
 
 _STYLE = """
 :root { color-scheme: light }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px;
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1320px;
   padding: 0 1rem; color: #1d1d1f; background: white }
 h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem }
 p.lead { color: #555; margin-top: 0 }
@@ -23,18 +23,18 @@ table { border-collapse: collapse; font-size: .82rem; width: 100% }
 th, td { padding: .25rem .5rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #e5e5e3 }
 th { color: #555; font-weight: 600 } .left { text-align: left }
-td.name { max-width: 20rem; overflow: hidden; text-overflow: ellipsis }
+td.name { max-width: 16rem; overflow: hidden; text-overflow: ellipsis }
 tr.host td { color: #8a5a00; background: #fff8ea } tr.total td { font-weight: 600 }
-svg { max-width: 100%; height: auto } .note { color: #555; font-size: .85rem }
+svg { width: 100%; max-width: 1100px; height: auto } .note { color: #555; font-size: .85rem }
 """
 
 
-def _cells(values: Iterable[object], tag: str = "td", left: int = 3) -> str:
+def _cells(values: Iterable[object], tag: str = "td", left: int = 4) -> str:
     parts = []
     for index, value in enumerate(values):
         text = f"{value:,}" if isinstance(value, int) else escape(str(value))
         kind = ' class="left name"' if index < left else ""
-        title = f' title="{text}"' if index == 0 and tag == "td" else ""
+        title = f' title="{text}"' if index < left and tag == "td" else ""
         parts.append(f"<{tag}{kind}{title}>{text}</{tag}>")
     return "".join(parts)
 
@@ -58,23 +58,24 @@ def _figures(summary: Summary) -> str:
 
 
 def _layers(summary: Summary) -> str:
-    headings = ["layer", "operator", "unit", "cycles", "ideal", "of peak", "MACs issued",
+    headings = ["#", "layer", "operator", "unit", "cycles", "ideal", "of peak", "MACs issued",
                 "skipped", "read B", "written B", *(f"waits: {cause}" for cause in STALLS)]
     rows = [f"<tr>{_cells(headings, 'th')}</tr>"]
-    for layer in summary.layers:
+    for number, layer in enumerate(summary.layers, 1):
+        names = [number, layer.name, layer.operator, layer.unit]
         if layer.seconds is not None:
-            rows.append(f'<tr class="host">{_cells([layer.name, layer.operator, layer.unit])}'
-                        f'<td colspan="{len(headings) - 3}" class="left">on the host, '
+            rows.append(f'<tr class="host">{_cells(names)}'
+                        f'<td colspan="{len(headings) - 4}" class="left">on the host, '
                         f"{1e3 * layer.seconds:.2f} ms, not in the cycles</td></tr>")
             continue
         use = layer.utilization(summary.config)
         rows.append("<tr>" + _cells([
-            layer.name, layer.operator, layer.unit, layer.cycles, layer.ideal_cycles,
+            *names, layer.cycles, layer.ideal_cycles,
             "" if use is None else f"{use:.0%}", layer.macs, layer.macs_skipped,
             layer.bytes_read, layer.bytes_written, *layer.stalls.values()]) + "</tr>")
     sums = [sum(layer.stalls.get(cause, 0) for layer in summary.layers) for cause in STALLS]
     rows.append('<tr class="total">' + _cells([
-        "total", "", "", summary.cycles or 0, summary.ideal_cycles,
+        "", "total", "", "", summary.cycles or 0, summary.ideal_cycles,
         f"{summary.utilization or 0:.0%}", summary.macs,
         sum(layer.macs_skipped for layer in summary.layers), summary.bytes_read or 0,
         summary.bytes_written or 0, *sums]) + "</tr>")
@@ -112,7 +113,7 @@ for the next. Issued MACs may exceed the layer's where lanes are padded.</p>
 <h2>Roofline</h2>
 {plots.roofline(summary)}
 <p class="note">A hollow point above the roof is a layer that skipping makes faster than a dense
-array of this size could be.</p>
+array of this size could be. The numbers are those of the table.</p>
 <h2>Samples</h2>
 {_samples(summary)}
 </body></html>

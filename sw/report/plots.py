@@ -62,7 +62,7 @@ def stalls(summary: Summary) -> str:
         axes.invert_yaxis()
         axes.margins(y=0.01)
         axes.set_xlabel("cycles")
-        axes.legend(frameon=False, loc="lower right")
+        figure.legend(frameon=False, loc="outside upper center", ncols=len(parts) + 1)
         return _svg(figure)
 
 
@@ -90,12 +90,15 @@ def timeline(summary: Summary) -> str:
 
 def roofline(summary: Summary) -> str:
     """Dense and issued MACs a cycle over MACs a byte of DRAM traffic, below the two roofs."""
-    layers = [layer for layer in _on_chip(summary) if layer.macs and layer.macs_dense
-              and layer.bytes_read + layer.bytes_written]
+    numbered = [(number, layer) for number, layer in enumerate(summary.layers, 1)
+                if layer.cycles and layer.macs and layer.macs_dense
+                and layer.bytes_read + layer.bytes_written]
+    numbers, layers = [item[0] for item in numbered], [item[1] for item in numbered]
     with matplotlib.rc_context(_STYLE):
         figure, axes = _figure(4.2)
         peak, bandwidth = summary.config.macs_per_cycle, summary.config.dram_bytes
-        points = []
+        points: list[float] = []
+        rates: list[float] = []
         for filled in (True, False):
             xs, ys = [], []
             for layer in layers:
@@ -103,6 +106,11 @@ def roofline(summary: Summary) -> str:
                 xs.append(macs / (layer.bytes_read + layer.bytes_written))
                 ys.append(macs / layer.cycles)
             points += xs
+            rates += ys
+            if filled:
+                for number, x, y in zip(numbers, xs, ys, strict=True):
+                    axes.annotate(str(number), (x, y), (4, 3), fontsize=7,
+                                  textcoords="offset points", color="#555555")
             axes.scatter(xs, ys, s=34, zorder=3, edgecolors="#2a7f62", linewidths=1.2,
                          facecolors="#2a7f62" if filled else "none",
                          label="MACs issued" if filled else "MACs of the dense layer")
@@ -113,6 +121,7 @@ def roofline(summary: Summary) -> str:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(low, high)
+        axes.set_ylim(top=2 * max(peak, *rates, 1.0))
         axes.set_xlabel("MACs a byte of DRAM traffic")
         axes.set_ylabel("MACs a cycle")
         axes.grid(True, which="major", color="#eeeeee")

@@ -13,9 +13,9 @@ from golden.spec.config import Config
 from golden.spec.program import Program
 from sw.driver.device import Device, RunResult
 from sw.driver.transport import Transport
-from sw.errors import UsageError
+from sw.errors import ToolError, UsageError
 
-__all__ = ["ENGINES", "Engine", "GoldenEngine", "Waves", "open_engine"]
+__all__ = ["ENGINES", "ChipEngine", "Engine", "GoldenEngine", "Waves", "open_engine"]
 
 ENGINES = {
     "golden": "the network's operators in numpy: results, no cycles",
@@ -33,12 +33,12 @@ class Waves:
     path : Path
         FST file.
     first, last : int
-        Cycles; last 0 is to the end.
+        Cycles since the power-on reset.
     """
 
     path: Path
     first: int = 0
-    last: int = 0
+    last: int = (1 << 64) - 1
 
 
 class Engine(Protocol):
@@ -46,6 +46,10 @@ class Engine(Protocol):
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> RunResult:
         """One inference."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
         ...
 
 
@@ -64,6 +68,29 @@ class GoldenEngine:
         """One inference; no cycles."""
         return RunResult(outputs=executor.run(self._graph, dict(inputs)), counters={})
 
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class ChipEngine:
+    """A device that has its program behind the engines' interface.
+
+    Parameters
+    ----------
+    device : Device
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> RunResult:
+        """One inference."""
+        return self._device.run(inputs)
+
+    def close(self) -> None:
+        """Release the transport: a simulator completes its files."""
+        self._device.transport.close()
+
 
 def _transport(name: str, config: Config, waves: Waves | None,
                progress: Callable[[str], None] | None) -> Transport:
@@ -71,14 +98,19 @@ def _transport(name: str, config: Config, waves: Waves | None,
         from sw.engines.machine import MachineTransport
 
         return MachineTransport(config)
-    from sw.engines.rtl.engine import RtlTransport  # the only way from here to the hardware
-
-    return RtlTransport(config, waves=waves, progress=progress)
+    try:
+        from sw.engines.rtl.engine import RtlTransport  # the only way from here to the hardware
+    except ImportError as error:
+        raise ToolError(f"--engine rtl: {error}; make setup installs what it needs") from error
+    if waves is None:
+        return RtlTransport(config, progress=progress)
+    return RtlTransport(config, progress=progress, trace=waves.path,
+                        trace_cycles=(waves.first, waves.last))
 
 
 def open_engine(name: str, config: Config, program: Program, *, waves: Waves | None = None,
-                progress: Callable[[str], None] | None = None) -> Device:
-    """A device with the program loaded.
+                progress: Callable[[str], None] | None = None) -> ChipEngine:
+    """A chip with the program loaded.
 
     Parameters
     ----------
@@ -103,4 +135,4 @@ def open_engine(name: str, config: Config, program: Program, *, waves: Waves | N
         raise UsageError(f"--waves needs --engine rtl, not {name}: only signals have waves")
     device = Device(_transport(name, config, waves, progress))
     device.load(program)
-    return device
+    return ChipEngine(device)
