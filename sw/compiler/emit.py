@@ -68,7 +68,11 @@ class Emitter:
             last = number + 1 == len(plan.tiles)
             views = {name: self._source(op, plan, name, tile, number, last)
                      for name in op.sources}
-            residual = self._residual(op, plan, tile, number) if op.residual else None
+            residual = None
+            if op.residual in views:
+                residual = views[op.residual]
+            elif op.residual:
+                residual = self._residual(op, plan, tile, number)
             if number == 0 or not keep:
                 self._weights(op.layer, stream)
             output = self._output_view(op, plan, tile, number)
@@ -161,9 +165,8 @@ class Emitter:
         buffers = plan.strips[op.residual]
         buffer = buffers[number % len(buffers)]
         view = _output_rect(op, tile, buffer)
-        if op.residual not in op.sources:
-            self._load(op.layer, op.residual, buffer, Rect(view.y0, view.y1, view.x0, view.x1),
-                       (view.y0, view.x0))
+        self._load(op.layer, op.residual, buffer, Rect(view.y0, view.y1, view.x0, view.x1),
+                   (view.y0, view.x0))
         return view
 
     def _output_view(self, op: WindowOp, plan: OpPlan, tile: Tile, number: int) -> _View:

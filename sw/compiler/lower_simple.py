@@ -44,7 +44,10 @@ def add(net: Lowering, node: Node) -> None:
     producer = net.out.ops[writers[main][0]] if len(writers[main]) == 1 else None
     fused = (isinstance(producer, WindowOp) and producer.post.mode == PostMode.PLAIN
              and producer.output == node.inputs[main] and net.alone(node.inputs[main])
-             and node.inputs[0] != node.inputs[1])
+             and node.inputs[0] != node.inputs[1]
+             # A tile of the source must hold the same tile of the output.
+             and (residual not in producer.sources
+                  or (producer.stride_y, producer.stride_x) == (1, 1)))
     if fused:
         assert isinstance(producer, WindowOp)
         op = producer
