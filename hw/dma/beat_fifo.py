@@ -1,0 +1,58 @@
+"""FIFO of bus beats in block RAM."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["BeatFifo"]
+
+
+class BeatFifo(wiring.Component):
+    """First in, first out, with the block RAM's output register as the last place.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Shape of the payload.
+    depth : int
+        Rows of the RAM, at least 1. ``depth`` items always find room.
+
+    Members
+    -------
+    i : In(stream of shape)
+    o : Out(stream of shape)
+
+    Timing
+    ------
+    LATENCY cycles from ``i`` to ``o``; one item a cycle.
+    """
+
+    LATENCY = 2
+
+    def __init__(self, *, shape, depth):
+        if not isinstance(depth, int) or depth < 1:
+            raise ValueError(f"depth is {depth!r}, accepted is an integer of at least 1")
+        self.shape, self.depth = shape, depth
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform):
+        m = Module()
+        # Only an empty or a full RAM has both addresses equal, and then one port rests.
+        m.submodules.ram = ram = memory.Memory(shape=self.shape, depth=self.depth, init=[],
+                                               attrs={"no_rw_check": 1})
+        write, read = ram.write_port(), ram.read_port()
+        stored = Signal(range(self.depth + 1))
+        m.d.comb += [
+            self.i.ready.eq(stored != self.depth),
+            write.en.eq(self.i.valid & self.i.ready),
+            write.data.eq(self.i.payload),
+            read.en.eq((stored != 0) & (~self.o.valid | self.o.ready)),
+            self.o.payload.eq(read.data),
+        ]
+        for port in (write, read):
+            with m.If(port.en):
+                m.d.sync += port.addr.eq(Mux(port.addr == self.depth - 1, 0, port.addr + 1))
+        m.d.sync += stored.eq(stored + write.en - read.en)
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += self.o.valid.eq(read.en)
+        return m
