@@ -59,7 +59,7 @@ def _figures(summary: Summary) -> str:
 
 def _layers(summary: Summary) -> str:
     headings = ["#", "layer", "operator", "unit", "cycles", "ideal", "of peak", "MACs issued",
-                "skipped", "read B", "written B", *(f"waits: {cause}" for cause in STALLS)]
+                "skipped", "read B", "written B", *STALLS]
     rows = [f"<tr>{_cells(headings, 'th')}</tr>"]
     for number, layer in enumerate(summary.layers, 1):
         names = [number, layer.name, layer.operator, layer.unit]
@@ -104,8 +104,10 @@ latency. Figures are of the slowest of {len(summary.samples)} samples.</p>
 {_figures(summary)}
 <h2>Layers</h2>
 {_layers(summary)}
-<p class="note">Layers overlap: what happens between the end of one and the end of the next counts
-for the next. Issued MACs may exceed the layer's where lanes are padded.</p>
+<p class="note">The last five columns are cycles without a weight row issued, by what was waited for:
+accumulators to drain, weights, activation words, another unit's semaphore, or work at all. Layers
+overlap: what happens between the end of one and the end of the next counts for the next. Issued
+MACs may exceed the layer's where lanes are padded.</p>
 <h2>Where the cycles go</h2>
 {plots.stalls(summary)}
 <h2>Units over time</h2>

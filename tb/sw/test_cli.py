@@ -234,3 +234,58 @@ def test_program_specs_are_the_models(files):
     program, model = open_model("d.sentei"), open_model("dscnn")
     assert program.inputs == model.inputs and program.outputs == model.outputs
     assert program.program.chip() == preset("base", bank_words=2048)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_machine_equals_litert(capsys, name):
+    code, out, _ = run(capsys, "run", name, "--samples", 2, "--check", "--json")
+    data = json.loads(out)
+    assert code == 0 and data["mismatches"] == 0 and data["engine"] == "machine"
+    assert 0 < data["ideal_cycles"] < data["cycles"]
+    assert 0 < data["utilization"] <= 1
+    assert sum(layer["cycles"] for layer in data["layers"]) == data["cycles"]
+    assert sum(layer["bytes_read"] for layer in data["layers"]) == data["bytes_read"]
+    assert data["cycles"] == max(entry["cycles"] for entry in data["answers"])
+    for layer in data["layers"]:
+        assert sum(layer["stalls"].values()) <= layer["cycles"]
+
+
+def test_dense_issues_more(capsys):
+    sparse, dense = (json.loads(run(capsys, "run", "vww", "--json", *options)[1])
+                     for options in ((), ("--dense",)))
+    assert dense["macs"] > sparse["macs"] and dense["cycles"] > sparse["cycles"]
+    assert dense["macs_dense"] == sparse["macs_dense"]
+    assert sum(layer["macs_skipped"] for layer in dense["layers"]) == 0
+
+
+def test_memory_options_reach_the_memory(capsys):
+    slow, fast = (json.loads(run(capsys, "run", "autoencoder", "--json", *options)[1])
+                  for options in (("--dram-bytes", "1", "--dram-latency", "400"), ()))
+    assert slow["cycles"] > 2 * fast["cycles"] and slow["digest"] == fast["digest"]
+
+
+def test_table_of_a_run(capsys):
+    code, out, err = run(capsys, "run", "resnet8", "--samples", 1)
+    assert code == 0 and "waited for" in out and "inferences/s at 100 MHz" in out
+    assert "on the host" in out and "automobile" in out and "1 of 1 right" in out
+    assert err.startswith("reading resnet8 …\n")
+
+
+def test_program_file_runs_as_the_model_does(files, capsys, tmp_path):
+    for model, folder in (("d.sentei", "program"), ("dscnn", "model")):
+        code, _, _ = run(capsys, "run", model, "--input", "good.npy", "--output",
+                         tmp_path / folder)
+        assert code == 0
+    first, second = (np.load(tmp_path / folder / "000_Identity.npy")
+                     for folder in ("program", "model"))
+    assert (first == second).all() and first.shape == (1, 12)
+
+
+def test_report(capsys, tmp_path):
+    path = tmp_path / "page.html"
+    code, out, _ = run(capsys, "report", "dscnn", "--samples", 2, "--check", "-o", path, "--json")
+    data = json.loads(out)
+    assert code == 0 and data["page"] == str(path) and data["mismatches"] == 0
+    text = path.read_text("utf-8")
+    assert text.count("<svg") == 3 and f"{data['cycles']:,}" in text
+    assert "samples equal to LiteRT" in text and "2 of 2" in text
