@@ -1,6 +1,8 @@
 """The Verilator harness on a small design of its own: bus, memory model, traces, tools."""
 
 import re
+import sys
+import types
 
 import pytest
 
@@ -220,6 +222,18 @@ def test_a_library_is_built_once():
     again = builder.build(VERILOG["base"], 16, progress=told.append)
     assert first == again and len(told) <= 1
     assert sorted(first.parent.iterdir()) == sorted(first.parent.glob("*.so"))
+
+
+def test_verilog_is_generated_once(monkeypatch):
+    told, made = [], []
+    fake = types.SimpleNamespace(generate=lambda config: made.append(config) or f"// {config}")
+    monkeypatch.setitem(sys.modules, "hw.export", fake)
+    tiny, wide = preset("tiny", drain=4), preset("tiny", drain=1)
+    for config in (tiny, wide, tiny.replace(dram_bytes=9), wide):
+        # The memory's timing is not the chip's.
+        text = builder.generate_verilog(config, told.append)
+        assert text == f"// {config.replace(dram_bytes=4)}"
+    assert made == [tiny, wide] and len(told) == 2
 
 
 def test_refusals(tmp_path, monkeypatch):
