@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,13 @@ def _names(enumeration: type) -> dict[int, str]:
     """Names of a schema enumeration's numbers."""
     return {value: name for name, value in vars(enumeration).items()
             if isinstance(value, int) and not name.startswith("_")}
+
+
+def _scalars(table: type) -> list[str]:
+    """The fields of a table that are one value: its methods without arguments."""
+    return [name for name, member in vars(table).items()
+            if isinstance(member, FunctionType) and member.__code__.co_argcount == 1
+            and not name.endswith(("Length", "AsNumpy", "IsNone"))]
 
 
 OPERATOR_NAMES = _names(tflite.BuiltinOperator)
@@ -75,13 +83,13 @@ class RawTensor:
 
 @dataclass(frozen=True, eq=False)
 class RawOperator:
-    """An operator as the file states it; ``options`` reads its options table."""
+    """An operator as the file states it; ``options`` reads its options, a table of given type."""
 
     index: int
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Callable[[Any], Any]
+    options: Callable[[type], SimpleNamespace]
 
     @property
     def label(self) -> str:
@@ -180,14 +188,14 @@ class _Reader:
         if name == "CUSTOM":
             name = f"CUSTOM {(code.CustomCode() or b'').decode('utf-8', 'replace')}"
 
-        def options(kind: Any) -> Any:
+        def options(kind: type) -> SimpleNamespace:
             with _damage(self.path, f"options of operator {index}"):
                 union = table.BuiltinOptions()
-                result = kind()
+                result: Any = kind()
                 if union is None:
                     raise self.fail(f"operator {index} ({name}) has no options")
                 result.Init(union.Bytes, union.Pos)
-                return result
+                return SimpleNamespace(**{name: getattr(result, name)() for name in _scalars(kind)})
 
         return RawOperator(index, name, self.numbers(table, "Inputs"),
                            self.numbers(table, "Outputs"), options)

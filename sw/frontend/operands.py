@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -102,8 +102,8 @@ class Operands:
         """The refusal of this operator."""
         return ModelError(f"{self.path}: {self.operator.label}: {text}")
 
-    def options(self, kind: Any) -> Any:
-        """The operator's options table."""
+    def options(self, kind: type) -> SimpleNamespace:
+        """The operator's options, which are a table of this type."""
         return self.operator.options(kind)
 
     def _tensor(self, position: int, what: str) -> RawTensor:

@@ -62,16 +62,16 @@ def _conv_2d(view: Operands) -> Converted:
     options = view.options(tflite.Conv2DOptions)
     kernel, scales = view.kernel(4, 0)
     window = kernel.shape[1], kernel.shape[2]
-    stride = options.StrideH(), options.StrideW()
-    dilation = options.DilationHFactor(), options.DilationWFactor()
-    pads = _pads(view, options.Padding(), data, window, stride, dilation)
+    stride = options.StrideH, options.StrideW
+    dilation = options.DilationHFactor, options.DilationWFactor
+    pads = _pads(view, options.Padding, data, window, stride, dilation)
     groups, rest = divmod(data.shape[3], kernel.shape[3])
     if rest or not groups or kernel.shape[0] % groups:
         raise view.fail(f"kernel {list(kernel.shape)} does not divide {data.shape[3]} input "
                         "channels into groups")
     multiplier, pre, post = channel_scales(data.quant.scale, scales, output.quant.scale,
                                            kernel.shape[0])
-    least, most = view.clamp(options.FusedActivationFunction(), output.quant)
+    least, most = view.clamp(options.FusedActivationFunction, output.quant)
     return Conv2D(
         kernel=kernel, bias=view.bias(kernel.shape[0]), multiplier=multiplier, pre=pre, post=post,
         input_zero=data.quant.zero_point, output_zero=output.quant.zero_point, window=window,
@@ -83,15 +83,15 @@ def _depthwise_conv_2d(view: Operands) -> Converted:
     options = view.options(tflite.DepthwiseConv2DOptions)
     kernel, scales = view.kernel(4, 3)
     window = kernel.shape[1], kernel.shape[2]
-    stride = options.StrideH(), options.StrideW()
-    dilation = options.DilationHFactor(), options.DilationWFactor()
-    pads = _pads(view, options.Padding(), data, window, stride, dilation)
+    stride = options.StrideH, options.StrideW
+    dilation = options.DilationHFactor, options.DilationWFactor
+    pads = _pads(view, options.Padding, data, window, stride, dilation)
     channels = kernel.shape[3]
     if kernel.shape[0] != 1 or channels % data.shape[3]:
         raise view.fail(f"kernel {list(kernel.shape)} is not [1, height, width, a multiple of "
                         f"{data.shape[3]}]")
     multiplier, pre, post = channel_scales(data.quant.scale, scales, output.quant.scale, channels)
-    least, most = view.clamp(options.FusedActivationFunction(), output.quant)
+    least, most = view.clamp(options.FusedActivationFunction, output.quant)
     return DepthwiseConv2D(
         kernel=kernel, bias=view.bias(channels), multiplier=multiplier, pre=pre, post=post,
         input_zero=data.quant.zero_point, output_zero=output.quant.zero_point, window=window,
@@ -102,16 +102,16 @@ def _depthwise_conv_2d(view: Operands) -> Converted:
 def _fully_connected(view: Operands) -> Converted:
     data, output = view.input(), view.output()
     options = view.options(tflite.FullyConnectedOptions)
-    if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
+    if options.WeightsFormat != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
         raise view.fail("shuffled weights are not supported")
     kernel, scales = view.kernel(2, 0)
     multiplier, pre, post = channel_scales(data.quant.scale, scales, output.quant.scale,
                                            kernel.shape[0], once=True)
-    least, most = view.clamp(options.FusedActivationFunction(), output.quant)
+    least, most = view.clamp(options.FusedActivationFunction, output.quant)
     return FullyConnected(
         kernel=kernel, bias=view.bias(kernel.shape[0]), multiplier=multiplier, pre=pre, post=post,
         input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
-        keep_dims=bool(options.KeepNumDims()), least=least, most=most), 1
+        keep_dims=bool(options.KeepNumDims), least=least, most=most), 1
 
 
 def _add(view: Operands) -> Converted:
@@ -121,7 +121,7 @@ def _add(view: Operands) -> Converted:
     if output_scale[1]:
         raise view.fail(f"output scale {output.quant.scale} is too fine for inputs of "
                         f"{first.quant.scale} and {second.quant.scale}")
-    activation = view.options(tflite.AddOptions).FusedActivationFunction()
+    activation = view.options(tflite.AddOptions).FusedActivationFunction
     least, most = view.clamp(activation, output.quant)
     return Add(input_zeros=(first.quant.zero_point, second.quant.zero_point),
                input_scales=input_scales, output_scale=output_scale,
@@ -133,10 +133,10 @@ def _pool(kind: type[MaxPool]) -> Callable[[Operands], Converted]:
         data, output = view.input(), view.output()
         view.same_quant(data, output)
         options = view.options(tflite.Pool2DOptions)
-        window = options.FilterHeight(), options.FilterWidth()
-        stride = options.StrideH(), options.StrideW()
-        pads = _pads(view, options.Padding(), data, window, stride, (1, 1))
-        least, most = view.clamp(options.FusedActivationFunction(), output.quant)
+        window = options.FilterHeight, options.FilterWidth
+        stride = options.StrideH, options.StrideW
+        pads = _pads(view, options.Padding, data, window, stride, (1, 1))
+        least, most = view.clamp(options.FusedActivationFunction, output.quant)
         return kind(window=window, stride=stride, pads=pads, least=least, most=most), 1
 
     return convert
@@ -150,7 +150,7 @@ def _mean(view: Operands) -> Converted:
     if not axes or any(not -rank <= axis < rank for axis in given) or 0 in axes:
         raise view.fail(f"axes {given} must be in 1 to {rank - 1}: the batch can't be averaged")
     count = int(np.prod([data.shape[axis] for axis in axes]))
-    return Mean(axes=axes, keep_dims=bool(view.options(tflite.ReducerOptions).KeepDims()),
+    return Mean(axes=axes, keep_dims=bool(view.options(tflite.ReducerOptions).KeepDims),
                 input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
                 scale=mean_scale(data.quant.scale, output.quant.scale, count)), 1
 
@@ -182,7 +182,7 @@ def _softmax(view: Operands) -> Converted:
     data, output = view.input(), view.output()
     if (output.quant.scale, output.quant.zero_point) != SOFTMAX_OUTPUT:
         raise view.fail(f"output has {output.quant}, must be scale 1/256 and zero point -128")
-    beta = view.options(tflite.SoftmaxOptions).Beta()
+    beta = view.options(tflite.SoftmaxOptions).Beta
     multiplier, pre, least = softmax_parameters(data.quant.scale, beta)
     return Softmax(multiplier=multiplier, pre=pre, least_difference=least), 1
 
@@ -204,12 +204,12 @@ def _pad(view: Operands) -> Converted:
 def _concatenation(view: Operands) -> Converted:
     inputs, output = view.all_inputs(), view.output()
     options = view.options(tflite.ConcatenationOptions)
-    if options.FusedActivationFunction() != NO_ACTIVATION:
+    if options.FusedActivationFunction != NO_ACTIVATION:
         raise view.fail("fused activations are not supported here")
     for operand in inputs:
         view.same_quant(operand, output)
     rank = len(output.shape)
-    axis = options.Axis() + (rank if options.Axis() < 0 else 0)
+    axis = options.Axis + (rank if options.Axis < 0 else 0)
     return Concat(axis=axis), len(inputs)
 
 
