@@ -70,7 +70,7 @@ def random_load(rng, config, shape):
         channels = rng.randint(1, min(3, group))
         kernel = rng.randint(1, group // channels)
         stride, pad = rng.randint(1, kernel + 1), rng.randrange(kernel)
-        width, rows = rng.randint(kernel, 12), rng.randint(1, 3)
+        width, rows = rng.randint(kernel, kernel + 10), rng.randint(1, 3)
         columns = (width + 2 * pad - kernel) // stride + 1
         one_run = (columns - 1) * stride * channels <= width * channels
         fields = {"run_bytes": width * channels * (rows if one_run else 1),
