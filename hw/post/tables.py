@@ -1,0 +1,64 @@
+"""Lookup tables, one copy per drain lane."""
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec.layout import TABLE_ENTRIES
+
+__all__ = ["Tables", "table_write_layout"]
+
+
+def table_write_layout():
+    """Payload of a stream that fills the tables."""
+    return data.StructLayout({"addr": (TABLE_ENTRIES - 1).bit_length(), "data": signed(32)})
+
+
+class Tables(wiring.Component):
+    """TABLE_ENTRIES int32, read by ``drain`` lanes at once.
+
+    Parameters
+    ----------
+    drain : int
+        D.
+
+    Members
+    -------
+    write : In(stream of table_write_layout)
+        Always ready.
+    addr : In(array of D addresses)
+    data : Out(array of D signed 32)
+
+    Timing
+    ------
+    LATENCY cycles from ``addr`` to ``data``. What is read while it is written is undefined.
+    """
+
+    LATENCY = 2  # block RAM is slow to answer: its data is registered
+
+    def __init__(self, *, drain):
+        self.drain = drain
+        super().__init__({
+            "write": In(stream.Signature(table_write_layout())),
+            "addr": In(data.ArrayLayout(range(TABLE_ENTRIES), drain)),
+            "data": Out(data.ArrayLayout(signed(32), drain)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.write.ready.eq(1)
+        for lane in range(self.drain):
+            ram = memory.Memory(shape=signed(32), depth=TABLE_ENTRIES, init=[],
+                                attrs={"no_rw_check": 1})
+            m.submodules[f"ram_{lane}"] = ram
+            write, read = ram.write_port(), ram.read_port()
+            answer = Signal(signed(32), reset_less=True, name=f"answer_{lane}")
+            m.d.comb += [
+                write.en.eq(self.write.valid),
+                write.addr.eq(self.write.p.addr),
+                write.data.eq(self.write.p.data),
+                read.addr.eq(self.addr[lane]),
+                self.data[lane].eq(answer),
+            ]
+            m.d.sync += answer.eq(read.data)
+        return m
