@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei compile``."""
     parser.add_argument("model", metavar="MODEL", help=".tflite file or name of the zoo")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE",
-                        help="program file to write, by custom *.sentei")
+                        help="program file to write, usually named *.sentei")
     parser.add_argument("--dense", action="store_true", help="do not skip zero weights")
     add_chip(parser)
     add_json(parser)

@@ -15,11 +15,12 @@ from sw.compiler import compile_graph
 from sw.errors import BadConfigError, ModelError
 from sw.frontend import tflite
 from sw.inputs import TensorSpec
-from sw.zoo import Network, find
+from sw.zoo import Network, find, model_digest, recognize
 
 __all__ = ["PROGRAM_SUFFIX", "Model", "compiled", "open_model"]
 
 PROGRAM_SUFFIX = ".sentei"
+_ORIGIN = "model_sha256"  # in Program.info: whose labels and samples fit
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def open_model(argument: str) -> Model:
     if _is_program(path):
         program = Program.load(path)
         return Model(program.network, path, [*map(_of_binding, program.inputs)],
-                     [*map(_of_binding, program.outputs)], program=program)
+                     [*map(_of_binding, program.outputs)], recognize(program.info.get(_ORIGIN)),
+                     program=program)
     try:
         graph = tflite.load(path)
         graph.validate()
@@ -105,7 +107,9 @@ def compiled(model: Model, config: Config, *, dense: bool = False,
     """
     if model.program is None:
         assert model.graph is not None
-        return compile_graph(model.graph, config, dense=dense, progress=progress)
+        program = compile_graph(model.graph, config, dense=dense, progress=progress)
+        program.info[_ORIGIN] = model_digest(model.path)
+        return program
     if model.program.digest != config.digest():
         chip = model.program.config["name"]
         raise BadConfigError(

@@ -11,7 +11,7 @@ import numpy as np
 from sw.errors import UsageError
 from sw.inputs import Pictures, SoundFrontEnd, TensorSpec
 
-__all__ = ["NETWORKS", "Network", "Sample", "Task", "find"]
+__all__ = ["NETWORKS", "Network", "Sample", "Task", "find", "model_digest", "recognize"]
 
 _FOLDER = Path(__file__).parent
 
@@ -123,8 +123,15 @@ NETWORKS = {network.name: network for network in (
 )}
 
 
-def _digest(path: Path) -> str:
+def model_digest(path: Path) -> str:
+    """What tells model files apart: SHA-256, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def recognize(digest: object) -> Network | None:
+    """The bundled network whose file has this digest."""
+    return next((network for network in NETWORKS.values()
+                 if model_digest(network.model) == digest), None)
 
 
 def find(model: str) -> tuple[Path, Network | None]:
@@ -147,8 +154,4 @@ def find(model: str) -> tuple[Path, Network | None]:
         what = "a folder" if path.is_dir() else "no such file"
         raise UsageError(f"{model}: {what}, and no network of the zoo; accepted is a .tflite "
                          f"or .sentei file, or one of {', '.join(NETWORKS)}")
-    size = path.stat().st_size
-    for network in NETWORKS.values():
-        if network.model.stat().st_size == size and _digest(network.model) == _digest(path):
-            return path, network
-    return path, None
+    return path, recognize(model_digest(path))

@@ -80,7 +80,6 @@ def files(folder, monkeypatch):
     (["run", "dscnn", "--dense", *GOLDEN], 2, "--dense: --engine golden has no chip"),
     (["run", "d.sentei", "--input", "good.npy", *GOLDEN], 2, "needs the model itself"),
     (["run", "d.sentei", "--input", "good.npy", "--check"], 2, "--check needs the model itself"),
-    (["run", "d.sentei"], 2, "no --input; bundled samples are only there for the zoo"),
     (["run", "d.sentei", "--input", "good.npy", "--dense"], 2, "this is compiled"),
     (["compile", "dscnn", "-o", "no/where"], 2, "no/where: No such file or directory"),
     (["compile", "d.sentei", "-o", "x"], 2, "compiled already"),
@@ -279,6 +278,9 @@ def test_program_file_runs_as_the_model_does(files, capsys, tmp_path):
     first, second = (np.load(tmp_path / folder / "000_Identity.npy")
                      for folder in ("program", "model"))
     assert (first == second).all() and first.shape == (1, 12)
+    # it knows whose labels and samples are its own
+    data = json.loads(run(capsys, "run", "d.sentei", "--samples", 3, "--json")[1])
+    assert data["network"] == "dscnn" and data["correct"] == 3
 
 
 def test_report(capsys, tmp_path):
