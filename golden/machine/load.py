@@ -46,6 +46,8 @@ class Load:
         instruction.need(fields["target"] in tuple(Target), f"target {fields['target']}")
         runs = self._dram.runs(instruction, fields["run_bytes"], fields["runs"],
                                fields["run_stride"])
+        if self._races:
+            self._races.access_dram(instruction, runs, fields["run_bytes"])
         if fields["target"] == Target.SCRATCHPAD:
             yield from self._words(instruction, runs)
         else:

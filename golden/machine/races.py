@@ -1,4 +1,4 @@
-"""Finds scratchpad and table accesses whose order no semaphore fixes.
+"""Finds accesses to scratchpad, tables and DRAM whose order no semaphore fixes.
 
 The check doesn't depend on timing: an access is accused unless the semaphores *prove* that it
 comes after the one before, so a program without races means the same at any speed. It takes the
@@ -6,6 +6,7 @@ k-th wait for a semaphore to get the k-th post, which holds where one unit posts
 """
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,23 @@ from golden.spec.isa import SEMAPHORES, Unit
 from golden.spec.layout import TABLE_ENTRIES
 
 __all__ = ["Races"]
+
+
+class _Dram(NamedTuple):
+    """Runs of ``size`` bytes at sorted addresses ``start`` that one instruction touches."""
+
+    number: int
+    writes: bool
+    start: NDArray
+    size: int
+
+    def first_common(self, other: "_Dram") -> int | None:
+        """Address of a byte that both touch."""
+        # Of the other's runs that begin before one's end, the last one reaches furthest.
+        last = np.searchsorted(other.start, self.start + self.size) - 1
+        begin = other.start[np.maximum(last, 0)]
+        common = (last >= 0) & (begin + other.size > self.start)
+        return int(max(self.start[common][0], begin[common][0])) if common.any() else None
 
 
 class Races:
@@ -37,6 +55,7 @@ class Races:
         # What each unit knows: instructions below these are complete, by the unit that ran them.
         self._knows: NDArray = np.zeros((len(Unit), len(Unit)), np.int64)
         self._started: dict[int, NDArray] = {}
+        self._dram: dict[Unit, list[_Dram]] = {unit: [] for unit in Unit}
         self._tokens: list[deque[NDArray]] = [deque() for _ in range(SEMAPHORES)]
 
     def take(self, instruction: Instruction) -> None:
@@ -82,6 +101,29 @@ class Races:
         self._read[unit][reads] = instruction.index
         self._writer[writes] = unit
         self._written[writes] = instruction.index
+
+    def access_dram(self, instruction: Instruction, runs: NDArray, size: int) -> None:
+        """Check and note the bytes of DRAM that an instruction moves.
+
+        Parameters
+        ----------
+        runs : ndarray [runs] int64
+            Byte addresses.
+        size : int
+            Bytes of each run.
+        """
+        unit, clock = instruction.unit, self._started[instruction.index]
+        mine = _Dram(instruction.index, unit == Unit.STORE, np.sort(runs), size)
+        for other in Unit:
+            for theirs in reversed(self._dram[other]):
+                if other == unit or theirs.number < clock[other]:
+                    break
+                if not (mine.writes or theirs.writes):
+                    continue
+                at = mine.first_common(theirs)
+                instruction.need(at is None, f"moves DRAM byte {at or 0:#x}, as instruction "
+                                 f"{theirs.number}, with nothing that orders them")
+        self._dram[unit].append(mine)
 
     def _named(self, mask: int) -> list[deque[NDArray]]:
         return [self._tokens[i] for i in range(SEMAPHORES) if mask >> i & 1]

@@ -41,6 +41,8 @@ class Store:
 
     def _log(self, instruction: Instruction) -> Process:
         where = self._dram.runs(instruction, LOG_BYTES, 1, 0)
+        if self._races:
+            self._races.access_dram(instruction, where, LOG_BYTES)
         beats = int(transfer_beats(self._config, where, LOG_BYTES).sum())
         snapshot = dict(self._counters, cycles=self._kernel.now)
         words = [instruction.tag] + [int(snapshot[item.name]) & 0xFFFFFFFF for item in COUNTERS]
@@ -58,6 +60,8 @@ class Store:
         instruction.need(size == f["run_bytes"],
                          f"run_bytes is {f['run_bytes']}, its words have {size}")
         runs = self._dram.runs(instruction, size, f["runs"], f["run_stride"])
+        if self._races:
+            self._races.access_dram(instruction, runs, size)
         i0, i1, i2 = (np.arange(f[f"count{axis}"], dtype=np.int64) for axis in range(3))
         address = (f["src"] + i0 * f["src_step0"] + i1[:, None] * f["src_step1"]
                    + i2[:, None, None] * f["src_step2"]

@@ -51,7 +51,7 @@ def test_semaphores_order_units():
 def test_units_overlap():
     """Independent loads and stores run at the same time."""
     rig = Rig(preset("base"))
-    rig.add(Opcode.LOAD, target=Target.SCRATCHPAD, address=0, run_bytes=16384, runs=1, count0=1,
+    rig.add(Opcode.LOAD, address=rig.room(16384), run_bytes=16384, runs=1, count0=1,
             count1=1024, step1=16, count2=1, row_bytes=16384, tail=16, dst=0, dst_step1=1)
     rig.add(Opcode.STORE, address=rig.room(16384), run_bytes=16384, runs=1, count0=1, count1=1024,
             count2=1, tail=16, src=4096, src_step1=1)
@@ -107,6 +107,32 @@ def test_mac_that_reads_what_the_mac_before_wrote():
             rig.run()
         else:
             with pytest.raises(UndefinedError, match=r"instruction 2 .* reads word 10"):
+                rig.run()
+
+
+def move(rig, opcode, address, **values):
+    """LOAD or STORE of three 4-byte runs, 12 bytes apart; each its own words."""
+    common = dict(address=address, run_bytes=4, runs=3, run_stride=12, count0=1, count1=1,
+                  count2=1, tail=4, **values)
+    if opcode == Opcode.LOAD:
+        rig.add(opcode, row_bytes=4, dst=10, dst_run_step=1, **common)
+    else:
+        rig.add(opcode, src=20, src_run_step=1, **common)
+
+
+@pytest.mark.parametrize("order", [(Opcode.LOAD, Opcode.STORE), (Opcode.STORE, Opcode.LOAD)])
+def test_races_in_dram(order):
+    link = sem(*(L if opcode == Opcode.LOAD else S for opcode in order))
+    for apart, linked, good in ((0, False, False), (0, True, True), (4, False, True),
+                                (3, False, False), (12, False, False), (36, False, True)):
+        rig = Rig(preset("tiny"))
+        at = rig.room(100)
+        move(rig, order[0], at, post=link if linked else 0)
+        move(rig, order[1], at + apart, wait=link if linked else 0)
+        if good:
+            rig.run()
+        else:
+            with pytest.raises(UndefinedError, match="moves DRAM byte"):
                 rig.run()
 
 
