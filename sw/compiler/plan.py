@@ -251,14 +251,13 @@ class _Planner:
     def _make_room(self, item: _Item) -> None:
         """Fragmentation: a strip tries smaller tiles, then the largest neighbour goes."""
         index = item.birth
-        if len(item.key) == 3 and self.budget[index] > 16:
-            op = self.ops[index]
-            assert isinstance(op, WindowOp)
-            smaller = 2 * item.words * 3 // 4
-            if smaller >= self._strip_words(op, 1, 1, 2):
-                self.budget[index] = smaller
+        op = self.ops[index]
+        if len(item.key) == 3 and isinstance(op, WindowOp):
+            least = self._strip_words(op, 1, 1, 2)
+            if self.budget[index] > least:
+                smaller = min(self.budget[index], 2 * item.words) * 3 // 4
+                self.budget[index] = max(smaller, least)
                 return
-            self.budget[index] = self._strip_words(op, 1, 1, 2)
         live = sorted({name for name in self.resident
                        if self.life[name][0] <= item.death and self.life[name][1] >= item.birth},
                       key=lambda n: (self.words(n), n))

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from golden.spec.isa import OPCODE_UNIT, Opcode, Unit, encode, semaphore
+from golden.spec.isa import OPCODE_UNIT, SEMAPHORE_BITS, Opcode, Unit, encode, semaphore
 
 __all__ = ["Instruction", "Span", "synchronize"]
 
 # (space, first, end): words of "sp", the one "table", bytes of a DRAM region by its name.
 Span = tuple[str, int, int]
+# Beyond program order, as many posts more as fit into queues may be waiting.
+_MOST_OUTSTANDING = (1 << SEMAPHORE_BITS) - 1 - 40
 _UNITS = (Unit.LOAD, Unit.MAC, Unit.STORE)
 
 
@@ -54,7 +56,8 @@ def synchronize(instructions: list[Instruction], sizes: dict[str, int], grain: i
 
     One counting semaphore per ordered pair of units. Each unit runs in order, so a consumer only
     needs the latest producer of each unit, and a producer already waited for covers all before
-    it: the waits that remain pair up one to one with posts, both in program order.
+    it: the waits that remain pair up one to one with posts, both in program order. Where more
+    posts could pile up than a semaphore counts, consumers wait for later producers instead.
 
     Parameters
     ----------
@@ -65,25 +68,60 @@ def synchronize(instructions: list[Instruction], sizes: dict[str, int], grain: i
     grain : int
         Bytes of a DRAM region tracked together.
     """
+    edges = _edges(instructions, sizes, grain)
+    for pair, needed in edges.items():
+        if _outstanding(needed) > _MOST_OUTSTANDING:
+            needed = _coarsened(needed)
+        bit = 1 << semaphore(*pair)
+        for producer, consumer in needed:
+            instructions[producer].post |= bit
+            instructions[consumer].wait |= bit
+
+
+def _outstanding(needed: list[tuple[int, int]]) -> int:
+    """Most posts that can be waiting for their consumers at once, in program order."""
+    most, first = 0, 0
+    for last, (producer, _) in enumerate(needed):
+        while needed[first][1] <= producer:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def _coarsened(needed: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Each consumer waits for the last producer before it, which covers the ones in between."""
+    result: list[tuple[int, int]] = []
+    last = 0
+    for index, (producer, consumer) in enumerate(needed):
+        if result and producer <= result[-1][0]:
+            continue
+        last = max(last, index)
+        while last + 1 < len(needed) and needed[last + 1][0] < consumer:
+            last += 1
+        result.append((needed[last][0], consumer))
+    return result
+
+
+def _edges(instructions: list[Instruction], sizes: dict[str, int],
+           grain: int) -> dict[tuple[Unit, Unit], list[tuple[int, int]]]:
+    """(producer, consumer) of every wait, per pair of units, both increasing."""
     traces = {name: _Trace(size, 1 if name in ("sp", "table") else grain)
               for name, size in sizes.items()}
-    seen: dict[tuple[Unit, Unit], int] = {}
+    edges: dict[tuple[Unit, Unit], list[tuple[int, int]]] = {}
     number = {id(item): index for index, item in enumerate(instructions)}
     for index, item in enumerate(instructions):
         if item.unit not in _UNITS:
             continue
         for producer, latest in _needs(item, traces, number).items():
-            pair = (producer, item.unit)
-            if latest > seen.get(pair, -1):
-                seen[pair] = latest
-                bit = 1 << semaphore(*pair)
-                instructions[latest].post |= bit
-                item.wait |= bit
+            known = edges.setdefault((producer, item.unit), [])
+            if not known or latest > known[-1][0]:
+                known.append((latest, index))
         row = _UNITS.index(item.unit)
         for spans, name in ((item.reads, "read"), (item.writes, "write")):
             for space, first, end in spans:
                 trace = traces[space]
                 getattr(trace, name)[row, trace.window(first, end)] = index
+    return edges
 
 
 def _needs(item: Instruction, traces: dict[str, _Trace],
