@@ -104,7 +104,7 @@ latency. Figures are of the slowest of {len(summary.samples)} samples.</p>
 {_figures(summary)}
 <h2>Layers</h2>
 {_layers(summary)}
-<p class="note">The last five columns are cycles without a weight row issued, by what was waited for:
+<p class="note">The last five columns are cycles without a weight row issued, by what was awaited:
 accumulators to drain, weights, activation words, another unit's semaphore, or work at all. Layers
 overlap: what happens between the end of one and the end of the next counts for the next. Issued
 MACs may exceed the layer's where lanes are padded.</p>
