@@ -7,7 +7,6 @@ import pytest
 
 from golden.spec import layout
 from golden.spec.config import preset
-from golden.spec.registers import Cause
 from golden.weights import Block, LaneBlock, pack, unpack
 from hw.mem.weight_store import WeightStore
 from tb.pysim import collect, drive, simulate
@@ -174,62 +173,6 @@ def test_rates():
         begin = seen[name].index(1)
         assert all(seen[name][begin:begin + len(items)]), name
         assert sum(seen[name]) == len(items), name
-
-
-def header(record, **fields):
-    return beats_of(preset("tiny"), record.encode(fields).to_bytes(12, "little"))
-
-
-def lane_block(entries, rows, *blocks):
-    """Beats of a lane block of `tiny` with headers as given."""
-    beats = header(layout.PARAMETER_HEADER, kind=1, entries=entries, rows=rows)
-    beats += [0] * layout.PARAMETER_BEATS
-    for block in blocks:
-        beats += header(layout.BLOCK_HEADER, **dict(kind=2) | block)
-        beats += [0] * block.get("n", 0)
-    return beats
-
-
-@pytest.mark.parametrize("beats, good", [
-    (lane_block(1, 2, dict(n=2)), True),
-    (lane_block(2, 2, dict(n=2), dict(n=0)), True),
-    (lane_block(1, 0, dict(n=0)) + lane_block(1, 1, dict(n=1)), True),
-    ([0, 0, 0], False),
-    (header(layout.BLOCK_HEADER, kind=2), False),
-    (header(layout.PARAMETER_HEADER, kind=3, entries=1), False),
-    (lane_block(0, 0), False),
-    (lane_block(1, 0, dict(kind=1)), False),
-    (lane_block(1, 0, dict(kind=0)), False),
-    (lane_block(1, 0, dict(format=3)), False),
-    (lane_block(1, 5, dict(n=5)), False),
-    (lane_block(1, 1, dict(n=2)), False),
-    (lane_block(1, 3, dict(n=2)), False),
-    (lane_block(2, 3, dict(n=2), dict(n=2)), False),
-    (lane_block(2, 3, dict(n=2), dict(n=0)), False),
-    (lane_block(1, 1, dict(n=1)) + header(layout.BLOCK_HEADER, kind=2), False),
-])
-def test_errors(beats, good):
-    """An illegal header stops the parser for good, a legal one never does."""
-    dut = WeightStore(preset("tiny"))
-
-    async def accept(ctx):
-        await drive(ctx, dut.beats, beats)
-        await ctx.tick()
-        assert not ctx.get(dut.error.valid)
-
-    async def offend(ctx):
-        for beat in beats:
-            ctx.set(dut.beats.payload, beat)
-            ctx.set(dut.beats.valid, 1)
-            await ctx.tick()
-            if ctx.get(dut.error.valid):
-                break
-        for _ in range(3):
-            assert ctx.get(dut.error.valid) and not ctx.get(dut.beats.ready)
-            assert ctx.get(dut.error.cause) == Cause.WEIGHT_STREAM
-            await ctx.tick()
-
-    simulate(dut, accept if good else offend, cycles=300)
 
 
 @pytest.mark.slow
