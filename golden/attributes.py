@@ -269,7 +269,8 @@ class Clamp(Attributes):
 
     def shape(self, *inputs: Shape) -> Shape:
         """The input's."""
-        return inputs[0]
+        (data,) = inputs
+        return data
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -280,8 +281,9 @@ class Reshape(Attributes):
 
     def shape(self, *inputs: Shape) -> Shape:
         """``to``."""
-        _require(math.prod(inputs[0]) == math.prod(self.to),
-                 f"{inputs[0]} and {self.to} hold different numbers of values")
+        (data,) = inputs
+        _require(math.prod(data) == math.prod(self.to),
+                 f"{data} and {self.to} hold different numbers of values")
         return self.to
 
 
@@ -303,7 +305,11 @@ class Softmax(Attributes):
 
     def shape(self, *inputs: Shape) -> Shape:
         """The input's."""
-        return inputs[0]
+        (data,) = inputs
+        # Sums of exponentials have 12 integer bits.
+        _require(1 <= len(data) and data[-1] < 4096,
+                 f"input {data} must end in at most 4095 values")
+        return data
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
