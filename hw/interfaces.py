@@ -5,12 +5,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import isa, registers
+from golden.spec.layout import TABLE_ENTRIES
 
 __all__ = [
     "ERROR", "FAULT", "REGION", "RETIRE", "BankRead", "RunRead", "WordRead", "entry_layout",
-    "instruction_layout",
-    "post_command_layout", "record_layout", "row_layout", "tile_vector_layout", "weight_command",
-    "word_write_layout",
+    "instruction_layout", "post_command_layout", "record_layout", "row_layout",
+    "table_write_layout", "tile_vector_layout", "weight_command", "word_write_layout",
 ]
 
 
@@ -44,6 +44,11 @@ FAULT = data.StructLayout({
 def word_write_layout(config):
     """Payload of a scratchpad write stream: address (words) and one word."""
     return data.StructLayout({"addr": 16, "data": 8 * config.group})
+
+
+def table_write_layout():
+    """Payload of a stream that fills the lookup tables: entry and its value."""
+    return data.StructLayout({"addr": range(TABLE_ENTRIES), "data": signed(32)})
 
 
 class WordRead(wiring.Signature):

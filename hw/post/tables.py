@@ -5,13 +5,9 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.layout import TABLE_ENTRIES
+from hw.interfaces import table_write_layout
 
-__all__ = ["Tables", "table_write_layout"]
-
-
-def table_write_layout():
-    """Payload of a stream that fills the tables."""
-    return data.StructLayout({"addr": (TABLE_ENTRIES - 1).bit_length(), "data": signed(32)})
+__all__ = ["Tables"]
 
 
 class Tables(wiring.Component):

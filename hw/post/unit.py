@@ -13,6 +13,7 @@ from hw.interfaces import (
     RETIRE,
     WordRead,
     post_command_layout,
+    table_write_layout,
     tile_vector_layout,
     word_write_layout,
 )
@@ -20,7 +21,7 @@ from hw.post.addresses import walk_layout
 from hw.post.parameters import Parameters
 from hw.post.requantizer import Requantizer
 from hw.post.residual import ResidualReader
-from hw.post.tables import Tables, table_write_layout
+from hw.post.tables import Tables
 from hw.post.writer import WordWriter
 from hw.stream import Queue
 
