@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.o:
         args.o.mkdir(parents=True, exist_ok=True)
         (args.o / f"{args.preset}.json").write_text(json.dumps({
-            "preset": args.preset, "digest": f"{config.digest():08x}",
+            "preset": args.preset, "digest": f"0x{config.digest():08x}",
             "seconds": round(time.monotonic() - started), "blocks": rows}, indent=2) + "\n")
     return 0
 

@@ -19,7 +19,7 @@ TOP = "npu"
 def generate(config: Config) -> str:
     """Verilog of the whole chip; the same text every time for the same configuration."""
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    return verilog.convert(Npu(config), name=TOP, strip_internal_attrs=True)
+    return verilog.convert(Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True)
 
 
 def sidecar(config: Config, text: str) -> dict[str, object]:
@@ -30,7 +30,7 @@ def sidecar(config: Config, text: str) -> dict[str, object]:
         ports.append({"name": "__".join(str(part) for part in path),
                       "direction": "output" if member.flow.name == "Out" else "input",
                       "bits": len(value.as_value() if hasattr(value, "as_value") else value)})
-    return {"top": TOP, "preset": config.name, "digest": f"{config.digest():08x}",
+    return {"top": TOP, "preset": config.name, "digest": f"0x{config.digest():08x}",
             "verilog_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "configuration": dataclasses.asdict(config), "ports": ports}
 
