@@ -16,12 +16,14 @@ BEATS_BITS = 24  # counts the beats of a run
 def place_layout(config):
     """One word, or (``word`` = 0) beats to drop at a run's end.
 
-    ``advance`` beats go by before it (``still``: none, ``single``: one); then byte j of it is byte ``shift`` + j of the last of
-    them and, if ``straddles``, the one that follows, or fill unless bit j of ``mask``.
+    ``advance`` beats go by before it (``still``: none, ``single``: one). Then byte j of it is
+    byte ``shift`` + j of the last of them and, if ``straddles``, the one that follows; or fill
+    unless bit j of ``mask``.
     """
     return data.StructLayout({
         "word": 1, "advance": BEATS_BITS, "still": 1, "single": 1,
-        "shift": range(config.group), "straddles": 1, "mask": config.group, "fill": 8, "addr": 16, "bad": 1, "last": 1})
+        "shift": range(config.group), "straddles": 1, "mask": config.group, "fill": 8,
+        "addr": 16, "bad": 1, "last": 1})
 
 
 class GatherWalk(wiring.Component):

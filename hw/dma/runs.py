@@ -64,8 +64,8 @@ class RunIssuer(wiring.Component):
         fields = self.i.p
         base = Signal(32 - self.beat_bits, reset_less=True)
         length = Signal(32, reset_less=True)
-        most = Signal(34, reset_less=True)    # largest offset at which a run fits; top bit: none does
-        offset = Signal(33, reset_less=True)  # of the next run, wide enough for the first past 2**32
+        most = Signal(34, reset_less=True)    # largest offset at which a run fits, or negative
+        offset = Signal(33, reset_less=True)  # of the next run; the first past 2**32 stops
         left = Signal(16, reset_less=True)
         low = Signal(self.beat_bits)
         move = Signal()

@@ -1,0 +1,211 @@
+"""The load unit: DRAM to scratchpad, weight store and tables."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import isa
+from golden.spec.isa import Opcode, Target
+from golden.spec.layout import TABLE_ENTRIES
+from golden.spec.registers import REGIONS, Cause
+from hw.bus.axi import Response
+from hw.dma.gather import Gather
+from hw.dma.runs import RunIssuer, run_fields_layout
+from hw.interfaces import ERROR, REGION, RETIRE, RunRead, instruction_layout, word_write_layout
+from hw.post.tables import table_write_layout
+from hw.stream import Queue
+
+__all__ = ["LoadUnit"]
+
+ENTRY_BITS = 32  # of a table
+
+
+class LoadUnit(wiring.Component):
+    """Executes LOADs in order; the next one's data is asked for while this one's comes in.
+
+    Beats arrive in the order of their runs and belong to one of three sinks: the gather, the
+    weight stream or the table. The sink changes only when the one before has all it needs.
+    An error stops the unit where it stands: what caused it is not passed on and nothing more is
+    asked for. Read data already asked for fits into the read master, so the bus comes to rest.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    i : In(stream of 512 bits)
+        LOAD instructions.
+    regions : In(array of REGION)
+    read : Out(RunRead)
+    words : Out(stream of word_write_layout)
+        To the scratchpad.
+    weights : Out(stream of one beat)
+        To the weight store.
+    table : Out(stream of table_write_layout)
+    retire : Out(RETIRE)
+        In the cycle after the sink took an instruction's last item.
+    error : Out(ERROR)
+        For AXI errors the address is that of the run.
+    busy : Out(1)
+
+    Timing
+    ------
+    4 cycles from an instruction to its first run. A beat a cycle for weights and aligned words,
+    an entry a cycle for tables. Between instructions the sinks pause for 2 cycles from words to
+    words, for 1 to weights or a table, for PAUSE to words from another sink. Reading goes on
+    meanwhile, as far as the read master has room.
+    """
+
+    PAUSE = Gather.LATENCY
+    RUNS_AHEAD = 16  # runs asked for whose last beat has not been used
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "i": In(stream.Signature(unsigned(8 * isa.INSTRUCTION_BYTES))),
+            "regions": In(data.ArrayLayout(REGION, REGIONS)),
+            "read": Out(RunRead(config)),
+            "words": Out(stream.Signature(word_write_layout(config))),
+            "weights": Out(stream.Signature(unsigned(8 * config.group))),
+            "table": Out(stream.Signature(table_write_layout())),
+            "retire": Out(RETIRE),
+            "error": Out(ERROR),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        load = Signal(instruction_layout(Opcode.LOAD), reset_less=True)
+        load_valid, issued, handed = Signal(), Signal(), Signal()
+        m.d.comb += self.i.ready.eq(~load_valid)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [load.eq(self.i.payload), load_valid.eq(1)]
+
+        # Asking: every run goes to the read master and, with what an error needs, to a queue.
+        m.submodules.issuer = issuer = RunIssuer(self.config)
+        m.submodules.runs = runs = Queue(shape=data.StructLayout(
+            {"addr": 32, "tag": 16, "final": 1}), depth=self.RUNS_AHEAD)
+        m.d.comb += [issuer.i.p[name].eq(load[name]) for name, _ in run_fields_layout()]
+        m.d.comb += [
+            issuer.regions.eq(self.regions),
+            issuer.i.valid.eq(load_valid & ~issued),
+            issuer.stop.eq(self.error.valid),
+            self.read.run.valid.eq(issuer.o.valid & runs.i.ready),
+            self.read.run.p.addr.eq(issuer.o.p.addr),
+            self.read.run.p.beats.eq(issuer.o.p.beats),
+            issuer.o.ready.eq(self.read.run.ready & runs.i.ready),
+            runs.i.valid.eq(issuer.o.valid & self.read.run.ready),
+            runs.i.p.addr.eq(issuer.o.p.addr),
+            runs.i.p.tag.eq(load.tag),
+            runs.i.p.final.eq(issuer.o.p.final),
+        ]
+
+        # Handing over to a sink. `active`: instructions handed over and not retired.
+        m.submodules.gather = gather = Gather(self.config)
+        m.submodules.active = active = Queue(
+            shape=data.StructLayout({"tag": 16, "post": isa.SEMAPHORES}), depth=2)
+        sink = Signal(Target, reset_less=True)
+        hand, done = Signal(), Signal()
+        to_words = load.target == Target.SCRATCHPAD
+        m.d.comb += [
+            hand.eq(load_valid & ~handed & Mux(
+                ~active.o.valid, gather.idle,
+                to_words & (sink == Target.SCRATCHPAD) & active.i.ready & gather.i.ready)),
+            active.i.valid.eq(hand),
+            active.i.p.tag.eq(load.tag),
+            active.i.p.post.eq(load.post),
+            active.o.ready.eq(done),
+            gather.i.valid.eq(hand & to_words),
+            gather.i.payload.eq(load),
+            self.busy.eq(load_valid | active.o.valid),
+        ]
+        with m.If(hand):
+            m.d.sync += [handed.eq(1), sink.eq(load.target)]
+        with m.If(issuer.i.valid & issuer.i.ready):
+            m.d.sync += issued.eq(1)
+        with m.If(issued & handed & ~issuer.o.valid):  # its last run is on its way, with its tag
+            m.d.sync += [load_valid.eq(0), issued.eq(0), handed.eq(0)]
+
+        # Beats to their sink.
+        beat = self.read.beat
+        failed, good, ends = Signal(), Signal(), Signal()
+        m.d.comb += [
+            failed.eq(beat.valid & (beat.p.resp >= Response.SLVERR)),
+            good.eq(beat.valid & ~failed),
+            gather.beat.payload.eq(beat.p.data),
+            self.weights.payload.eq(beat.p.data),
+            runs.o.ready.eq(beat.valid & beat.ready & beat.p.last),
+            ends.eq(runs.o.ready & runs.o.p.final),  # the instruction's last beat goes
+        ]
+        bad_entry, entry = self._table(m, good, sink, active, hand, load)
+        with m.Switch(sink):
+            with m.Case(Target.SCRATCHPAD):
+                m.d.comb += [
+                    gather.beat.valid.eq(good),
+                    beat.ready.eq(gather.beat.ready & ~failed),
+                    done.eq(self.words.valid & self.words.ready & gather.o.p.last),
+                ]
+            with m.Case(Target.WEIGHTS):
+                m.d.comb += [
+                    self.weights.valid.eq(good & active.o.valid),
+                    beat.ready.eq(self.weights.ready & self.weights.valid),
+                    done.eq(ends),
+                ]
+            with m.Case(Target.TABLE):
+                m.d.comb += done.eq(ends)
+        bad_word = gather.o.valid & gather.o.p.bad
+        m.d.comb += [
+            self.words.valid.eq(gather.o.valid & ~gather.o.p.bad),
+            self.words.p.addr.eq(gather.o.p.addr),
+            self.words.p.data.eq(gather.o.p.data),
+            gather.o.ready.eq(self.words.ready & ~gather.o.p.bad),
+        ]
+        m.d.sync += [self.retire.valid.eq(done), self.retire.post.eq(active.o.p.post)]
+
+        # The first error in program order: what a run's region refuses waits for earlier LOADs.
+        with m.If(~self.error.valid):
+            with m.If(bad_word | bad_entry):
+                m.d.sync += [
+                    self.error.valid.eq(1),
+                    self.error.cause.eq(Cause.ADDRESS),
+                    self.error.tag.eq(active.o.p.tag),
+                    self.error.address.eq(Mux(bad_word, gather.o.p.addr, entry)),
+                ]
+            with m.Elif(failed):
+                m.d.sync += [
+                    self.error.valid.eq(1),
+                    self.error.cause.eq(Mux(beat.p.resp == Response.SLVERR,
+                                            Cause.READ_SLAVE_ERROR, Cause.READ_DECODE_ERROR)),
+                    self.error.tag.eq(runs.o.p.tag),
+                    self.error.address.eq(runs.o.p.addr),
+                ]
+            with m.Elif(issuer.bad & (active.level == handed)):
+                m.d.sync += [
+                    self.error.valid.eq(1),
+                    self.error.cause.eq(Cause.REGION),
+                    self.error.tag.eq(load.tag),
+                    self.error.address.eq(issuer.address),
+                ]
+        return m
+
+    def _table(self, m, good, sink, active, hand, load):
+        """Entries of a beat one after the other; returns (entry doesn't exist, entry)."""
+        entries = 8 * self.config.group // ENTRY_BITS
+        place = Signal(range(entries))
+        entry = Signal(16, reset_less=True)
+        offered, taken = Signal(), Signal()
+        m.d.comb += [
+            offered.eq(good & active.o.valid & (sink == Target.TABLE)),
+            self.table.valid.eq(offered & (entry < TABLE_ENTRIES)),
+            self.table.p.addr.eq(entry),
+            self.table.p.data.eq(self.read.beat.p.data.word_select(place, ENTRY_BITS)),
+            taken.eq(self.table.valid & self.table.ready),
+        ]
+        with m.If(sink == Target.TABLE):
+            m.d.comb += self.read.beat.ready.eq(taken & (place == entries - 1))
+        with m.If(hand):
+            m.d.sync += [entry.eq(load.dst), place.eq(0)]
+        with m.Elif(taken):
+            m.d.sync += [entry.eq(entry + 1), place.eq(place + 1)]
+        return offered & (entry >= TABLE_ENTRIES), entry
