@@ -24,7 +24,8 @@ def _interpreter(path: Path, keep_all: bool) -> Any:
             experimental_preserve_all_tensors=keep_all)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise ReferenceError_(f"{path}: LiteRT refuses the file: {error}") from None
+        # LiteRT strings all its complaints together.
+        raise ReferenceError_(f"{path}: LiteRT refuses the file: {str(error)[:200]}") from None
     return interpreter
 
 
