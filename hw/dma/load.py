@@ -11,8 +11,15 @@ from golden.spec.registers import REGIONS, Cause
 from hw.bus.axi import Response
 from hw.dma.gather import Gather
 from hw.dma.runs import RunIssuer, run_fields_layout
-from hw.interfaces import ERROR, REGION, RETIRE, RunRead, instruction_layout, word_write_layout
-from hw.post.tables import table_write_layout
+from hw.interfaces import (
+    ERROR,
+    REGION,
+    RETIRE,
+    RunRead,
+    instruction_layout,
+    table_write_layout,
+    word_write_layout,
+)
 from hw.stream import Queue
 
 __all__ = ["LoadUnit"]
