@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -21,9 +22,22 @@ from golden.weights import WeightStreamError
 
 __all__ = ["Load"]
 
+_NONE: NDArray = np.zeros(0, np.int64)
+
+
+@dataclass(eq=False)
+class _Job:
+    """A LOAD under way: pieces of it that are coming, what takes them, what it does at its end."""
+
+    instruction: Instruction
+    pieces: list[tuple[int, int]]
+    consume: Callable[[float, int], Process]
+    complete: Callable[[], None]
+    coming: deque[tuple[float, int]] = field(default_factory=deque)
+
 
 class Load:
-    """Executes LOADs, one after the other.
+    """Executes LOADs; the next one's data is asked for while this one's comes in.
 
     Parameters
     ----------
@@ -37,11 +51,18 @@ class Load:
         self._dram, self._chip, self._store = dram, chip, store
         self._counters, self._races = counters, races
         self._changed = Signal(kernel)
+        self._jobs: deque[_Job] = deque()
+        self._bursts = self._beats = 0  # in flight; asked for and not used
+        self._done = 0.0
 
-    def execute(self, instruction: Instruction) -> Process:
-        """Do one instruction; its effects are there when this ends."""
+    @property
+    def busy(self) -> float:
+        """Until when it had something to do."""
+        return self._kernel.now if self._jobs else self._done
+
+    def begin(self, instruction: Instruction) -> Process:
+        """Ask for an instruction's data; ends when the next one may be taken."""
         fields = instruction.fields
-        begin = self._kernel.now
         instruction.need_positive("run_bytes", "runs")
         instruction.need(fields["target"] in tuple(Target), f"target {fields['target']}")
         runs = self._dram.runs(instruction, fields["run_bytes"], fields["runs"],
@@ -49,30 +70,60 @@ class Load:
         if self._races:
             self._races.access_dram(instruction, runs, fields["run_bytes"])
         if fields["target"] == Target.SCRATCHPAD:
-            yield from self._words(instruction, runs)
+            job, others = self._words(instruction, runs), self._timing.loads_asked
         else:
             for name in ("address", "run_bytes", "run_stride"):
                 instruction.need(fields[name] % self._config.group == 0,
                                  f"{name} is {fields[name]}, accepted are multiples of "
                                  f"{self._config.group}")
             raw = self._dram.data[runs[:, None] + np.arange(fields["run_bytes"])].reshape(-1)
-            if fields["target"] == Target.TABLE:
-                yield from self._table(instruction, runs, raw)
-            else:
-                yield from self._weights(instruction, runs, raw)
-        yield self._kernel.now + self._timing.load_end
-        self._counters["load_busy"] += self._kernel.now - begin
+            make = self._table if fields["target"] == Target.TABLE else self._weights
+            job, others = make(instruction, runs, raw), 1
+        self._jobs.append(job)
+        self._changed.fire()
+        yield self._kernel.now + self._timing.load_start
+        yield from self._ask(job)
+        while len(self._jobs) > others and job in self._jobs:
+            yield self._changed
 
-    def _words(self, instruction: Instruction, runs: NDArray) -> Process:
+    def finish(self, retire: Callable[[Instruction], None]) -> Process:
+        """Take the data of one instruction after the other, and retire them."""
+        while True:
+            while not self._jobs:
+                yield self._changed
+            job = self._jobs[0]
+            for _ in range(len(job.pieces)):
+                while not job.coming:
+                    yield self._changed
+                arrival, beats = job.coming.popleft()
+                yield from job.consume(arrival + self._timing.load_data, beats)
+                self._beats -= beats
+                self._changed.fire()
+            yield self._kernel.now + self._timing.load_end
+            job.complete()
+            instruction = job.instruction
+            self._counters["load_busy"] += self._kernel.now - max(instruction.taken, self._done)
+            self._done = self._kernel.now
+            self._jobs.popleft()
+            self._changed.fire()
+            retire(instruction)
+            yield self._kernel.now + self._timing.load_pause - self._timing.load_end
+
+    def _words(self, instruction: Instruction, runs: NDArray) -> _Job:
         address, words = self._gather(instruction, runs)
-        none = np.zeros(0, np.int64)
         if self._races:
-            self._races.access(instruction, none, address)
-        per_run = len(address) / len(runs)
-        beats = transfer_beats(self._config, runs, instruction.fields["run_bytes"]).sum()
-        per_beat = per_run * len(runs) / beats
-        yield from self._read(instruction, runs, lambda piece: self._paced(piece, per_beat))
-        self._chip.words[address] = words
+            self._races.access(instruction, _NONE, address)
+        pieces = self._pieces(runs, instruction.fields["run_bytes"])
+        per_beat = len(address) / sum(beats for beats, _ in pieces)
+
+        def consume(arrival: float, beats: int) -> Process:
+            arrival += self._timing.load_gather
+            yield max(arrival + 1, self._kernel.now + beats * max(per_beat, 1))
+
+        def complete() -> None:
+            self._chip.words[address] = words
+
+        return _Job(instruction, pieces, consume, complete)
 
     def _gather(self, instruction: Instruction, runs: NDArray) -> tuple[NDArray, NDArray]:
         """Addresses [W] and words [W, M] that a LOAD writes, in its order."""
@@ -99,18 +150,24 @@ class Load:
         address = self._chip.word_addresses(address.reshape(-1), instruction)
         return address, words.reshape(-1, self._config.group)
 
-    def _table(self, instruction: Instruction, runs: NDArray, raw: NDArray) -> Process:
+    def _table(self, instruction: Instruction, runs: NDArray, raw: NDArray) -> _Job:
         data = raw.view("<i4")
         entry = self._chip.table_entries(
             instruction.fields["dst"] + np.arange(len(data)), instruction)
         if self._races:
-            self._races.access(instruction, np.zeros(0, np.int64), self._config.words + entry)
-        # Entries are written one a cycle.
-        yield from self._read(instruction, runs,
-                              lambda piece: self._paced(piece, self._config.group // 4))
-        self._chip.table[entry] = data
+            self._races.access(instruction, _NONE, self._config.words + entry)
 
-    def _weights(self, instruction: Instruction, runs: NDArray, raw: NDArray) -> Process:
+        def consume(arrival: float, beats: int) -> Process:
+            # Entries are written one a cycle.
+            yield max(arrival, self._kernel.now) + beats * self._config.group // data.itemsize
+
+        def complete() -> None:
+            self._chip.table[entry] = data
+
+        return _Job(instruction, self._pieces(runs, instruction.fields["run_bytes"]), consume,
+                    complete)
+
+    def _weights(self, instruction: Instruction, runs: NDArray, raw: NDArray) -> _Job:
         try:
             items = deque(self._store.parse(raw.reshape(-1, self._config.group)))
         except WeightStreamError as error:
@@ -118,44 +175,24 @@ class Load:
                                text=str(error)) from error
         seen = 0
 
-        def consume(piece: tuple[float, int]) -> Process:
+        def consume(arrival: float, beats: int) -> Process:
             nonlocal seen
-            arrival, beats = piece
             while items and items[0].end <= seen + beats:
                 left = seen + beats - items[0].end
                 # Beats stream in one after the other and are parsed one a cycle.
                 ready = max(arrival - left * self._dram.beat_cycles,
                             self._kernel.now + min(items[0].beats, beats))
-                yield max(min(ready, arrival), self._kernel.now)
+                yield min(ready, max(arrival, self._kernel.now))
                 yield from self._store.push(items.popleft())
             seen += beats
-            yield max(arrival, self._kernel.now)
+            yield arrival
 
-        yield from self._read(instruction, runs, consume)
+        return _Job(instruction, self._pieces(runs, instruction.fields["run_bytes"]), consume,
+                    lambda: None)
 
-    def _paced(self, piece: tuple[float, int], cycles_per_beat: float) -> Process:
-        arrival, beats = piece
-        yield max(arrival + 1, self._kernel.now + beats * cycles_per_beat)
-
-    def _read(self, instruction: Instruction, runs: NDArray,
-              consume: Callable[[tuple[float, int]], Process]) -> Process:
-        """Ask for the runs piece by piece and have each consumed as it arrives."""
-        pieces = self._pieces(runs, instruction.fields["run_bytes"])
-        arrived: deque[tuple[float, int]] = deque()
-        self._bursts = self._beats = 0
-        self._kernel.resume(self._kernel.now + self._timing.load_start,
-                            self._ask(pieces, arrived))
-        for _ in range(len(pieces)):
-            while not arrived:
-                yield self._changed
-            piece = arrived.popleft()
-            yield from consume(piece)
-            self._beats -= piece[1]
-            self._changed.fire()
-
-    def _ask(self, pieces: list[tuple[int, int]], arrived: deque) -> Process:
+    def _ask(self, job: _Job) -> Process:
         config = self._config
-        for beats, bursts in pieces:
+        for beats, bursts in job.pieces:
             while self._beats and (self._beats + beats > config.read_beats or (
                     self._bursts and self._bursts + bursts > config.bursts_in_flight)):
                 yield self._changed
@@ -165,7 +202,7 @@ class Load:
             arrival = self._dram.transfer(self._kernel.now, beats) + config.dram_latency
             self._kernel.call(arrival, partial(self._ended, bursts))
             self._counters["beats_read"] += beats
-            arrived.append((arrival, beats))
+            job.coming.append((arrival, beats))
             self._changed.fire()
 
     def _ended(self, bursts: int) -> None:

@@ -34,7 +34,7 @@ class Mac:
         self._config, self._timing, self._kernel = config, timing, kernel
         self._chip, self._store = chip, store
         self._counters, self._races = counters, races
-        self._array_free = -1.0  # when the last instruction left the array
+        self._array_free = 0.0  # when the last instruction's last row has been issued
         self._taken = 0.0  # when post-processing has taken the last vector so far
         self._retired = 0.0
         self._pace = self._next_pace = 1  # cycles a vector, of the last tile and this one
@@ -45,18 +45,16 @@ class Mac:
         outputs = self._outputs(instruction, windows)
         fetch = _Fetch(self._config, windows)
         timing, fields = self._timing, instruction.fields
-        self._next_pace = 2 if fields["post_mode"] == PostMode.ADD else 1
-        back_to_back = self._kernel.now <= self._array_free
-        start = timing.mac_next if back_to_back else timing.mac_start
-        time = self._kernel.now + start
-        self._counters["mac_wait_words"] += start
+        adds = fields["post_mode"] == PostMode.ADD
+        self._next_pace = 2 if adds else 1
+        time = self._start()
         results, first = [], self._store.position
         for block in range(fields["blocks"]):
             while (lane := self._store.lane_block(first + block)) is None:
                 yield self._store.came
             time = self._arrived(time, lane.arrival)
             yield from self._run(lane, fetch, time, bool(fields["keep"]))
-            time = self._kernel.now + timing.lane_block
+            time = self._array_free
             entries = Entries([(item.fields, (item.payload[0], item.payload[1]))
                                for item in lane.items])
             self._count(entries, fetch)
@@ -67,7 +65,8 @@ class Mac:
                 self._store.free(time, Space(lane_blocks=1))
                 self._store.drop(first + block)
         self._store.position = first if fields["keep"] else first + fields["blocks"]
-        self._array_free = self._kernel.now
+        if adds:
+            self._taken += timing.post_add
         self._retired = max(self._taken + timing.post, self._retired + 1)
 
         def complete() -> None:
@@ -76,11 +75,27 @@ class Mac:
 
         self._kernel.call(self._retired, complete)
 
+    @property
+    def busy(self) -> float:
+        """Until when it has something to do."""
+        return self._taken
+
+    def _start(self) -> float:
+        """When the first row of an instruction taken now can be issued."""
+        now = self._kernel.now
+        self._counters["mac_wait_drain"] += max(min(now, self._taken) - self._array_free, 0)
+        time = max(now + self._timing.mac_start + self._config.columns, self._array_free)
+        self._counters["mac_wait_words"] += time - max(now, self._array_free)
+        return time
+
     def _outputs(self, instruction: Instruction, windows: Windows) -> NDArray:
         """Output addresses [blocks, P], checked and noted."""
         blocks = range(instruction.fields["blocks"])
         outputs = self._chip.word_addresses(
             np.stack([windows.outputs("out", block) for block in blocks]), instruction)
+        if instruction.fields["post_mode"] == PostMode.ADD:
+            for block in blocks:
+                self._chip.word_addresses(windows.outputs("res", block), instruction)
         if self._races:
             reads = [np.zeros(0, np.int64)]
             half = TABLE_ENTRIES // 2
@@ -89,16 +104,15 @@ class Mac:
                 used = half if mode == PostMode.TABLE else TABLE_ENTRIES
                 reads.append(self._config.words + np.arange(used))
             if mode == PostMode.ADD:
-                reads += [windows.outputs("res", block) % self._config.words for block in blocks]
+                reads += [windows.outputs("res", block) for block in blocks]
             self._races.access(instruction, np.concatenate(reads), outputs.reshape(-1))
         return outputs
 
     def _result(self, instruction: Instruction, windows: Windows, lane: LaneBlockState,
                 entries: Entries, block: int) -> NDArray:
-        words = self._chip.words
-        residual = None
+        words, residual = self._chip.words, None
         if instruction.fields["post_mode"] == PostMode.ADD:
-            residual = words.view(np.int8)[windows.outputs("res", block) % len(words)]
+            residual = words.view(np.int8)[windows.outputs("res", block)]
         return post_process(instruction.fields, lane.parameters,
                             windows.accumulate(entries, words), residual, self._chip.table)
 
@@ -110,8 +124,8 @@ class Mac:
         return time + max(late, 0)
 
     def _run(self, lane: LaneBlockState, fetch: "_Fetch", time: float, keep: bool) -> Process:
-        """Pass a lane block through the array; ends when its last row has been issued."""
-        once = fetch.tiles == 1
+        """Pass a lane block through the array; ends when its last tile enters."""
+        once, before = fetch.tiles == 1, time
         for entry in range(lane.entries):
             while len(lane.items) <= entry:
                 yield self._store.came
@@ -121,15 +135,17 @@ class Mac:
                 self._store.free(time, Space(list_entries=1, weight_rows=fields["n"]))
         if not keep:
             self._store.free(time, Space(parameter_beats=PARAMETER_BEATS))
-        time = before = self._finish(time)
+        time = self._finish(time)
         if not once:
             for cost in fetch.costs([item.fields for item in lane.items])[1:].tolist():
-                before, time = time, self._finish(time + self._timing.tile + cost)
+                before, time = time, self._finish(time + cost)
             if not keep:
+                at = before
                 for item in lane.items:
-                    before += fetch.cost(item.fields, -1)
-                    self._store.free(before, item.space)
-        yield time
+                    at += fetch.cost(item.fields, -1)
+                    self._store.free(at, item.space)
+        self._array_free = time
+        yield before
 
     def _finish(self, time: float) -> float:
         """The last row of a tile, which waits until the vectors before it have a place."""
@@ -149,7 +165,7 @@ class Mac:
         kinds, counts = np.unique(np.stack([entries.dy * 256 + entries.dx, entries.n]), axis=1,
                                   return_counts=True)
         for (tap, n), count in zip(kinds.T.tolist(), counts.tolist(), strict=True):
-            cycles = fetch.tap(tap)
+            cycles = fetch.tap(tap) if n else np.ones(fetch.tiles)
             self._counters["conflicts"] += count * float((cycles - 1).sum())
             self._counters["mac_wait_words"] += count * float(
                 np.maximum(cycles - max(n, 1), 0).sum())
@@ -178,15 +194,17 @@ class _Fetch:
 
     def cost(self, fields: dict[str, int], tile: int) -> int:
         """Cycles of an entry in a tile: its rows, or its fetch where that takes longer."""
-        return max(int(self.tap(fields["dy"] * 256 + fields["dx"])[tile]), fields["n"], 1)
+        if not fields["n"]:
+            return 1  # reads nothing
+        return max(int(self.tap(fields["dy"] * 256 + fields["dx"])[tile]), fields["n"])
 
     def costs(self, items: list[dict[str, int]]) -> NDArray:
         """Cycles [tiles] of a whole group list."""
         counts: dict[tuple[int, int], int] = {}
         for fields in items:
-            key = fields["dy"] * 256 + fields["dx"], max(fields["n"], 1)
+            key = fields["dy"] * 256 + fields["dx"], fields["n"]
             counts[key] = counts.get(key, 0) + 1
         total = np.zeros(self.tiles, np.int64)
         for (tap, n), count in counts.items():
-            total += count * np.maximum(self.tap(tap), n)
+            total += count * (np.maximum(self.tap(tap), n) if n else 1)
         return total

@@ -93,7 +93,8 @@ class Machine:
                     races)
         mac = Mac(self._config, self._timing, kernel, self.chip, store, counts, races)
         out = Store(self._config, self._timing, kernel, self.dram, self.chip, counts, races)
-        for process in (self._load(sequencer, load), self._mac(sequencer, mac),
+        for process in (self._load(sequencer, load), load.finish(sequencer.retire),
+                        self._mac(sequencer, mac),
                         self._store(sequencer, out), sequencer.process(address, size)):
             kernel.resume(0, process)
         try:
@@ -113,10 +114,9 @@ class Machine:
     @staticmethod
     def _load(sequencer: Sequencer, load: Load) -> Process:
         while True:
-            yield from sequencer.next(Unit.LOAD, waits="load_wait_semaphore")
-            instruction = sequencer.take(Unit.LOAD)
-            yield from load.execute(instruction)
-            sequencer.retire(instruction)
+            yield from sequencer.next(Unit.LOAD, waits="load_wait_semaphore",
+                                      busy=lambda: load.busy)
+            yield from load.begin(sequencer.take(Unit.LOAD))
 
     @staticmethod
     def _store(sequencer: Sequencer, store: Store) -> Process:
@@ -129,6 +129,7 @@ class Machine:
     @staticmethod
     def _mac(sequencer: Sequencer, mac: Mac) -> Process:
         while True:
-            yield from sequencer.next(Unit.MAC, waits="mac_wait_semaphore", idle="mac_idle")
+            yield from sequencer.next(Unit.MAC, waits="mac_wait_semaphore", idle="mac_idle",
+                                      busy=lambda: mac.busy)
             instruction = sequencer.take(Unit.MAC)
             yield from mac.execute(instruction, sequencer.retire)

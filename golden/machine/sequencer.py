@@ -1,6 +1,7 @@
 """Fetch, queues, semaphores, SYNC and END."""
 
 from collections import deque
+from collections.abc import Callable
 from itertools import count
 
 import numpy as np
@@ -64,16 +65,22 @@ class Sequencer:
 
     def process(self, address: int, size: int) -> Process:
         """Fetch and dispatch a program until END."""
-        beats = -(-INSTRUCTION_BYTES // self._config.group)
-        dispatched: deque[float] = deque(
-            [self._kernel.now] * self._timing.fetch_ahead, self._timing.fetch_ahead)
-        ready = 0.0
+        timing = self._timing
+        beats = INSTRUCTION_BYTES // self._config.group
+        total = size // INSTRUCTION_BYTES
+        # When each of the instructions left that hold up the next run; their runs' arrival.
+        room = deque([self._kernel.now] * timing.fetch_held)
+        arrival = 0.0
         for index in count():
-            end = self._dram.transfer(dispatched[0] + self._timing.fetch, beats)
-            ready = max(ready, end + self._config.dram_latency + self._timing.fetch_latency)
-            yield ready
+            if index % timing.fetch_run == 0:
+                part = max(min(timing.fetch_run, total - index), 0)
+                request = room[min(timing.fetch_run, len(room)) - 1] + timing.fetch_start
+                arrival = (self._dram.transfer(request, part * beats) - part * beats
+                           + self._config.dram_latency + timing.fetch_latency)
+                self._counters["beats_read"] += part * beats
+            arrival = max(arrival, self._kernel.now) + beats
+            yield arrival
             instruction = self._decode(index, address, size)
-            self._counters["beats_read"] += beats
             self.fetched += 1
             if instruction.unit == Unit.SEQUENCER:
                 instruction.need(not instruction.fields["wait"] | instruction.fields["post"],
@@ -95,10 +102,13 @@ class Sequencer:
                 queue.append(instruction)
                 self.instructions.append(instruction)
                 self._outstanding += 1
-                self._changed.fire()
-            dispatched.append(self._kernel.now)
+                self._kernel.call(self._kernel.now + timing.queue, self._changed.fire)
+            room.append(self._kernel.now)
+            room.popleft()
+            yield self._kernel.now + timing.dispatch
 
-    def next(self, unit: Unit, waits: str = "", idle: str = "") -> Process:
+    def next(self, unit: Unit, waits: str = "", idle: str = "",
+             busy: Callable[[], float] = lambda: 0.0) -> Process:
         """Wait until a unit's next instruction may start; `take` then gives it.
 
         Parameters
@@ -106,13 +116,15 @@ class Sequencer:
         unit : Unit
         waits, idle : str
             Counters for cycles with an instruction that waits, and with none.
+        busy : callable
+            Until when the unit has something to do; cycles before it don't count.
         """
         queue = self._queues[unit]
         since, counter = self._kernel.now, waits if queue else idle
         while not queue or not self._free(queue[0]):
             yield self._changed
             if counter:
-                self._counters[counter] += self._kernel.now - since
+                self._counters[counter] += max(self._kernel.now - max(since, busy()), 0)
             since, counter = self._kernel.now, waits if queue else idle
 
     def take(self, unit: Unit) -> Instruction:
@@ -163,7 +175,8 @@ class Sequencer:
         return sum(1 << i for i in range(SEMAPHORES) if self._semaphores[i])
 
     def _free(self, instruction: Instruction) -> bool:
-        return not instruction.fields["wait"] & ~self._mask()
+        seen = instruction.queued + self._timing.queue <= self._kernel.now
+        return seen and not instruction.fields["wait"] & ~self._mask()
 
     def _take(self, instruction: Instruction) -> None:
         for index in range(SEMAPHORES):

@@ -22,16 +22,30 @@ class Timing:
 
     Parameters
     ----------
-    fetch : int
-        From START, or from an instruction's dispatch, to the next one's request.
+    fetch_run : int
+        Instructions fetched with one run.
+    fetch_held : int
+        Instructions asked for and not dispatched at most.
+    fetch_start : int
+        From START, or from the dispatch that makes room, to the run's address.
     fetch_latency : int
-        From the last beat of an instruction to its unit seeing it at the head of an empty queue.
-    fetch_ahead : int
-        Instructions whose bytes the sequencer has asked for before it can dispatch them.
+        From a run's first beat to the dispatcher having it.
+    dispatch : int
+        Cycles an instruction's dispatch takes besides its beats.
+    queue : int
+        From an instruction's last beat into an empty queue to its unit being offered it.
     load_start : int
         From a LOAD's semaphores to its first read address.
+    load_data : int
+        From a beat on the bus to its word, weight or table entry.
+    load_gather : int
+        The same for words, longer by this.
+    load_pause : int
+        Cycles between the last item of a LOAD and the first of the next one.
     load_end : int
         From its last word or beat to its retirement.
+    loads_asked : int
+        LOADs whose data is asked for and not all there, at most.
     load_burst : int
         Cycles between the addresses of two bursts.
     store_start : int
@@ -45,13 +59,9 @@ class Timing:
     weight : int
         From a weight row's beat to the row being there for the array.
     mac_start : int
-        From a MAC's semaphores to its first row when the array was empty.
-    mac_next : int
-        The same when the array was busy with the instruction before.
-    lane_block : int
-        Cycles between the last row of a lane block and the first row of the next one.
-    tile : int
-        Cycles between the last row of a tile and the first one of the next.
+        From a MAC's semaphores to its first row, besides Q cycles for the windows of its first
+        tile; hidden where the array is busy. Its semaphores are looked at when the last tile of
+        the instruction before enters the array.
     drain : int
         From a tile's last row to its first vector of D accumulators being taken.
     drain_places : int
@@ -59,29 +69,36 @@ class Timing:
         this many of the tiles before it were not taken yet.
     post : int
         From an instruction's last vector being taken to its retirement.
+    post_add : int
+        Longer by this in PostMode.ADD; the next instruction's first vector waits as long.
     semaphore : int
         From retirement to the semaphores being seen.
     """
 
-    fetch: int = 2
+    fetch_run: int = 4
+    fetch_held: int = 8
+    fetch_start: int = 4
     fetch_latency: int = 3
-    fetch_ahead: int = 2
-    load_start: int = 4
-    load_end: int = 4
+    dispatch: int = 1
+    queue: int = 2
+    load_start: int = 7
+    load_data: int = 3
+    load_gather: int = 3
+    load_pause: int = 2
+    load_end: int = 1
+    loads_asked: int = 2
     load_burst: int = 1
     store_start: int = 6
     store_end: int = 4
     store_run: int = 2
     log: int = 10
     weight: int = 4
-    mac_start: int = 12
-    mac_next: int = 6
-    lane_block: int = 0
-    tile: int = 0
-    drain: int = 10
+    mac_start: int = 8
+    drain: int = 7
     drain_places: int = 16
-    post: int = 12
-    semaphore: int = 1
+    post: int = 16
+    post_add: int = 13
+    semaphore: int = 2
 
 
 def transfer_beats(config: Config, address: NDArray, size: int) -> NDArray:

@@ -7,11 +7,13 @@ A unit takes the head of its queue once every semaphore in ``wait`` is above zer
 subtracts one from each of them. When everything the instruction reads and writes is done, each
 semaphore in ``post`` gains one. Units run decoupled; nothing else orders them. Loads and stores
 each run one after the other; a ``MAC`` may start fetching while the previous one still drains, so
-a ``MAC`` that reads what an earlier one writes needs a semaphore between them.
+a ``MAC`` that reads what an earlier one writes needs a semaphore between them. ``SYNC`` holds the
+sequencer until all queues and units are empty, ``END`` likewise and ends the program; their
+``wait`` and ``post`` must be 0 (the chip ignores them). All semaphores begin at 0.
 
 Scratchpad addresses count words of M bytes and are taken modulo 2**16; an address a unit writes,
-or that DMA reads, and that is not below the size of the scratchpad is an ``ADDRESS`` error.
-``MAC`` operand addresses are taken modulo the size of the scratchpad.
+or that DMA or post-processing (residuals) reads, and that is not below the size of the
+scratchpad is an ``ADDRESS`` error. ``MAC`` input addresses are taken modulo that size.
 """
 
 import enum
