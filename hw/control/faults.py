@@ -1,6 +1,6 @@
 """The chip's first error."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -65,30 +65,28 @@ class FaultLatch(wiring.Component):
             with m.If(self.take[index]):
                 m.d.sync += tag.eq(self.tag[index])
 
+        # Whom an overflow or the watchdog points at: 0 the sequencer, else 1 + index.
+        overflow = self.overflow.any()
+        suspects = Mux(overflow, self.overflow, self.busy | self.queued)
+        suspect = Signal(range(1 + len(self.units)))
+        for index in reversed(range(len(self.units))):
+            with m.If(suspects[index]):
+                m.d.comb += suspect.eq(1 + index)
+        tag = Array([0, *(Mux(overflow | self.busy[index], taken[index], self.tag[index])
+                          for index in range(len(self.units)))])[suspect]
+
         first = Signal(FAULT)
-        with m.If(self.error[0].valid):
-            m.d.comb += self._from_unit(first, 0, Unit.SEQUENCER)
-        for index, unit in enumerate(self.units, start=1):
-            with m.Elif(self.error[index].valid):
-                m.d.comb += self._from_unit(first, index, unit)
-        for index, unit in enumerate(self.units):
-            with m.Elif(self.overflow[index]):
-                m.d.comb += self._own(first, Cause.SEMAPHORE_OVERFLOW, unit, taken[index])
-        with m.Elif(self.expired):
-            m.d.comb += self._own(first, Cause.WATCHDOG, Unit.SEQUENCER, 0)
-            for index, unit in reversed(list(enumerate(self.units))):
-                with m.If(self.busy[index] | self.queued[index]):
-                    m.d.comb += self._own(first, Cause.WATCHDOG, unit, Mux(
-                        self.busy[index], taken[index], self.tag[index]))
-        with m.If(~self.fault.valid):
+        owners = (Unit.SEQUENCER, *self.units)
+        m.d.comb += [
+            first.valid.eq(overflow | self.expired),
+            first.unit.eq(Array(owners)[suspect]),
+            first.cause.eq(Mux(overflow, Cause.SEMAPHORE_OVERFLOW, Cause.WATCHDOG)),
+            first.tag.eq(tag),
+        ]
+        for error, unit in reversed(list(zip(self.error, owners, strict=True))):
+            with m.If(error.valid):
+                m.d.comb += [first.valid.eq(1), first.unit.eq(unit), first.cause.eq(error.cause),
+                             first.tag.eq(error.tag), first.address.eq(error.address)]
+        with m.If(first.valid & ~self.fault.valid):
             m.d.sync += self.fault.eq(first)
         return m
-
-    def _from_unit(self, fault, index, unit):
-        error = self.error[index]
-        return [fault.valid.eq(1), fault.unit.eq(unit), fault.cause.eq(error.cause),
-                fault.tag.eq(error.tag), fault.address.eq(error.address)]
-
-    @staticmethod
-    def _own(fault, cause, unit, tag):
-        return [fault.valid.eq(1), fault.unit.eq(unit), fault.cause.eq(cause), fault.tag.eq(tag)]

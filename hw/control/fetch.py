@@ -37,7 +37,7 @@ class InstructionFetch(wiring.Component):
     exhausted : Out(1)
         The whole program has been asked for and taken, or dropped.
     idle : Out(1)
-        Nothing held, nothing asked for, no run on offer.
+        Nothing held, nothing asked for.
 
     Timing
     ------
@@ -93,7 +93,7 @@ class InstructionFetch(wiring.Component):
             run.valid.eq(run_valid),
             run.payload.addr.eq(Cat(Const(0, self.shift), run_address)),
             run.payload.beats.eq(run_beats),
-            self.idle.eq((owed == 0) & ~run_valid),
+            self.idle.eq(owed == 0),
             self.exhausted.eq((remaining == 0) & self.idle),
         ]
         m.d.sync += owed.eq(owed + Mux(ask, size * self.beats, 0) - leave)

@@ -67,9 +67,11 @@ class Semaphores(wiring.Component):
         for index in range(isa.SEMAPHORES):
             count = Signal(isa.SEMAPHORE_BITS, name=f"count_{index}")
             after = Signal(range((1 << isa.SEMAPHORE_BITS) + self.units), name=f"after_{index}")
+            change = Signal(range(-1, self.units + 1), name=f"change_{index}")  # one wide adder
             m.d.comb += [
                 available[index].eq(count[1:].any() | (count[0] & ~taken[index])),
-                after.eq(count - taken[index] + sum(post[index] for post in posts)),
+                change.eq(sum(post[index] for post in posts) - taken[index]),
+                after.eq(count + change),
                 full[index].eq(after[isa.SEMAPHORE_BITS:].any()),
             ]
             with m.If(self.clear):

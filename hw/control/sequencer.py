@@ -34,7 +34,7 @@ class UnitPort(wiring.Signature):
     error : In(ERROR)
     busy : In(1)
         At least from the cycle after the unit takes an instruction up to the one before its
-        ``retire``; an error is raised while busy.
+        ``retire`` or ``error``.
     """
 
     def __init__(self):
@@ -148,7 +148,7 @@ class Sequencer(wiring.Component):
             fetch.start.eq(self.start),
             fetch.address.eq(first),
             fetch.count.eq(self.program_bytes[fetch.shift:]),
-            fetch.stop.eq(dispatcher.ended | self.fault.valid),
+            fetch.stop.eq(dispatcher.ended),
             dispatcher.start.eq(self.start),
             dispatcher.halt.eq(self.fault.valid),
             dispatcher.first.eq(first),

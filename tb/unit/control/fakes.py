@@ -80,6 +80,8 @@ class FakeMemory:
 class FakeUnit:
     """Takes instructions, works on each for a random time, retires them in order.
 
+    In error it does not look busy: that must not pass for having finished.
+
     Parameters
     ----------
     rng : random.Random
@@ -108,7 +110,7 @@ class FakeUnit:
                 self.active[0] = left - 1, fields
                 if left <= 0:
                     retiring = fields
-            ctx.set(port.busy, bool(self.active))
+            ctx.set(port.busy, bool(self.active and not self.error))
             ctx.set(port.retire, {"valid": retiring is not None,
                                   "post": retiring["post"] if retiring else 0xFFFF})
             if self.active and self.error:

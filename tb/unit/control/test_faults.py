@@ -65,7 +65,8 @@ def test_random(seed):
             await ctx.tick()
             want = want or expected(errors, overflow, expired, busy, queued)
             fault = ctx.get(dut.fault)
-            got = (fault.cause, fault.unit, fault.tag, fault.address) if fault.valid else None
-            assert got == want, f"seed {seed}, cycle {cycle}"
+            got = fault.cause, fault.unit, fault.tag, fault.address
+            assert fault.valid == (want is not None), f"seed {seed}, cycle {cycle}"
+            assert got == (want or (0, 0, 0, 0)), f"seed {seed}, cycle {cycle}"
 
     simulate(dut, bench)

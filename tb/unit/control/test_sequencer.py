@@ -284,28 +284,49 @@ def test_program_end(length):
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_error(unit):
-    """Passed on as it is; the unit's queue and the others' grants stop."""
-    bench = Bench(CONFIGS["tiny"], int(unit))
+    """Passed on as it is; nothing is decoded any more, and only what was granted still goes."""
+    bench = Bench(CONFIGS["tiny"], int(unit), longest=60)
     name = NAMES[UNITS.index(unit)]
-    opcode = {isa.OPCODE_UNIT[code]: code for code in UNIT_OPCODES}[unit]
 
     async def main(ctx):
         for cause in (Cause.REGION, Cause.ADDRESS, Cause.WEIGHT_STREAM, Cause.WRITE_SLAVE_ERROR):
-            image = b"".join([isa.encode(opcode, tag=3), *random_program(bench.rng, 60)])
             bench.units[name].stuck = True
-            bench.units[name].error = {"cause": cause, "tag": 3, "address": 0xCAFE_F00D}
-            await bench.start(ctx, image)
+            await bench.start(ctx, b"".join(isa.encode(UNIT_OPCODES[n % 3], tag=n)
+                                            for n in range(60)))
+            await ctx.tick().repeat(400)  # queues are full
+            error = {"cause": cause, "tag": 3, "address": 0xCAFE_F00D}
+            bench.units[name].error = error
             _, done = await bench.finish(ctx)
+            fetched, events = ctx.get(bench.dut.fetched), len(bench.events)
+            await ctx.tick().repeat(300)
             fault = ctx.get(bench.dut.fault)
-            assert not done and (fault.valid, fault.cause, fault.unit, fault.tag, fault.address) \
-                == (1, cause, unit, 3, 0xCAFE_F00D)
-            await ctx.tick().repeat(5)  # what was granted before the error may still go
-            granted = sum(event == "take" for event, _, _ in bench.events)
-            await ctx.tick().repeat(200)
-            assert sum(event == "take" for event, _, _ in bench.events) <= granted + 3
+            assert not done and fault.valid and fault.unit == unit
+            assert {key: getattr(fault, key) for key in error} == error
+            assert ctx.get(bench.dut.fetched) == fetched < 60
+            assert sum(event == "take" for event, _, _ in bench.events[events:]) <= 3
             bench.units[name].stuck = False
             await bench.soft_reset(ctx)
             await bench.succeed(ctx, random_program(bench.rng, 10))
+
+    bench.run(main)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("waiting", [Opcode.SYNC, Opcode.END])
+def test_error_is_not_idle(name, waiting):
+    """A unit that stops in error does not let SYNC or END pass."""
+    bench = Bench(CONFIGS["base"], 0)
+    image = b"".join([isa.encode(Opcode[name.upper()]), isa.encode(waiting),
+                      isa.encode(Opcode.END)])
+
+    async def main(ctx):
+        bench.units[name].stuck = True
+        await bench.start(ctx, image)
+        await ctx.tick().repeat(200)
+        bench.units[name].error = {"cause": Cause.ADDRESS, "tag": 0, "address": 1}
+        _, done = await bench.finish(ctx)
+        assert not done and ctx.get(bench.dut.fault.cause) == Cause.ADDRESS
+        assert ctx.get(bench.dut.fetched) == 2 and bench.retired == 0
 
     bench.run(main)
 
