@@ -1,6 +1,8 @@
 """One column of the array: L multiply-accumulators for one output pixel."""
 
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
@@ -8,15 +10,15 @@ from amaranth.lib.wiring import In, Out
 
 from hw.mac.layouts import TOKEN_FLAGS, slots, token_layout
 from hw.mac.multiplier import Multiplier
-from hw.mac.select import choose
+from hw.mac.select import gather
 
 __all__ = ["Column", "sums_layout"]
 
 # ArrayMode.MAX keeps bytes with this bit inverted in the low byte of the accumulator: compared
 # as unsigned numbers, and the cleared accumulator is the least one.
 _FLIP = Const(0x80, 8)
-# Index bits that the first of two operand multiplexers uses.
-_FIRST_BITS = 3
+# Bytes that one of the first operand multiplexers chooses from.
+_PART = 8
 
 
 def sums_layout(config):
@@ -75,7 +77,7 @@ class Column(wiring.Component):
 
         s0 = Signal(token_layout(self.config), reset_less=True)
         flags = [Signal(TOKEN_FLAGS, name=f"s{stage}_flags") for stage in range(self.LATENCY)]
-        m.d.sync += [s0.slot.eq(self.i.slot), s0.row.eq(self.i.row), flags[0].eq(self.i.flags)]
+        m.d.sync += [s0.eq(self.i), flags[0].eq(self.i.flags)]
         m.d.comb += [self.o.eq(s0), self.o.flags.eq(flags[0])]
         for now, then in pairwise(flags):
             m.d.sync += then.eq(now)
@@ -86,27 +88,25 @@ class Column(wiring.Component):
         with m.If(end.last):
             m.d.sync += sums.max.eq(end.max)
         for lane in range(self.config.lanes):
-            self._lane(m, lane, word, s0.row, end, sums.acc[lane])
+            self._lane(m, lane, word, s0, end, sums.acc[lane])
         return m
 
-    def _lane(self, m, lane, word, row, end, kept):
+    def _lane(self, m, lane, word, s0, end, kept):
         """Pick in two steps, multiply, accumulate; a register after each."""
-        index, group = row.index[lane], self.config.group
-        some = min(1 << _FIRST_BITS, group)
-        s1_some = [Signal(8, name=f"s1_some_{lane}_{part}", reset_less=True)
-                   for part in range(group // some)]
-        s1_index = Signal(self.config.index_bits, name=f"s1_index_{lane}", reset_less=True)
+        parts = range(0, self.config.group, _PART)
+        s1_parts = [Signal(8, name=f"s1_part_{lane}_{part}", reset_less=True) for part in parts]
         s1_value = Signal(signed(8), name=f"s1_value_{lane}", reset_less=True)
         s2_act = Signal(signed(8), name=f"s2_act_{lane}", reset_less=True)
         s2_value = Signal(signed(8), name=f"s2_value_{lane}", reset_less=True)
         s3_product = Signal(signed(16), name=f"s3_product_{lane}", reset_less=True)
         m.submodules[f"multiplier_{lane}"] = multiplier = Multiplier(lut=self.lut)
-        for part, picked in enumerate(s1_some):
-            m.d.sync += picked.eq(choose(
-                [word.word_select(part * some + byte, 8) for byte in range(some)], index))
+        for part, picked in zip(parts, s1_parts, strict=True):
+            hot = s0.pick[lane][part:part + _PART]
+            m.d.sync += picked.eq(gather(
+                [word.word_select(part + byte, 8) for byte in range(len(hot))], hot))
         m.d.sync += [
-            s1_index.eq(index), s1_value.eq(row.value[lane]),
-            s2_act.eq(choose(s1_some, s1_index[_FIRST_BITS:])), s2_value.eq(s1_value),
+            s1_value.eq(s0.value[lane]),
+            s2_act.eq(reduce(or_, s1_parts)), s2_value.eq(s1_value),
             s3_product.eq(multiplier.o),
         ]
         m.d.comb += [multiplier.a.eq(s2_act), multiplier.b.eq(s2_value)]

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import tile_vector_layout
 from hw.mac.column import Column, sums_layout
-from hw.mac.select import choose
+from hw.mac.select import gather
 from hw.stream import Queue
 
 __all__ = ["Drain"]
@@ -57,7 +57,7 @@ class Drain(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        segments = config.lanes // config.drain
+        vectors, segments = config.drain_cycles, config.lanes // config.drain
         m.submodules.queue = queue = Queue(shape=tile_vector_layout(config), depth=self.PLACES)
         copy, taken = Signal(), Signal()
         self._clear(m, copy, taken)
@@ -65,25 +65,22 @@ class Drain(wiring.Component):
         # Tiles loaded and not copied, at most this one and the one that follows it.
         waiting = Signal(range(3))
         held = Signal(range(self.PLACES + 1))  # copied and not taken
-        column, segment = Signal(range(config.columns)), Signal(range(segments))
-        segment_end, tile_end = Signal(), Signal()
+        turn = Signal(vectors, init=1)  # which vector is copied next
+        tile_end = Signal()
         m.d.comb += [
             taken.eq(self.tile.valid & self.tile.ready),
             copy.eq((self.loaded | (waiting != 0)) & (held != self.PLACES)),
-            segment_end.eq(segment == segments - 1),
-            tile_end.eq(copy & segment_end & (column == config.columns - 1)),
+            tile_end.eq(copy & turn[-1]),
         ]
         m.d.sync += [waiting.eq(waiting + self.loaded - tile_end), held.eq(held + copy - taken)]
         with m.If(copy):
-            m.d.sync += segment.eq(segment + 1)
-            with m.If(segment_end):
-                m.d.sync += column.eq(Mux(tile_end, 0, column + 1))
+            m.d.sync += turn.eq(turn.rotate_left(1))
 
         choices = [Cat(self.sums[q].acc.as_value().word_select(part, 32 * config.drain),
                        self.sums[q].max)
                    for q in range(config.columns) for part in range(segments)]
         picked = Signal(data.StructLayout({"acc": tile_vector_layout(config), "max": unsigned(1)}))
-        m.d.comb += picked.eq(choose(choices, Cat(segment, column)))
+        m.d.comb += picked.eq(gather(choices, turn))
         vector = Signal(tile_vector_layout(config), reset_less=True)
         vector_valid = Signal()
         m.d.sync += vector_valid.eq(copy)

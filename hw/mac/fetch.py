@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import BankRead, entry_layout
 from hw.mac.layouts import fetched_layout, slots, window_tile_layout
-from hw.mac.select import choose
+from hw.mac.select import gather
 
 __all__ = ["Fetcher", "word_write"]
 
@@ -54,10 +54,16 @@ class Fetcher(wiring.Component):
     LATENCY cycles from taking an entry to ``done`` without conflicts; one entry a cycle.
     """
 
-    LATENCY = 4
+    LATENCY = 6
 
     def __init__(self, config):
         self.config = config
+        self._about = data.StructLayout({
+            "slot": range(slots(config)), "pad_value": 8, "fetched": fetched_layout(config)})
+        # Per column: written, with padding, from which bank if not; all written.
+        self._control = data.StructLayout({
+            "about": self._about, "en": config.columns, "padded": config.columns,
+            "hits": data.ArrayLayout(config.banks, config.columns), "done": 1})
         super().__init__({
             "tile": In(stream.Signature(window_tile_layout(config))),
             "entries": In(stream.Signature(entry_layout(config))),
@@ -86,9 +92,7 @@ class Fetcher(wiring.Component):
         slot = self._slots(m, accept, room, has_tile)
 
         # Stage 1: addresses, bounds; then one cycle or more until every column was served.
-        about = data.StructLayout({
-            "slot": slot.shape(), "pad_value": 8, "fetched": fetched_layout(config)})
-        s1 = Signal(about, reset_less=True)
+        s1 = Signal(self._about, reset_less=True)
         s1_valid = Signal()
         s1_addr = [Signal(config.address_bits, name=f"s1_addr_{q}", reset_less=True)
                    for q in columns]
@@ -97,8 +101,8 @@ class Fetcher(wiring.Component):
         served, left = Signal(config.columns), Signal(config.columns)
         entry = self.entries.p
         with m.If(free):
-            m.d.sync += [s1_valid.eq(accept), s1_open.eq(~0)]
             m.d.sync += [
+                s1_valid.eq(accept), s1_open.eq(~0),
                 s1.slot.eq(slot), s1.pad_value.eq(tile.pad_value),
                 s1.fetched.n.eq(entry.n), s1.fetched.last.eq(entry.last),
                 s1.fetched.max.eq(tile.max), s1.fetched.count.eq(tile.count),
@@ -123,41 +127,50 @@ class Fetcher(wiring.Component):
             self.conflict.eq(~free),
         ]
 
-        # Stage 2: what each bank reads. Stage 3: the banks' answer. Stage 4: their registers.
-        bank_of = [addr[:config.bank_bits] for addr in s1_addr]
-        for b in range(config.banks):
-            hits = [served[q] & s1_reads[q] & (bank_of[q] == b) & s1_valid for q in columns]
-            m.d.sync += self.banks.en[b].eq(Cat(hits).any())
-            row = 0
-            for q in columns:
-                row |= Mux(hits[q], s1_addr[q][config.bank_bits:], 0)
-            m.d.sync += self.banks.row[b].eq(row)
-        control = data.StructLayout({
-            "about": about, "padded": config.columns,
-            "bank": data.ArrayLayout(config.bank_bits, config.columns)})
-        source = Signal(control)
-        m.d.comb += [source.about.eq(s1), source.padded.eq(~s1_reads)]
-        m.d.comb += [source.bank[q].eq(bank_of[q]) for q in columns]
-        writes = served & s1_valid.replicate(config.columns)
-        done = s1_valid & free
-        for stage in range(2, 2 + self.LATENCY - 1):
-            following = Signal(control, name=f"s{stage}", reset_less=True)
-            following_writes = Signal(config.columns, name=f"s{stage}_writes")
-            following_done = Signal(name=f"s{stage}_done")
-            m.d.sync += [following.eq(source), following_writes.eq(writes),
-                         following_done.eq(done)]
-            source, writes, done = following, following_writes, following_done
-        words = Signal.like(self.banks.data, reset_less=True)
-        m.d.sync += words.eq(self.banks.data)
+        control, s2_rows = Signal(self._control), []
         m.d.comb += [
-            self.write.slot.eq(source.about.slot), self.write.en.eq(writes),
-            self.fetched.eq(source.about.fetched), self.done.eq(done),
+            control.about.eq(s1), control.padded.eq(~s1_reads),
+            control.en.eq(served & s1_valid.replicate(config.columns)),
+            control.done.eq(s1_valid & free),
         ]
         for q in columns:
-            m.d.comb += self.write.words[q].eq(Mux(
-                source.padded[q], source.about.pad_value.replicate(config.group),
-                choose([words[b] for b in range(config.banks)], source.bank[q])))
+            bank, row = s1_addr[q][:config.bank_bits], s1_addr[q][config.bank_bits:]
+            s2_row = Signal.like(row, name=f"s2_row_{q}", reset_less=True)
+            m.d.sync += s2_row.eq(row)
+            m.d.comb += [control.hits[q][b].eq(served[q] & s1_reads[q] & s1_valid & (bank == b))
+                         for b in range(config.banks)]
+            s2_rows.append(s2_row)
+        self._deliver(m, control, s2_rows)
         return m
+
+    def _deliver(self, m, control, s2_rows):
+        """Stage 3: banks read. 4: they answer. 5: crossbar. 6: padding, into the columns."""
+        columns = range(self.config.columns)
+        for stage in range(2, self.LATENCY + 1):
+            before, control = control, Signal(self._control, name=f"s{stage}")
+            m.d.sync += control.eq(before)
+            if stage == 2:
+                for b in range(self.config.banks):
+                    hits = Cat(control.hits[q][b] for q in columns)
+                    m.d.sync += [self.banks.en[b].eq(hits.any()),
+                                 self.banks.row[b].eq(gather(s2_rows, hits))]
+        s5_words = Signal.like(self.banks.data, reset_less=True)
+        s6_words = Signal.like(self.write.words, reset_less=True)
+        s6_pads = Signal(data.ArrayLayout(8, self.config.columns), reset_less=True)
+        m.d.sync += s5_words.eq(self.banks.data)
+        m.d.comb += [
+            self.write.slot.eq(control.about.slot), self.write.en.eq(control.en),
+            self.fetched.eq(control.about.fetched), self.done.eq(control.done),
+        ]
+        for q in columns:
+            m.d.sync += [
+                s6_words[q].eq(gather(
+                    [s5_words[b] for b in range(self.config.banks)], before.hits[q])),
+                s6_pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0)),
+            ]
+            # A padded column hits no bank: its word is 0 so far.
+            m.d.comb += self.write.words[q].eq(
+                s6_words[q] | s6_pads[q].replicate(self.config.group))
 
     def _slots(self, m, accept, room, has_tile):
         """Count slots in use; returns the one for the next entry."""

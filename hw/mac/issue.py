@@ -65,14 +65,15 @@ class Issuer(wiring.Component):
             self.token.flags.last.eq(finish & entry.last),
             self.token.flags.max.eq(entry.max),
             self.token.slot.eq(slot),
-            self.token.row.index.eq(self.rows.p.index),
             self.row_columns.eq(Mux(self.token.flags.add, entry.count, 0)),
             self.has_entry.eq(valid),
             self.needs_row.eq(valid & ~empty & ~self.rows.valid),
         ]
         for lane in range(self.config.lanes):
-            m.d.comb += self.token.row.value[lane].eq(
-                Mux(self.token.flags.add, self.rows.p.value[lane], 0))
+            m.d.comb += [
+                self.token.value[lane].eq(Mux(self.token.flags.add, self.rows.p.value[lane], 0)),
+                self.token.pick[lane].eq(1 << self.rows.p.index[lane]),
+            ]
         with m.If(self.entries.ready):
             m.d.sync += [
                 valid.eq(self.entries.valid), entry.eq(self.entries.p), fresh.eq(1),

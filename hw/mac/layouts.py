@@ -4,7 +4,6 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from golden.spec.isa import MAC
-from hw.interfaces import row_layout
 
 __all__ = ["TOKEN_FLAGS", "fetched_layout", "slots", "token_layout", "window_tile_layout"]
 
@@ -49,6 +48,8 @@ TOKEN_FLAGS = data.StructLayout({"pop": 1, "add": 1, "last": 1, "max": 1})
 
 
 def token_layout(config):
-    """What is handed from column to column, one cycle each."""
+    """What is handed from column to column, one cycle each; ``pick`` has the index's bit set."""
     return data.StructLayout({
-        "flags": TOKEN_FLAGS, "slot": range(slots(config)), "row": row_layout(config)})
+        "flags": TOKEN_FLAGS, "slot": range(slots(config)),
+        "value": data.ArrayLayout(signed(8), config.lanes),
+        "pick": data.ArrayLayout(unsigned(config.group), config.lanes)})

@@ -1,23 +1,23 @@
-"""Wide multiplexers as trees of 2:1, which map to fewer LUTs than case statements do."""
+"""Wide multiplexers with decoded selects."""
+
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Mux
 
-__all__ = ["choose"]
+__all__ = ["gather"]
 
 
-def choose(items, select):
-    """``items[select]`` for any number of items; a select beyond the last gives some item.
+def gather(items, hot):
+    """The item whose bit in ``hot`` is set; 0 if none is, the OR of all that are.
+
+    Five LUTs a bit for eight items: two items and their selects fill a LUT4, and so does the OR
+    of four. With a binary select it would be six to ten.
 
     Parameters
     ----------
-    items : list of values or views of one width
-    select : Value
-        Bits beyond those that tell the items apart are ignored.
+    items : list of Value
+    hot : Value
+        One bit per item, from registers.
     """
-    bit = 0
-    while len(items) > 1:
-        pairs = [Mux(select[bit], odd, even)
-                 for even, odd in zip(items[::2], items[1::2], strict=False)]
-        items = pairs + items[len(items) & ~1:]
-        bit += 1
-    return items[0]
+    return reduce(or_, (Mux(hot[place], item, 0) for place, item in enumerate(items)))

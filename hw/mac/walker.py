@@ -102,23 +102,22 @@ class Walker(wiring.Component):
         row_end = Signal()
         m.d.comb += [row_end.eq(at.x_left == 0), ended.eq(beyond | (row_end & (at.y_left == 0)))]
         with m.If(step):
+            m.d.sync += [
+                at.base.eq(at.base + Mux(row_end, job.in_row_step, job.stride_x)),
+                at.ix.eq(at.ix + job.stride_x), at.x_left.eq(at.x_left - 1),
+            ]
             with m.If(row_end):
                 m.d.sync += [
-                    at.base.eq(at.base + job.in_row_step), at.iy.eq(at.iy + job.stride_y),
+                    at.iy.eq(at.iy + job.stride_y), at.y_left.eq(at.y_left - 1),
                     at.ix.eq(job.ix0), at.x_left.eq(job.out_width - 1),
-                    at.y_left.eq(at.y_left - 1),
                 ]
-            with m.Else():
-                m.d.sync += [
-                    at.base.eq(at.base + job.stride_x), at.ix.eq(at.ix + job.stride_x),
-                    at.x_left.eq(at.x_left - 1),
-                ]
-        for condition, source in ((step & restart, job), (take, self.i.p)):
-            with m.If(condition):
-                m.d.sync += [
-                    at.base.eq(source.in_base), at.iy.eq(source.iy0), at.ix.eq(source.ix0),
-                    at.x_left.eq(source.out_width - 1), at.y_left.eq(source.out_height - 1),
-                ]
+        begin = {name: Mux(take, self.i.p[name], job[name])
+                 for name in ("in_base", "iy0", "ix0", "out_width", "out_height")}
+        with m.If(take | (step & restart)):
+            m.d.sync += [
+                at.base.eq(begin["in_base"]), at.iy.eq(begin["iy0"]), at.ix.eq(begin["ix0"]),
+                at.x_left.eq(begin["out_width"] - 1), at.y_left.eq(begin["out_height"] - 1),
+            ]
         return at
 
     def _shift(self, m, job, at, step, fresh, beyond):
