@@ -1,0 +1,89 @@
+"""Words of 1 to M bytes, packed into bus beats."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Pack", "packed_layout", "unpacked_layout"]
+
+
+def unpacked_layout(config):
+    """A word's low ``bytes`` bytes; ``offset`` is where in its beat the run begins."""
+    return data.StructLayout({
+        "data": 8 * config.group, "bytes": range(config.group + 1),
+        "offset": range(config.group), "last": 1})
+
+
+def packed_layout(config):
+    """A beat and its byte strobes."""
+    return data.StructLayout({"data": 8 * config.group, "strb": config.group})
+
+
+class Pack(wiring.Component):
+    """Puts the bytes of a run's words one after the other, from any byte of the first beat.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    i : In(stream of unpacked_layout)
+        ``offset`` counts in a run's first word; ``last`` ends the run.
+    o : Out(stream of packed_layout)
+        Bytes before and behind the run have no strobe.
+
+    Timing
+    ------
+    1 cycle; a word a cycle, and one more at the end of a run whose last word spans two beats.
+    """
+
+    def __init__(self, config):
+        self.group = config.group
+        super().__init__({
+            "i": In(stream.Signature(unpacked_layout(config))),
+            "o": Out(stream.Signature(packed_layout(config))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        group = self.group
+        held = Signal(8 * group, reset_less=True)  # the beat under way
+        held_strb = Signal(group)
+        level = Signal(range(group), reset_less=True)  # where its next byte goes
+        inside, rest = Signal(), Signal()  # within a run; its last beat is still held
+
+        fill, total = Signal(range(group)), Signal(range(2 * group))
+        word, strb = Signal(2 * 8 * group), Signal(2 * group)
+        merged = Signal(8 * group)
+        free, full = Signal(), Signal()
+        low_strb = strb[:group]
+        m.d.comb += [
+            fill.eq(Mux(inside, level, self.i.p.offset)),
+            total.eq(fill + self.i.p.bytes),
+            full.eq(total >= group),
+            word.eq(self.i.p.data << (fill << 3)),
+            strb.eq(((1 << self.i.p.bytes) - 1)[:group] << fill),
+            merged.eq(Cat(Mux(held_strb[j], held.word_select(j, 8), word.word_select(j, 8))
+                          for j in range(group))),
+            free.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(free & ~rest),
+        ]
+        with m.If(free):
+            m.d.sync += [
+                self.o.valid.eq(rest | (self.i.valid & (full | self.i.p.last))),
+                self.o.p.data.eq(Mux(rest, held, merged)),
+                self.o.p.strb.eq(Mux(rest, held_strb, held_strb | low_strb)),
+            ]
+            with m.If(rest):
+                m.d.sync += [rest.eq(0), held_strb.eq(0)]
+            with m.Elif(self.i.valid):
+                m.d.sync += [
+                    level.eq(total),
+                    inside.eq(~self.i.p.last),
+                    rest.eq(self.i.p.last & (total > group)),
+                    held.eq(Mux(full, word[8 * group:], merged)),
+                    held_strb.eq(Mux(full, strb[group:],
+                                     Mux(self.i.p.last, 0, held_strb | low_strb))),
+                ]
+        return m
