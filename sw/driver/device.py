@@ -39,6 +39,11 @@ class Device:
     operators : mapping, optional
         Host operators by name; those of `host_operators` if not given.
 
+    Members
+    -------
+    bases : dict of Region to int
+        Where the loaded program's regions begin in DRAM.
+
     Raises
     ------
     DeviceError
@@ -57,7 +62,7 @@ class Device:
         self.digest = self._get("DIGEST")
         self.program: Program | None = None
         self._config = Config()
-        self._bases: dict[Region, int] = {}
+        self.bases: dict[Region, int] = {}
         self._set("WATCHDOG", watchdog_cycles)
 
     def load(self, program: Program) -> None:
@@ -85,16 +90,16 @@ class Device:
                 raise ModelError(f"host step {step.name}: no host operator {step.op!r}, there are "
                                  f"{', '.join(sorted(self.operators))}")
         address = 0
-        self._bases = {}
+        self.bases = {}
         for region in Region:
-            self._bases[region] = address
+            self.bases[region] = address
             address += -(-program.region_bytes(region) // PAGE) * PAGE
         if address > self.transport.memory_bytes:
             raise DeviceError(f"the program needs {address} bytes of DRAM, there are "
                               f"{self.transport.memory_bytes}")
-        self.transport.write(self._bases[Region.CONSTANTS], program.constants)
+        self.transport.write(self.bases[Region.CONSTANTS], program.constants)
         for region in Region:
-            self._set(f"REGION{int(region)}_BASE", self._bases[region])
+            self._set(f"REGION{int(region)}_BASE", self.bases[region])
             self._set(f"REGION{int(region)}_BYTES", program.region_bytes(region))
         self.program = program
 
@@ -131,13 +136,13 @@ class Device:
 
     def read_tensor(self, binding: Binding) -> np.ndarray:
         """A tensor from DRAM."""
-        raw = self.transport.read(self._bases[binding.region] + binding.offset, binding.bytes)
+        raw = self.transport.read(self.bases[binding.region] + binding.offset, binding.bytes)
         return np.frombuffer(raw, _dtype(binding)).astype(binding.dtype).reshape(binding.shape)
 
     def write_tensor(self, binding: Binding, array: np.ndarray) -> None:
         """A tensor to DRAM; shape and dtype are the binding's."""
         raw = array.astype(_dtype(binding)).tobytes()
-        self.transport.write(self._bases[binding.region] + binding.offset, raw)
+        self.transport.write(self.bases[binding.region] + binding.offset, raw)
 
     def reset(self) -> None:
         """Soft reset: the chip ends what is outstanding and forgets all but its registers.
@@ -161,7 +166,7 @@ class Device:
                   result: RunResult) -> None:
         self._set("IRQ_PENDING", 1)
         self._set("IRQ_ENABLE", 1)
-        self._set("PROGRAM_ADDRESS", self._bases[Region.CONSTANTS] + step.offset)
+        self._set("PROGRAM_ADDRESS", self.bases[Region.CONSTANTS] + step.offset)
         self._set("PROGRAM_BYTES", step.bytes)
         self._set("CONTROL", Control.START)
         finished = self.transport.wait(timeout_cycles)
@@ -208,7 +213,7 @@ class Device:
             if program.constants[start] != Opcode.LOG:
                 continue
             _, log = isa.decode(program.constants[start:start + isa.INSTRUCTION_BYTES])
-            raw = self.transport.read(self._bases[Region(log["region"])] + log["address"],
+            raw = self.transport.read(self.bases[Region(log["region"])] + log["address"],
                                       LOG_BYTES)
             tag, *values = (int(value) for value in np.frombuffer(raw, "<u4"))
             if tag != log["tag"]:
