@@ -51,10 +51,12 @@ class StoreUnit(wiring.Component):
 
     Timing
     ------
-    5 cycles from an instruction to its first word's address; a word a cycle and a beat a cycle.
-    Reading pauses for 5 cycles between instructions.
+    LATENCY cycles from an instruction to its first word's address; a word a cycle and a beat a
+    cycle. Reading pauses for PAUSE cycles between instructions. A burst leaves when it is whole.
     """
 
+    LATENCY = 2
+    PAUSE = 3
     WORDS_AHEAD = 4   # two in flight from the scratchpad, two waiting
     UNANSWERED = 4    # instructions taken and not retired
 

@@ -2,16 +2,23 @@
 
 from collections import deque
 
-from golden.spec import isa
 from hw.bus.axi import Response
 from hw.dma.burst import PAGE_BYTES
 
-__all__ = ["FakeDram", "fields_of", "load_words", "store_bytes"]
+__all__ = ["FakeDram", "load_words", "offer", "store_bytes"]
 
 
-def fields_of(raw):
-    """The fields of an encoded instruction given as an integer."""
-    return isa.decode(raw.to_bytes(isa.INSTRUCTION_BYTES, "little"))[1]
+async def offer(ctx, port, items, *, rng, stall=0.0):
+    """`tb.pysim.drive` for benches that may be abandoned: it never waits inside ``until``."""
+    for item in items:
+        while stall and rng.random() < stall:
+            await ctx.tick()
+        ctx.set(port.payload, item)
+        ctx.set(port.valid, 1)
+        ready = False
+        while not ready:
+            _, _, ready = await ctx.tick().sample(port.ready)
+        ctx.set(port.valid, 0)
 
 
 def _loops(fields):

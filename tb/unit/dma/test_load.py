@@ -13,8 +13,8 @@ from golden.spec.registers import Cause
 from hw.bus.axi import Response
 from hw.dma.load import LoadUnit
 from hw.dma.read_master import ReadMaster
-from tb.pysim import collect, drive, simulate
-from tb.unit.dma.fakes import FakeDram, load_words
+from tb.pysim import collect, simulate
+from tb.unit.dma.fakes import FakeDram, load_words, offer
 from tb.unit.dma.shapes import load_shapes, random_load
 
 TINY, BASE = preset("tiny"), preset("base")
@@ -68,7 +68,7 @@ class Bench:
 
         async def command(ctx):
             ctx.set(unit.regions[REGION], {"base": ORIGIN, "bytes": SIZE})
-            await drive(ctx, unit.i, [
+            await offer(ctx, unit.i, [
                 int.from_bytes(encode(Opcode.LOAD, **{"region": REGION, **fields}), "little")
                 for fields in programs], rng=self.rng, stall=self.stall)
 
