@@ -10,7 +10,7 @@ from hw.interfaces import entry_layout, row_layout
 from hw.mac.unit import MacUnit
 from tb.pysim import simulate
 
-__all__ = ["Job", "Record", "conflicts", "expected", "job", "run"]
+__all__ = ["Job", "Record", "conflicts", "expected", "job", "run", "windows"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def job(config, blocks, **fields):
                 "add_multiplier": 0, **fields}, blocks)
 
 
-def _windows(config, fields):
+def windows(config, fields):
     """Per tile the list of (base, iy, ix), one per pixel."""
     row_step = (fields["out_width"] - 1) * fields["stride_x"] + fields["in_row_step"]
     pixels = [(fields["in_base"] + y * row_step + x * fields["stride_x"],
@@ -69,9 +69,9 @@ def expected(config, image, task):
     lanes = np.arange(config.lanes)
     pad = np.full(config.group, fields["pad_value"], np.int64)
     for entries in task.blocks:
-        for windows in _windows(config, fields):
-            tile = np.zeros((len(windows), config.lanes), np.int64)
-            for q, window in enumerate(windows):
+        for tile_windows in windows(config, fields):
+            tile = np.zeros((len(tile_windows), config.lanes), np.int64)
+            for q, window in enumerate(tile_windows):
                 products = []
                 for entry in entries:
                     address = _address(config, fields, window, entry)
@@ -89,9 +89,9 @@ def conflicts(config, task):
     """Extra cycles that equal banks cost."""
     extra = 0
     for entries in task.blocks:
-        for windows in _windows(config, task.fields):
+        for tile_windows in windows(config, task.fields):
             for entry in entries:
-                found = [_address(config, task.fields, window, entry) for window in windows]
+                found = [_address(config, task.fields, window, entry) for window in tile_windows]
                 banks = [a % config.banks for a in found if a is not None and len(entry[3])]
                 extra += max((banks.count(b) for b in banks), default=1) - 1
     return extra

@@ -17,7 +17,7 @@ CONFIGS = {
 }
 
 
-def layer(config, entries, n, *, tiles=8, blocks=2, stride=1):
+def layer(config, entries, n, *, tiles=4, blocks=2, stride=1):
     """Tiles in one row of pixels far from any padding, ``entries`` entries of ``n`` rows."""
     rows = np.ones((n, config.lanes), int), np.zeros((n, config.lanes), int)
     return job(config, [[(0, 0, 5 * e, *rows) for e in range(entries)]] * blocks,
@@ -72,7 +72,7 @@ def test_conflicts(name):
         task = layer(config, entries, n, stride=config.banks)
         record = measure(name, [task])
         assert record.conflicts == conflicts(config, task)
-        assert record.conflicts == 2 * 8 * entries * (config.columns - 1)
+        assert record.conflicts == 2 * 4 * entries * (config.columns - 1)
         steps = np.diff(starts(config, record))[3:]
         period = entries * max(n, config.columns)
         assert np.all(steps == max(period, config.drain_cycles)), (n, steps)

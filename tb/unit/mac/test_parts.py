@@ -1,0 +1,82 @@
+"""Multipliers, operand selection and the walker by themselves."""
+
+import random
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from golden.spec.config import preset
+from golden.spec.isa import ArrayMode, Opcode
+from hw.interfaces import instruction_layout
+from hw.mac.column import Column
+from hw.mac.multiplier import Multiplier
+from hw.mac.walker import Walker
+from tb.pysim import collect, drive, simulate
+from tb.unit.mac.bench import job, windows
+from tb.yosys import cells
+
+TINY = preset("tiny")
+
+
+@pytest.mark.parametrize("lut", [False, True])
+def test_multiplier_all_values(lut):
+    dut = Multiplier(lut=lut)
+
+    async def bench(ctx):
+        for a in range(-128, 128):
+            ctx.set(dut.a, a)
+            for b in range(-128, 128):
+                ctx.set(dut.b, b)
+                assert ctx.get(dut.o) == a * b, (a, b)
+
+    sim = Simulator(dut)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+@pytest.mark.parametrize("lut, dsp", [(False, TINY.lanes), (True, 0)])
+def test_multipliers_in_silicon(lut, dsp):
+    """One DSP block a lane, or none."""
+    assert cells(Column(TINY, lut=lut))["MULT18X18D"] == dsp
+
+
+@pytest.mark.parametrize("columns", [1, 3, 8])
+def test_walker(columns):
+    """Windows in order, lane block after lane block, instruction after instruction."""
+    seed = columns
+    config, rng = TINY.replace(columns=columns, lut_columns=0), np.random.default_rng(seed)
+    dut, layout = Walker(config), instruction_layout(Opcode.MAC)
+    tasks = [job(config, [[]] * int(rng.integers(1, 4)), array_mode=int(rng.integers(0, 2)),
+                 out_width=int(rng.integers(1, 9)), out_height=int(rng.integers(1, 5)),
+                 in_base=int(rng.integers(0, 1 << 16)), in_row_step=int(rng.integers(0, 1 << 16)),
+                 iy0=int(rng.integers(-4, 4090)), ix0=int(rng.integers(-4096, 4)),
+                 stride_y=int(rng.integers(0, 64)), stride_x=int(rng.integers(0, 64)),
+                 in_height=int(rng.integers(1, 4096)), in_width=int(rng.integers(1, 4096)),
+                 pad_value=int(rng.integers(-128, 128))) for _ in range(5)]
+    tiles = [(task, tile) for task in tasks for _ in task.blocks
+             for tile in windows(config, task.fields)]
+
+    async def source(ctx):
+        await drive(ctx, dut.i, [{k: v for k, v in t.fields.items()
+                                  if k in layout.members} for t in tasks],
+                    rng=random.Random(seed), stall=0.2)
+
+    async def sink(ctx):
+        return await collect(ctx, dut.tile, len(tiles), rng=random.Random(seed), stall=0.3)
+
+    _, got = simulate(dut, source, sink)
+    for number, (tile, (task, expected)) in enumerate(zip(got, tiles, strict=True)):
+        note = f"seed {seed}, tile {number}"
+        assert tile.count == len(expected), note
+        assert (tile.in_height, tile.in_width) == (
+            task.fields["in_height"], task.fields["in_width"]), note
+        assert tile.pad_value == task.fields["pad_value"] % 256, note
+        assert tile.max == (task.fields["array_mode"] == ArrayMode.MAX), note
+        for q, column in enumerate(tile.columns):
+            present = q < len(expected) and max(expected[q][1:]) < 4096
+            assert column.present == present, (note, q)
+            if present:
+                base, iy, ix = expected[q]
+                assert (column.base, column.iy, column.ix) == (base % config.words, iy, ix), (
+                    note, q)
