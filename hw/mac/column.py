@@ -111,7 +111,8 @@ class Column(wiring.Component):
         ]
         m.d.comb += [multiplier.a.eq(s2_act), multiplier.b.eq(s2_value)]
 
-        acc = Signal(signed(32), name=f"acc_{lane}", reset_less=True)
+        # With a reset: a tile that a soft reset ends must not leave its sums to the next.
+        acc = Signal(signed(32), name=f"acc_{lane}")
         total = Signal(signed(32), name=f"total_{lane}")
         greatest = Signal(8, name=f"greatest_{lane}")
         byte = s3_product[:8] ^ _FLIP

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
 
 from golden.spec.config import preset
@@ -39,6 +40,31 @@ def test_multiplier_all_values(lut):
 def test_multipliers_in_silicon(lut, dsp):
     """One DSP block a lane, or none."""
     assert cells(Column(TINY, lut=lut))["MULT18X18D"] == dsp
+
+
+def test_reset_clears_accumulators():
+    """What a tile had summed up before a reset is not part of the next one."""
+    column, reset = Column(TINY, lut=False), Signal()
+    token = {"value": [3] * TINY.lanes, "pick": [1] * TINY.lanes}
+
+    async def bench(ctx):
+        ctx.set(column.en, 1)
+        ctx.set(column.word, 5)
+        await ctx.tick()
+        ctx.set(column.i, {"flags": {"pop": 1, "add": 1}, **token})
+        await ctx.tick().repeat(Column.LATENCY + 2)
+        ctx.set(column.i, {**token})
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        ctx.set(column.i, {"flags": {"pop": 1, "add": 1, "last": 1}, **token})
+        await ctx.tick()
+        ctx.set(column.i, {})
+        await ctx.tick().repeat(Column.LATENCY)
+        assert ctx.get(column.loaded)
+        assert list(ctx.get(column.sums.acc)) == [3 * 5] * TINY.lanes
+
+    simulate(ResetInserter(reset)(column), bench)
 
 
 @pytest.mark.parametrize("columns", [1, 3, 8])
