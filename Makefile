@@ -21,7 +21,7 @@ lint: $(VENV)/.test
 	@$(BIN)/mypy
 
 unit: $(VENV)/.test
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 ## setup: everything in .venv, so that .venv/bin/sentei works
 setup: $(VENV)/.run

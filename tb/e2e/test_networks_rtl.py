@@ -1,0 +1,51 @@
+"""The four networks on the RTL, preset base and with its memories quartered.
+
+Every output byte is golden's, which tb/golden holds against recordings of LiteRT's reference
+kernels, layer by layer, and against LiteRT itself where it is installed.
+"""
+
+import numpy as np
+import pytest
+
+from golden import executor
+from golden.spec.config import preset
+from sw.engines.machine import MachineTransport
+from sw.engines.rtl.engine import RtlTransport
+from sw.session import compiled, open_model
+from sw.zoo import find
+from tb.lib.compare import run_from_clean_memory
+
+MEMORY = 1 << 22
+NETWORKS = ("resnet8", "dscnn", "vww", "autoencoder")
+QUARTER = {"bank_words": 256, "weight_rows": 1024, "list_entries": 1024, "parameter_beats": 128,
+           "lane_blocks": 16}
+CONFIGS = {"base": {}, "quartered": QUARTER}
+# Most cycles on preset base; tight on purpose: a slower chip is a fault.
+LIMITS = {"resnet8": 106_000, "dscnn": 28_000, "vww": 62_000, "autoencoder": 21_000}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("chip", [pytest.param(chip, marks=pytest.mark.xdist_group(
+    f"rtl-{chip}")) for chip in CONFIGS])
+def test_network(chip, network):
+    config = preset("base", **CONFIGS[chip])
+    model = open_model(network)
+    program = compiled(model, config)
+    _, zoo = find(network)
+    assert zoo is not None and model.graph is not None
+    rtl = RtlTransport(config, memory_bytes=MEMORY)
+    for sample in zoo.samples(2, model.inputs[0]):
+        expected = executor.run(model.graph, sample.inputs)
+        found, memory = run_from_clean_memory(rtl, program, sample.inputs)
+        for name in model.graph.outputs:
+            assert np.array_equal(found.outputs[name], expected[name]), sample.name
+    told, same = run_from_clean_memory(MachineTransport(config, memory_bytes=MEMORY), program,
+                                       sample.inputs)
+    assert memory == same
+    if chip == "base":
+        assert found.cycles <= LIMITS[network]
+    assert abs(told.cycles - found.cycles) <= 0.02 * found.cycles
+    waterfall = sum(found.counters[name] for name in (
+        "mac_busy", "mac_wait_drain", "mac_wait_weights", "mac_wait_words", "mac_wait_semaphore",
+        "mac_idle"))
+    assert waterfall == found.counters["cycles"]
