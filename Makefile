@@ -43,7 +43,8 @@ clean:
 
 $(VENV)/.run: pyproject.toml
 	@echo "Sentei: setting up .venv (once, about a minute)"
-	@scripts/debian.sh g++=g++ make=make perl=perl
+	@scripts/debian.sh g++=g++ make=make perl=perl \
+	    /usr/include/lz4.h=liblz4-dev /usr/include/zlib.h=zlib1g-dev
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e .
 	@touch $@

@@ -1,10 +1,14 @@
 #!/bin/sh
 # Install Debian packages by name, unless what they give is already there.
-# Usage: debian.sh COMMAND=PACKAGE ...
+# Usage: debian.sh COMMAND=PACKAGE ... or FILE=PACKAGE, FILE beginning with /
 set -u
 missing=""
 for pair in "$@"; do
-    command -v "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"
+    what="${pair%%=*}"
+    case "$what" in
+        /*) [ -e "$what" ] ;;
+        *) command -v "$what" >/dev/null 2>&1 ;;
+    esac || missing="$missing ${pair#*=}"
 done
 # A Debian python3 may lack venv's own part.
 if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then missing="$missing python3-venv"; fi
