@@ -54,15 +54,16 @@ class Pack(wiring.Component):
         inside, rest = Signal(), Signal()  # within a run; its last beat is still held
 
         fill, total = Signal(range(group)), Signal(range(2 * group))
-        word, strb = Signal(2 * 8 * group), Signal(2 * group)
+        strb = Signal(2 * group)  # of this beat and the next
         merged = Signal(8 * group)
         free, full = Signal(), Signal()
         low_strb = strb[:group]
+        # Rotated: what doesn't fit into this beat lies where the next one wants it.
+        word = (Cat(self.i.p.data, self.i.p.data) << (fill << 3))[8 * group:16 * group]
         m.d.comb += [
             fill.eq(Mux(inside, level, self.i.p.offset)),
             total.eq(fill + self.i.p.bytes),
             full.eq(total >= group),
-            word.eq(self.i.p.data << (fill << 3)),
             strb.eq(((1 << self.i.p.bytes) - 1)[:group] << fill),
             merged.eq(Cat(Mux(held_strb[j], held.word_select(j, 8), word.word_select(j, 8))
                           for j in range(group))),
@@ -82,7 +83,7 @@ class Pack(wiring.Component):
                     level.eq(total),
                     inside.eq(~self.i.p.last),
                     rest.eq(self.i.p.last & (total > group)),
-                    held.eq(Mux(full, word[8 * group:], merged)),
+                    held.eq(Mux(full, word, merged)),
                     held_strb.eq(Mux(full, strb[group:],
                                      Mux(self.i.p.last, 0, held_strb | low_strb))),
                 ]
