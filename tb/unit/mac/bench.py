@@ -137,16 +137,19 @@ class _Source:
 
 
 class _TileSink:
-    """Takes whole tiles: at random begins one, then one vector every ``pace`` cycles."""
+    """Takes whole tiles: at random begins one, then one vector every ``pace`` cycles.
 
-    def __init__(self, port, vectors, pace, rng, stall):
-        self.port, self.vectors, self.pace, self.rng, self.stall = port, vectors, pace, rng, stall
+    With ``pause`` it waits at random before the vectors within a tile, too.
+    """
+
+    def __init__(self, port, vectors, pace, rng, stall, pause):
+        self.port, self.vectors, self.pace, self.rng = port, vectors, pace, rng
+        self.stall, self.pause = stall, pause
         self.taken, self.wait = 0, 0
 
     def drive(self, ctx):
-        begin = self.taken % self.vectors == 0
-        ready = self.wait == 0 and not (begin and self.rng.random() < self.stall)
-        ctx.set(self.port.ready, ready)
+        stall = self.pause if self.taken % self.vectors else self.stall
+        ctx.set(self.port.ready, self.wait == 0 and self.rng.random() >= stall)
 
     def step(self, ctx, record, cycle):
         valid, ready = ctx.get(self.port.valid), ctx.get(self.port.ready)
@@ -177,17 +180,19 @@ def _count(ctx, dut, record, cycle):
         record.waits[name] += value
 
 
-def run(config, image, tasks, rng, *, pace=1, stall=0.0, tile_stall=0.0, cycles=20_000):
+def run(config, image, tasks, rng, *, pace=1, stall=0.0, tile_stall=0.0, pause=0.0,
+        cycles=20_000):
     """Simulate instructions one after the other; returns the Record.
 
-    ``stall``: probability, a cycle, that a source pauses; ``tile_stall``: that no tile is begun.
+    ``stall``: probability, a cycle, that a source pauses; ``tile_stall``: that no tile is begun;
+    ``pause``: that no vector is taken within one.
     """
     dut = MacUnit(config)
     entries, rows = _weight_streams(config, tasks)
     raw = [int.from_bytes(encode(Opcode.MAC, **task.fields), "little") for task in tasks]
     sources = [_Source(dut.i, raw, rng, stall), _Source(dut.entries, entries, rng, stall),
                _Source(dut.rows, rows, rng, stall)]
-    sink = _TileSink(dut.tile, config.drain_cycles, pace, rng, tile_stall)
+    sink = _TileSink(dut.tile, config.drain_cycles, pace, rng, tile_stall, pause)
     total = sum(task.fields["tiles"] * len(task.blocks) for task in tasks) * config.drain_cycles
     words = [int.from_bytes(word.tobytes(), "little") for word in image]
     record = Record()

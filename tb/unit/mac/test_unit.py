@@ -87,6 +87,40 @@ def test_random(name, seed, stall):
     check(config, image, tasks, record, f"{name}, seed {seed}, stall {stall}")
 
 
+@pytest.mark.parametrize("name", ["tiny", "odd", "one"])
+@pytest.mark.parametrize("pause", [0.8, 0.95])
+def test_slow_drain(name, pause):
+    """Tiles of one row, taken slowly, with pauses anywhere: no accumulator is overwritten."""
+    config, rng = CONFIGS[name], np.random.default_rng(9)
+    shape = (1, config.lanes)
+    entries = [(0, 0, 0, rng.integers(-128, 128, shape), rng.integers(0, config.group, shape))]
+    task = job(config, [entries], out_width=12 * config.columns, out_height=1, in_base=0,
+               in_row_step=1, iy0=0, ix0=0, stride_y=1, stride_x=1, in_height=1, in_width=4095)
+    image = image_of(config, rng)
+    record = run(config, image, [task], random.Random(9), tile_stall=pause, pause=pause)
+    check(config, image, [task], record, f"{name}, pause {pause}")
+
+
+@pytest.mark.parametrize("columns", [8, 12, 16])
+def test_skew(columns):
+    """Entries of one row after long ones: words wait in every slot, and are replaced at once."""
+    config = TINY.replace(columns=columns, drain=4, banks=16, bank_words=32)
+    rng = np.random.default_rng(columns)
+
+    def entry(n):
+        shape = (n, config.lanes)
+        return (0, 0, int(rng.integers(0, config.words)), rng.integers(-128, 128, shape),
+                rng.integers(0, config.group, shape))
+
+    entries = [entry(config.group) for _ in range(16)] + [entry(1) for _ in range(80)]
+    task = job(config, [entries], out_width=2 * columns, out_height=1, in_base=7, in_row_step=1,
+               iy0=0, ix0=0, stride_y=1, stride_x=1, in_height=1, in_width=4095)
+    image = image_of(config, rng)
+    record = run(config, image, [task], random.Random(columns))
+    check(config, image, [task], record, f"{columns} columns")
+    assert np.all(np.diff(record.row_cycles) == 1)
+
+
 @pytest.mark.parametrize("name", ["tiny", "odd"])
 def test_max_of_negative(name):
     """MAX begins with the first row, not with 0."""
