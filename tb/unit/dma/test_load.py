@@ -75,6 +75,7 @@ class Bench:
         async def finish(ctx):
             if until is not None:
                 await ctx.tick().until(until)
+                self.retired_at_error = len(self.retired)
                 for _ in range(400):  # nothing more may happen, what was asked for comes
                     await ctx.tick()
                 error = ctx.get(unit.error)
@@ -230,7 +231,26 @@ def test_errors(fields, error):
     got = bench.run([good, {**fields, "tag": 9, "post": 2}], until=bench.unit.error.valid)
     assert got == (error[0], 9, error[1])
     assert [post for post, *_ in bench.retired] == [1]  # the one before, and nothing else
+    if got[0] == Cause.REGION:  # seen early, told in program order
+        assert bench.retired_at_error == 1
     assert bench.dram.outstanding == 0
+
+
+def test_errors_name_the_right_instruction():
+    # The first LOAD's last run still waits for the read master when the second one is taken.
+    bench = Bench(BASE, 10, latency=20, errors={ORIGIN + 3 * 1024: Response.SLVERR})
+    got = bench.run([{**words(60, runs=4, run_stride=1024), "tag": 4},
+                     {**words(60, 4096), "tag": 5}], until=bench.unit.error.valid)
+    assert got == (Cause.READ_SLAVE_ERROR, 4, ORIGIN + 3 * 1024)
+
+
+def test_beats_no_word_needs_are_not_the_next_ones():
+    bench = Bench(BASE, 11, latency=20)
+    first = {**words(2), "run_bytes": 16 * 100, "row_bytes": 16 * 100, "post": 1}
+    programs = [{**_defaults(), **first}, {**weights(4096), "post": 2}]
+    bench.run(programs)
+    expected = expectation(BASE, bench.region, programs)
+    assert (bench.words, bench.weights, bench.retired) == (expected[0], expected[1], expected[3])
 
 
 @pytest.mark.parametrize("region", [2, 8, 15])
