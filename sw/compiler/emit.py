@@ -9,7 +9,7 @@ from golden.spec.registers import Region
 from sw.compiler.pack import PackedOp
 from sw.compiler.plan import Buffer, OpPlan, Tile
 from sw.compiler.sync import Instruction
-from sw.compiler.transfer import Home, Rect, buffer_spans, load_rect, store_rect
+from sw.compiler.transfer import Box, Home, buffer_spans, load_box, store_box
 from sw.compiler.window import LayerTensor, WindowOp
 
 __all__ = ["Constants", "Emitter"]
@@ -41,8 +41,8 @@ class _View:
     y1: int
     x1: int
 
-    def address(self, y: int, x: int) -> int:
-        return self.buffer.base + (y - self.y0) * self.buffer.columns + x - self.x0
+    def address(self, y: int, x: int, group: int = 0) -> int:
+        return self.buffer.group(group) + (y - self.y0) * self.buffer.columns + x - self.x0
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Emitter:
 
     def _stream(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> tuple[int, int]:
         buffers = [self._buffers(plan, name)[0] for name in op.sources]
-        raw = packed.stream(self.config, [b.base - buffers[0].base for b in buffers],
+        raw = packed.stream(self.config, [b.group(0) - buffers[0].group(0) for b in buffers],
                             [b.plane for b in buffers], buffers[0].columns)
         return self.constants.add(raw), len(raw)
 
@@ -131,42 +131,41 @@ class Emitter:
         y1 = y0 + (tile.height - 1) * op.stride_y + op.kernel_height
         x0 = tile.x * op.stride_x - op.pad_left
         x1 = x0 + (tile.width - 1) * op.stride_x + op.kernel_width
-        rect = Rect(_limit(y0, tensor.height), _limit(y1, tensor.height),
-                    _limit(x0, tensor.width), _limit(x1, tensor.width))
+        box = Box(_limit(y0, tensor.height), _limit(y1, tensor.height),
+                  _limit(x0, tensor.width), _limit(x1, tensor.width), *op.groups(name))
         if name in self.resident:
             buffer = self.resident[name]
-            end = tensor.height if last else rect.y1
-            if name in self.loaded_rows and end > self.loaded_rows[name]:
-                self._load(op.layer, name, buffer,
-                           Rect(self.loaded_rows[name], end, 0, tensor.width), (0, 0))
-                self.loaded_rows[name] = end
+            self._load_rows(op.layer, name, tensor.height if last else box.y1)
             return _View(buffer, 0, 0, tensor.height, tensor.width)
         buffers = plan.strips[name]
         buffer = buffers[number % len(buffers)]
-        self._load(op.layer, name, buffer, rect, (rect.y0, rect.x0))
-        return _View(buffer, rect.y0, rect.x0, rect.y1, rect.x1)
+        self._load(op.layer, name, buffer, box, (box.y0, box.x0))
+        return _View(buffer, box.y0, box.x0, box.y1, box.x1)
 
-    def _load(self, layer: int, name: str, buffer: Buffer, rect: Rect,
+    def _load_rows(self, layer: int, name: str, end: int) -> None:
+        """Load what is missing of a resident feature map's rows up to ``end``."""
+        tensor, first = self.tensors[name], self.loaded_rows.get(name, end)
+        if first < end:
+            self._load(layer, name, self.resident[name], Box(
+                first, end, 0, tensor.width, 0, tensor.groups(self.config.group)), (0, 0))
+            self.loaded_rows[name] = end
+
+    def _load(self, layer: int, name: str, buffer: Buffer, box: Box,
               origin: tuple[int, int]) -> None:
-        self.instructions.extend(load_rect(self.config, layer, self.tensors[name],
-                                           self.homes[name], buffer, rect, origin))
+        self.instructions.extend(load_box(self.config, layer, self.tensors[name],
+                                          self.homes[name], buffer, box, origin))
 
     def _residual(self, op: WindowOp, plan: OpPlan, tile: Tile, number: int) -> _View:
         assert op.residual is not None
         tensor = self.tensors[op.residual]
         if op.residual in self.resident:
-            buffer = self.resident[op.residual]
-            if self.loaded_rows.get(op.residual, tensor.height) < tensor.height:
-                self._load(op.layer, op.residual, buffer,
-                           Rect(self.loaded_rows[op.residual], tensor.height, 0, tensor.width),
-                           (0, 0))
-                self.loaded_rows[op.residual] = tensor.height
-            return _View(buffer, 0, 0, tensor.height, tensor.width)
+            self._load_rows(op.layer, op.residual, tensor.height)
+            return _View(self.resident[op.residual], 0, 0, tensor.height, tensor.width)
         buffers = plan.strips[op.residual]
         buffer = buffers[number % len(buffers)]
-        view = _output_rect(op, tile, buffer)
-        self._load(op.layer, op.residual, buffer, Rect(view.y0, view.y1, view.x0, view.x1),
-                   (view.y0, view.x0))
+        view = _output_view(op, tile, buffer)
+        self._load(op.layer, op.residual, buffer, Box(
+            view.y0, view.y1, view.x0, view.x1, *op.groups(op.residual)), (view.y0, view.x0))
         return view
 
     def _output_view(self, op: WindowOp, plan: OpPlan, tile: Tile, number: int) -> _View:
@@ -174,15 +173,16 @@ class Emitter:
             tensor = self.tensors[op.output]
             return _View(self.resident[op.output], 0, 0, tensor.height, tensor.width)
         buffers = plan.strips[op.output]
-        return _output_rect(op, tile, buffers[number % len(buffers)])
+        return _output_view(op, tile, buffers[number % len(buffers)])
 
     def _store(self, op: WindowOp, tile: Tile, view: _View) -> None:
         if op.output not in self.homes:
             return
         y, x = op.out_y + tile.y, op.out_x + tile.x
-        self.instructions.extend(store_rect(
+        self.instructions.extend(store_box(
             self.config, op.layer, self.tensors[op.output], self.homes[op.output], view.buffer,
-            Rect(y, y + tile.height, x, x + tile.width), (view.y0, view.x0)))
+            Box(y, y + tile.height, x, x + tile.width, *op.groups(op.output)),
+            (view.y0, view.x0)))
 
     def _mac(self, op: WindowOp, packed: PackedOp, tile: Tile, views: dict[str, _View],
              residual: _View | None, output: _View, keep: bool) -> None:
@@ -202,23 +202,22 @@ class Emitter:
             "stride_y": op.stride_y, "stride_x": op.stride_x,
             "in_height": first.y1 - first.y0, "in_width": first.x1 - first.x0,
             "pad_value": op.pad_value,
-            "out_base": output.address(out_y, out_x) % _MOD,
+            "out_base": output.address(out_y, out_x, op.first_block) % _MOD,
             "out_row_step": (output.buffer.columns - (tile.width - 1)) % _MOD,
             "out_block_step": output.buffer.plane % _MOD,
             "zero": post.zero, "least": post.least, "most": post.most}
         reads = []
         for name, view in views.items():
-            groups = self.tensors[name].groups(config.group)
             top = _limit(y, self.tensors[name].height) - view.y0
             end = _limit(y + (tile.height - 1) * op.stride_y + op.kernel_height,
                          self.tensors[name].height) - view.y0
-            reads += buffer_spans(view.buffer, groups, top, max(end, top))
+            reads += buffer_spans(view.buffer, op.groups(name), top, max(end, top))
         out_row = out_y - output.y0
-        blocks = len(packed.blocks)
+        blocks = op.first_block, op.first_block + len(packed.blocks)
         if post.mode == PostMode.ADD:
             assert residual is not None
             fields |= {
-                "res_base": residual.address(out_y, out_x) % _MOD,
+                "res_base": residual.address(out_y, out_x, op.first_block) % _MOD,
                 "res_row_step": (residual.buffer.columns - (tile.width - 1)) % _MOD,
                 "res_block_step": residual.buffer.plane % _MOD,
                 "add_multiplier": post.add_multiplier, "add_pre": post.add_pre,
@@ -237,6 +236,6 @@ def _limit(value: int, size: int) -> int:
     return min(max(value, 0), size)
 
 
-def _output_rect(op: WindowOp, tile: Tile, buffer: Buffer) -> _View:
+def _output_view(op: WindowOp, tile: Tile, buffer: Buffer) -> _View:
     y, x = op.out_y + tile.y, op.out_x + tile.x
     return _View(buffer, y, x, y + tile.height, x + tile.width)

@@ -6,6 +6,8 @@ from golden.graph import Graph, Node
 from golden.spec.config import Config
 from sw.compiler import lower_simple, lower_weighted
 from sw.compiler.lowering import Lowered, Lowering
+from sw.compiler.split import split_wide
+from sw.compiler.window import WindowOp
 
 __all__ = ["lower"]
 
@@ -37,6 +39,8 @@ def lower(graph: Graph, config: Config) -> Lowered:
             net.host(node, f"{node.op} has no unit on the chip")
     for name in graph.outputs:
         net.out.tensors[net.root.get(name, name)].bytes_in_dram = True
+    net.out.ops = [part for op in net.out.ops for part in (
+        split_wide(config, op, net.out.tensors) if isinstance(op, WindowOp) else [op])]
     for number, op in enumerate(net.out.ops):
         op.layer = number
     return net.out

@@ -6,6 +6,7 @@ resident; while some operator does not fit, the largest feature map alive there 
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from golden.spec.config import Config
 from sw.compiler.window import HostOp, LayerTensor, WindowOp
@@ -30,16 +31,24 @@ class Tile:
 
 @dataclass
 class Buffer:
-    """Scratchpad words that hold a feature map, or a strip of it of ``rows`` x ``columns``."""
+    """Scratchpad words that hold a feature map, or a strip of it of ``rows`` x ``columns``.
+
+    ``base`` is where its channel group ``first_group`` begins; later ones follow it.
+    """
 
     base: int
     rows: int
     columns: int
+    first_group: int = 0
 
     @property
     def plane(self) -> int:
         """Words per channel group."""
         return self.rows * self.columns
+
+    def group(self, number: int) -> int:
+        """Where a channel group begins, or would if the buffer held it."""
+        return self.base + (number - self.first_group) * self.plane
 
 
 @dataclass
@@ -56,6 +65,14 @@ class Plan:
 
     resident: dict[str, Buffer]
     ops: list[OpPlan | None]
+
+
+class _Shape(NamedTuple):
+    """Tiles of an operator, and the sets of strips that they take turns in."""
+
+    rows: int
+    columns: int
+    copies: int
 
 
 @dataclass
@@ -134,7 +151,7 @@ class _Planner:
             live = self.live(index)
             free = min(self.budget[index],
                        self.config.words - sum(self.words(name) for name in live))
-            smallest = self._strip_words(op, 1, 1, 1)
+            smallest = self._strip_words(op, 1, 1)
             if free < smallest or self._extent_too_large(op, live):
                 self._evict(index, live, op)
                 return False
@@ -152,27 +169,13 @@ class _Planner:
         operands = {op.output, *op.reads}
         self.resident.discard(max(live, key=lambda n: (n not in operands, self.words(n), n)))
 
-    def _strip_words(self, op: WindowOp, rows: int, columns: int, copies: int) -> int:
-        total = 0
-        for name in dict.fromkeys([*op.reads, op.output]):
-            if name not in self.resident:
-                height, width = self._strip_extent(op, name, rows, columns)
-                total += height * width * self.tensors[name].groups(self.config.group)
-        return total * copies
+    def _strip_words(self, op: WindowOp, rows: int, columns: int) -> int:
+        """Words of one set of strips."""
+        return sum(op.words(self.tensors[name], rows, columns) for name in op.operands
+                   if name not in self.resident)
 
-    def _strip_extent(self, op: WindowOp, name: str, rows: int, columns: int) -> tuple[int, int]:
-        """Rows and columns of a tensor that a tile needs at most."""
-        tensor = self.tensors[name]
-        if name not in op.sources:
-            return min(rows, tensor.height), min(columns, tensor.width)
-        height = min(tensor.height, (rows - 1) * op.stride_y + op.kernel_height)
-        width = min(tensor.width, (columns - 1) * op.stride_x + op.kernel_width)
-        if name in (op.output, op.residual):
-            height, width = max(height, rows), max(width, columns)
-        return height, width
-
-    def _shape(self, index: int) -> tuple[int, int] | None:
-        """Rows and columns of an operator's tiles."""
+    def _shape(self, index: int) -> _Shape | None:
+        """The largest tiles that fit, twice if that is possible."""
         op = self.ops[index]
         if not isinstance(op, WindowOp):
             return None
@@ -183,50 +186,44 @@ class _Planner:
             rows = min(rows, max(limit // columns, 1))
         free = min(self.budget[index],
                    self.config.words - sum(self.words(name) for name in self.live(index)))
+        most = 2 if self._strip_words(op, 1, 1) * 2 <= free else 1
 
         def fits(r: int, c: int) -> bool:
-            copies = 1 if (r, c) == (op.height, op.width) else 2
-            return self._strip_words(op, r, c, copies) <= free
+            copies = 1 if (r, c) == (op.height, op.width) else most
+            return self._strip_words(op, r, c) * copies <= free
 
         rows = _largest(rows, lambda r: fits(r, columns))
         if not fits(rows, columns):
             columns = _largest(columns, lambda c: fits(rows, c))
-        streamed = [name for name in [*op.reads, op.output] if self._streams(index, name)]
+        streamed = [name for name in op.operands if self._streams(index, name)]
         if streamed and not limit:
             words = max(self.words(name) for name in streamed)
             chunks = max(1, min(_MAX_CHUNKS, words // _CHUNK_WORDS))
-            rows = min(rows, -(-op.height // chunks))
-        return rows, columns
+            chunk = _largest(min(rows, -(-op.height // chunks)), lambda r: fits(r, columns))
+            if fits(chunk, columns):
+                rows = chunk
+        return _Shape(rows, columns, 1 if (rows, columns) == (op.height, op.width) else most)
 
     def _streams(self, index: int, name: str) -> bool:
         """Does this tensor cross to or from DRAM while this operator runs?"""
         tensor = self.tensors[name]
         if name not in self.resident:
             return True
-        return tensor.bytes_in_dram and self.life[name][0] == index
+        return (tensor.bytes_in_dram or tensor.gather is not None) and self.life[name][0] == index
 
-    def _place(self, shapes: list[tuple[int, int] | None]) -> Plan | None:
+    def _place(self, shapes: list[_Shape | None]) -> Plan | None:
         """First fit, largest first; on failure shrink or evict and return None."""
         items = [_Item((name,), self.words(name), *self.life[name]) for name in self.resident]
         plans: list[OpPlan | None] = []
-        strips: dict[int, list[tuple[str, int, int, int]]] = {}
         for index, (op, shape) in enumerate(zip(self.ops, shapes, strict=True)):
             if not isinstance(op, WindowOp) or shape is None:
                 plans.append(None)
                 continue
-            tiles = _tiles(op, *shape)
-            plans.append(OpPlan(tiles))
-            copies = min(len(tiles), 2)
-            for copy in range(copies):
-                offset, parts = 0, []
-                for name in dict.fromkeys([*op.reads, op.output]):
-                    if name not in self.resident:
-                        height, width = self._strip_extent(op, name, *shape)
-                        parts.append((name, offset, height, width))
-                        offset += height * width * self.tensors[name].groups(self.config.group)
-                if parts:
-                    strips[index] = parts
-                    items.append(_Item(("strip", str(index), str(copy)), offset, index, index))
+            plans.append(OpPlan(_tiles(op, shape.rows, shape.columns)))
+            words = self._strip_words(op, shape.rows, shape.columns)
+            if words:
+                items += [_Item(("strip", str(index), str(copy)), words, index, index)
+                          for copy in range(shape.copies)]
         placed: list[_Item] = []
         for item in sorted(items, key=lambda i: (-i.words, i.birth, i.key)):
             item.base = _first_fit(item, placed, self.config.words)
@@ -236,13 +233,18 @@ class _Planner:
             placed.append(item)
         resident = {}
         for item in placed:
-            if item.key[0] == "strip" and len(item.key) == 3:
-                index = int(item.key[1])
-                plan = plans[index]
-                assert plan is not None
-                for name, offset, height, width in strips[index]:
-                    plan.strips.setdefault(name, []).append(
-                        Buffer(item.base + offset, height, width))
+            op, shape = self.ops[item.birth], shapes[item.birth]
+            if len(item.key) == 3:
+                plan = plans[item.birth]
+                assert isinstance(op, WindowOp) and plan is not None and shape is not None
+                base = item.base
+                for name in op.operands:
+                    if name not in self.resident:
+                        tensor = self.tensors[name]
+                        plan.strips.setdefault(name, []).append(Buffer(
+                            base, *op.extent(tensor, shape.rows, shape.columns),
+                            op.groups(name)[0]))
+                        base += op.words(tensor, shape.rows, shape.columns)
             else:
                 tensor = self.tensors[item.key[0]]
                 resident[item.key[0]] = Buffer(item.base, tensor.height, tensor.width)
@@ -253,7 +255,7 @@ class _Planner:
         index = item.birth
         op = self.ops[index]
         if len(item.key) == 3 and isinstance(op, WindowOp):
-            least = self._strip_words(op, 1, 1, 2)
+            least = self._strip_words(op, 1, 1)
             if self.budget[index] > least:
                 smaller = min(self.budget[index], 2 * item.words) * 3 // 4
                 self.budget[index] = max(smaller, least)

@@ -1,6 +1,8 @@
-"""LOAD and STORE instructions for rectangles of feature maps."""
+"""LOAD and STORE instructions for boxes of feature maps."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from golden.spec.config import Config
 from golden.spec.isa import Opcode, Target
@@ -9,7 +11,7 @@ from sw.compiler.plan import Buffer
 from sw.compiler.sync import Instruction, Span
 from sw.compiler.window import LayerTensor
 
-__all__ = ["Home", "Rect", "buffer_spans", "load_rect", "store_rect"]
+__all__ = ["Box", "Home", "buffer_spans", "load_box", "store_box"]
 
 _MOD = 1 << 16
 
@@ -24,83 +26,115 @@ class Home:
 
 
 @dataclass(frozen=True)
-class Rect:
-    """Rows [y0, y1) and columns [x0, x1) of a feature map."""
+class Box:
+    """Rows [y0, y1), columns [x0, x1) and channel groups [g0, g1) of a feature map."""
 
     y0: int
     y1: int
     x0: int
     x1: int
+    g0: int
+    g1: int
 
     @property
     def empty(self) -> bool:
         """No pixel in it."""
         return self.y0 >= self.y1 or self.x0 >= self.x1
 
+    @property
+    def rows(self) -> int:
+        """Rows in it."""
+        return self.y1 - self.y0
 
-def buffer_spans(buffer: Buffer, groups: int, first_row: int, end_row: int) -> list[Span]:
-    """Scratchpad words of some buffer rows in all groups."""
+    @property
+    def columns(self) -> int:
+        """Columns in it."""
+        return self.x1 - self.x0
+
+
+def buffer_spans(buffer: Buffer, groups: tuple[int, int], first_row: int,
+                 end_row: int) -> list[Span]:
+    """Scratchpad words of some buffer rows in channel groups [first, end)."""
     if first_row == 0 and end_row == buffer.rows:
-        return [("sp", buffer.base, buffer.base + groups * buffer.plane)]
-    return [("sp", base + first_row * buffer.columns, base + end_row * buffer.columns)
-            for base in range(buffer.base, buffer.base + groups * buffer.plane, buffer.plane)]
+        return [("sp", buffer.group(groups[0]), buffer.group(groups[1]))]
+    return [("sp", buffer.group(group) + first_row * buffer.columns,
+             buffer.group(group) + end_row * buffer.columns) for group in range(*groups)]
 
 
-def load_rect(config: Config, tag: int, tensor: LayerTensor, home: Home, buffer: Buffer,
-              rect: Rect, origin: tuple[int, int]) -> list[Instruction]:
-    """Load a rectangle; buffer position (0, 0) is feature-map position ``origin``."""
-    if rect.empty:
+def load_box(config: Config, tag: int, tensor: LayerTensor, home: Home, buffer: Buffer, box: Box,
+             origin: tuple[int, int]) -> list[Instruction]:
+    """Load a box; buffer position (0, 0) is feature-map position ``origin``."""
+    if box.empty:
         return []
-    groups = tensor.groups(config.group)
-    top, left = rect.y0 - origin[0], rect.x0 - origin[1]
-    dst = buffer.base + top * buffer.columns + left
-    writes = buffer_spans(buffer, groups, top, top + rect.y1 - rect.y0)
+    inside, spans = _place(buffer, box, origin)
     common = {"tag": tag, "target": Target.SCRATCHPAD, "region": home.region}
     if home.planar:
-        pieces = _planar(config, tensor, home, rect)
+        size = config.group
         return [Instruction(Opcode.LOAD, {
-            **common, "address": address, "run_bytes": rows * columns * config.group,
-            "runs": runs, "run_stride": stride, "count0": 1, "step0": 0, "tail": config.group,
-            "count1": columns, "step1": config.group, "count2": rows,
-            "step2": columns * config.group, "row_bytes": columns * config.group,
-            "dst": (dst + group * buffer.plane) % _MOD, "dst_step1": 1,
-            "dst_step2": buffer.columns,
-            "dst_run_step": (buffer.plane if whole else buffer.columns) % _MOD},
-            _dram(home, address, runs, stride, rows * columns * config.group), writes)
-            for address, runs, stride, rows, columns, group, whole in pieces]
-    fields = (_gathered(config, tensor, home, rect) if tensor.gather
-              else _bytes(config, tensor, home, rect))
+            **common, "address": run.address, "run_bytes": run.bytes, "runs": run.runs,
+            "run_stride": run.stride, "count0": 1, "step0": 0, "tail": size,
+            "count1": box.columns, "step1": size, "count2": run.rows,
+            "step2": box.columns * size, "row_bytes": box.columns * size,
+            "dst": (buffer.group(run.group) + inside) % _MOD, "dst_step1": 1,
+            "dst_step2": buffer.columns, "dst_run_step": run.step % _MOD},
+            _dram(home, run.address, run.runs, run.stride, run.bytes), spans)
+            for run in _planar(config, tensor, home, buffer, box)]
+    fields = (_gathered(config, tensor, home, box) if tensor.gather
+              else _bytes(config, tensor, home, box))
     return [Instruction(Opcode.LOAD, {
-        **common, **fields, "dst": dst, "dst_step0": buffer.plane % _MOD, "dst_step1": 1,
-        "dst_step2": buffer.columns, "dst_run_step": buffer.columns}, _whole(home, fields), writes)]
+        **common, **fields, "dst": buffer.group(box.g0) + inside,
+        "dst_step0": buffer.plane % _MOD, "dst_step1": 1, "dst_step2": buffer.columns,
+        "dst_run_step": buffer.columns}, _whole(home, fields), spans)]
 
 
-def store_rect(config: Config, tag: int, tensor: LayerTensor, home: Home, buffer: Buffer,
-               rect: Rect, origin: tuple[int, int]) -> list[Instruction]:
-    """Store a rectangle; the opposite of `load_rect`."""
-    if rect.empty:
+def store_box(config: Config, tag: int, tensor: LayerTensor, home: Home, buffer: Buffer, box: Box,
+              origin: tuple[int, int]) -> list[Instruction]:
+    """Store a box; the opposite of `load_box`."""
+    if box.empty:
         return []
-    groups = tensor.groups(config.group)
-    top, left = rect.y0 - origin[0], rect.x0 - origin[1]
-    src = buffer.base + top * buffer.columns + left
-    reads = buffer_spans(buffer, groups, top, top + rect.y1 - rect.y0)
+    inside, spans = _place(buffer, box, origin)
     common = {"tag": tag, "region": home.region}
     if home.planar:
         return [Instruction(Opcode.STORE, {
-            **common, "address": address, "run_bytes": rows * columns * config.group,
-            "runs": runs, "run_stride": stride, "count0": 1, "tail": config.group,
-            "count1": columns, "count2": rows, "src": (src + group * buffer.plane) % _MOD,
-            "src_step1": 1, "src_step2": buffer.columns,
-            "src_run_step": (buffer.plane if whole else buffer.columns) % _MOD}, reads,
-            _dram(home, address, runs, stride, rows * columns * config.group))
-            for address, runs, stride, rows, columns, group, whole
-            in _planar(config, tensor, home, rect)]
-    fields = _bytes(config, tensor, home, rect)
+            **common, "address": run.address, "run_bytes": run.bytes, "runs": run.runs,
+            "run_stride": run.stride, "count0": 1, "tail": config.group, "count1": box.columns,
+            "count2": run.rows, "src": (buffer.group(run.group) + inside) % _MOD,
+            "src_step1": 1, "src_step2": buffer.columns, "src_run_step": run.step % _MOD}, spans,
+            _dram(home, run.address, run.runs, run.stride, run.bytes))
+            for run in _planar(config, tensor, home, buffer, box)]
+    if box.g1 - box.g0 < tensor.groups(config.group):
+        return _store_pixels(config, common, tensor, home, buffer, box, inside, spans)
+    fields = _bytes(config, tensor, home, box)
     chosen = {name: fields[name] for name in ("address", "run_bytes", "runs", "run_stride",
                                               "count0", "count1", "count2", "tail")}
     return [Instruction(Opcode.STORE, {
-        **common, **chosen, "src": src, "src_step0": buffer.plane % _MOD, "src_step1": 1,
-        "src_step2": buffer.columns, "src_run_step": buffer.columns}, reads, _whole(home, chosen))]
+        **common, **chosen, "src": buffer.group(0) + inside, "src_step0": buffer.plane % _MOD,
+        "src_step1": 1, "src_step2": buffer.columns, "src_run_step": buffer.columns}, spans,
+        _whole(home, chosen))]
+
+
+def _store_pixels(config: Config, common: dict[str, int], tensor: LayerTensor, home: Home,
+                  buffer: Buffer, box: Box, inside: int, spans: list[Span]) -> list[Instruction]:
+    """Some channels of NHWC bytes: a run for each pixel, an instruction for each row."""
+    result = []
+    for row in range(box.rows):
+        fields = _bytes(config, tensor, home, dataclasses.replace(
+            box, y0=box.y0 + row, y1=box.y0 + row + 1, x1=box.x0 + 1))
+        size = fields["run_bytes"]
+        result.append(Instruction(Opcode.STORE, {
+            **common, "address": fields["address"], "run_bytes": size, "runs": box.columns,
+            "run_stride": tensor.channels, "count0": fields["count0"], "count1": 1, "count2": 1,
+            "tail": fields["tail"], "src": buffer.group(box.g0) + inside + row * buffer.columns,
+            "src_step0": buffer.plane % _MOD, "src_run_step": 1}, spans,
+            _dram(home, fields["address"], box.columns, tensor.channels, size)))
+    return result
+
+
+def _place(buffer: Buffer, box: Box, origin: tuple[int, int]) -> tuple[int, list[Span]]:
+    """A box in a buffer: words from a group's beginning to its first one, and all its words."""
+    top, left = box.y0 - origin[0], box.x0 - origin[1]
+    spans = buffer_spans(buffer, (box.g0, box.g1), top, top + box.rows)
+    return top * buffer.columns + left, spans
 
 
 def _dram(home: Home, address: int, runs: int, stride: int, size: int) -> list[Span]:
@@ -117,51 +151,63 @@ def _whole(home: Home, fields: dict[str, int]) -> list[Span]:
     return _dram(home, fields["address"], 1, 0, size)
 
 
-def _planar(config: Config, tensor: LayerTensor, home: Home,
-            rect: Rect) -> list[tuple[int, int, int, int, int, int, bool]]:
-    """(address, runs, stride, rows of a run, columns, first group, runs are groups) of each."""
+class _Run(NamedTuple):
+    """Runs of one instruction on a planar feature map, each of ``rows`` whole rows."""
+
+    address: int
+    runs: int
+    stride: int
+    rows: int
+    bytes: int
+    group: int
+    step: int
+
+
+def _planar(config: Config, tensor: LayerTensor, home: Home, buffer: Buffer,
+            box: Box) -> list[_Run]:
+    """A run for each group where rows are whole, else for each row of each group."""
     word = config.group
-    groups = tensor.groups(word)
     plane = tensor.height * tensor.width * word
-    start = home.offset + (rect.y0 * tensor.width + rect.x0) * word
-    rows, columns = rect.y1 - rect.y0, rect.x1 - rect.x0
-    if columns == tensor.width:
-        return [(start, groups, plane, rows, columns, 0, True)]
-    return [(start + group * plane, rows, tensor.width * word, 1, columns, group, False)
-            for group in range(groups)]
+    start = home.offset + (box.y0 * tensor.width + box.x0) * word
+    if box.columns == tensor.width:
+        return [_Run(start + box.g0 * plane, box.g1 - box.g0, plane, box.rows,
+                     box.rows * box.columns * word, box.g0, buffer.plane)]
+    return [_Run(start + group * plane, box.rows, tensor.width * word, 1, box.columns * word,
+                 group, buffer.columns) for group in range(box.g0, box.g1)]
 
 
-def _bytes(config: Config, tensor: LayerTensor, home: Home, rect: Rect) -> dict[str, int]:
-    """Run and word pattern of a rectangle of NHWC bytes."""
-    channels, groups = tensor.channels, tensor.groups(config.group)
+def _bytes(config: Config, tensor: LayerTensor, home: Home, box: Box) -> dict[str, int]:
+    """Run and word pattern of a box of NHWC bytes."""
+    channels, groups = tensor.channels, box.g1 - box.g0
+    used = min(box.g1 * config.group, channels) - box.g0 * config.group
     row = tensor.width * channels
-    rows, columns = rect.y1 - rect.y0, rect.x1 - rect.x0
-    whole = columns == tensor.width
+    row_bytes = (box.columns - 1) * channels + used
+    rows = box.rows if box.columns == tensor.width else 1  # of a run
     return {
-        "address": home.offset + rect.y0 * row + rect.x0 * channels,
-        "run_bytes": columns * channels * (rows if whole else 1),
-        "runs": 1 if whole else rows, "run_stride": row, "first": 0,
-        "count0": groups, "step0": config.group, "count1": columns, "step1": channels,
-        "count2": rows if whole else 1, "step2": row, "row_bytes": columns * channels,
-        "tail": channels - (groups - 1) * config.group, "fill": 0}
+        "address": home.offset + box.y0 * row + box.x0 * channels + box.g0 * config.group,
+        "run_bytes": (rows - 1) * row + row_bytes,
+        "runs": box.rows // rows, "run_stride": row, "first": 0,
+        "count0": groups, "step0": config.group, "count1": box.columns, "step1": channels,
+        "count2": rows, "step2": row, "row_bytes": row_bytes,
+        "tail": used - (groups - 1) * config.group, "fill": 0}
 
 
-def _gathered(config: Config, tensor: LayerTensor, home: Home, rect: Rect) -> dict[str, int]:
+def _gathered(config: Config, tensor: LayerTensor, home: Home, box: Box) -> dict[str, int]:
     """Run and word pattern of gathered windows: one word per output column."""
     gather = tensor.gather
     assert gather is not None
     row = gather.width * gather.channels
-    rows = rect.y1 - rect.y0
+    rows = box.rows
     step = gather.stride * gather.channels
-    first = (rect.x0 * gather.stride - gather.pad_left) * gather.channels
+    first = (box.x0 * gather.stride - gather.pad_left) * gather.channels
     skipped = max(first, 0)
     # Positions may not go back from one row to the next, or each row is a run of its own.
-    one_run = (rect.x1 - rect.x0 - 1) * step <= row
+    one_run = (box.columns - 1) * step <= row
     data = row - skipped
     return {
-        "address": home.offset + rect.y0 * row + skipped,
+        "address": home.offset + box.y0 * row + skipped,
         "run_bytes": (rows - 1) * row + data if one_run else data,
         "runs": 1 if one_run else rows, "run_stride": row, "first": first - skipped,
-        "count0": 1, "step0": 0, "count1": rect.x1 - rect.x0, "step1": step,
+        "count0": 1, "step0": 0, "count1": box.columns, "step1": step,
         "count2": rows if one_run else 1, "step2": row, "row_bytes": data,
         "tail": tensor.channels, "fill": tensor.zero_point & 0xFF}

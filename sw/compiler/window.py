@@ -4,6 +4,7 @@ Convolution, depthwise and grouped convolution, fully connected, pooling, additi
 concatenation and channel permutation are all lowered to it.
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -107,6 +108,12 @@ class Post:
     add_least: int = -128
     add_most: int = 127
 
+    def part(self, channels: slice) -> "Post":
+        """The same for some of the output channels."""
+        return dataclasses.replace(
+            self, bias=self.bias[channels], multiplier=self.multiplier[channels],
+            pre=self.pre[channels], post=self.post[channels])
+
 
 @dataclass
 class WindowOp:
@@ -119,6 +126,8 @@ class WindowOp:
     ----------
     macs : int
         Multiplications of the model's dense operator.
+    first_block : int
+        Channel group of ``output`` that the first lane block writes.
     """
 
     name: str
@@ -139,20 +148,56 @@ class WindowOp:
     residual: str | None = None
     out_y: int = 0
     out_x: int = 0
+    first_block: int = 0
     layer: int = 0
     kernel_height: int = field(init=False)
     kernel_width: int = field(init=False)
+    source_groups: list[tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.kernel_height = 1 + max((int(taps.where[:, 2].max(initial=0))
-                                      for taps in self.blocks), default=0)
-        self.kernel_width = 1 + max((int(taps.where[:, 3].max(initial=0))
-                                     for taps in self.blocks), default=0)
+        where = np.concatenate([taps.where for taps in self.blocks])
+        self.kernel_height = 1 + int(where[:, 2].max(initial=0))
+        self.kernel_width = 1 + int(where[:, 3].max(initial=0))
+        self.source_groups = []
+        for number in range(len(self.sources)):
+            used = where[where[:, 0] == number, 1]
+            self.source_groups.append((int(used.min()), int(used.max()) + 1) if len(used)
+                                      else (0, 1))
 
     @property
     def reads(self) -> list[str]:
         """All tensors read."""
         return self.sources + ([self.residual] if self.residual else [])
+
+    @property
+    def operands(self) -> list[str]:
+        """All tensors read or written, each once."""
+        return list(dict.fromkeys([*self.reads, self.output]))
+
+    def groups(self, name: str) -> tuple[int, int]:
+        """Channel groups [first, end) of an operand that are read or written, at least one."""
+        spans = []
+        if name in (self.output, self.residual):
+            spans.append((self.first_block, self.first_block + len(self.blocks)))
+        if name in self.sources:
+            spans.append(self.source_groups[self.sources.index(name)])
+        return min(first for first, _ in spans), max(end for _, end in spans)
+
+    def extent(self, tensor: LayerTensor, rows: int, columns: int) -> tuple[int, int]:
+        """Rows and columns of an operand that a tile of the output needs at most."""
+        height, width = rows, columns
+        if tensor.name in self.sources:
+            height = (rows - 1) * self.stride_y + self.kernel_height
+            width = (columns - 1) * self.stride_x + self.kernel_width
+        if tensor.name in (self.output, self.residual):
+            height, width = max(height, rows), max(width, columns)
+        return min(height, tensor.height), min(width, tensor.width)
+
+    def words(self, tensor: LayerTensor, rows: int, columns: int) -> int:
+        """Scratchpad words of that much of an operand."""
+        height, width = self.extent(tensor, rows, columns)
+        first, end = self.groups(tensor.name)
+        return height * width * (end - first)
 
 
 @dataclass

@@ -1,0 +1,47 @@
+"""Operators of many channels in parts of few, where one output pixel's window is too large."""
+
+import dataclasses
+
+import numpy as np
+
+from golden.spec.config import Config
+from sw.compiler.window import LayerTensor, WindowOp
+
+__all__ = ["split_wide"]
+
+
+def split_wide(config: Config, op: WindowOp, tensors: dict[str, LayerTensor]) -> list[WindowOp]:
+    """Split an operator by lane blocks if not even one output pixel fits the scratchpad.
+
+    That helps where each lane block reads few channel groups: depthwise convolution, pooling,
+    addition, copies. Parts are as large as fit the scratchpad twice (so that loads can overlap the
+    array) or, failing that, once. An operator that can't be split so is left as it is.
+    """
+    def fits(parts: list[WindowOp], copies: int) -> bool:
+        return all(copies * sum(part.words(tensors[name], 1, 1) for name in part.operands)
+                   <= config.words for part in parts)
+
+    if fits([op], 1):
+        return [op]
+    for copies in (2, 1):
+        for size in range(len(op.blocks) - 1, 0, -1):
+            parts = [_part(config, op, first, size)
+                     for first in range(0, len(op.blocks), size)]
+            if fits(parts, copies):
+                return parts
+    return [op]
+
+
+def _part(config: Config, op: WindowOp, first: int, size: int) -> WindowOp:
+    """An operator's lane blocks from ``first`` on, with the sources that they read."""
+    taps = op.blocks[first:first + size]
+    used = sorted({int(number) for block in taps for number in block.where[:, 0]}) or [0]
+    blocks = []
+    for block in taps:
+        where = block.where.copy()
+        where[:, 0] = np.searchsorted(used, where[:, 0])
+        blocks.append(dataclasses.replace(block, where=where))
+    post = op.post.part(slice(first * config.lanes, (first + size) * config.lanes))
+    return dataclasses.replace(
+        op, sources=[op.sources[number] for number in used], blocks=blocks, post=post,
+        macs=op.macs * len(post.bias) // len(op.post.bias), first_block=op.first_block + first)
