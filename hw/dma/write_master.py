@@ -17,7 +17,7 @@ class WriteMaster(wiring.Component):
     """Turns runs and their beats into INCR bursts.
 
     A burst's address goes out when all its beats wait here, so a burst once begun can always be
-    ended. Its data follows when the address was taken.
+    ended. Its data follows at once, whether the address has been taken or not.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ class WriteMaster(wiring.Component):
 
     Timing
     ------
-    A beat a cycle. A full burst's first beat leaves 5 cycles after its last one came, if the
-    address is taken at once.
+    A beat a cycle. A full burst's first beat is offered 3 cycles after its last one came, its
+    address 2 cycles after.
     """
 
     def __init__(self, config):
@@ -97,8 +97,9 @@ class WriteMaster(wiring.Component):
             unanswered.i.valid.eq(go),
             unanswered.i.p.run.eq(split.o.p.run),
             unanswered.i.p.final.eq(split.o.p.final),
-            begun.i.valid.eq(self.aw.valid & self.aw.ready),
-            begun.i.payload.eq(self.aw.p.len),
+            # AXI: write data must not wait for its address to be taken
+            begun.i.valid.eq(go),
+            begun.i.payload.eq(split.o.p.len),
         ]
         m.d.sync += spare.eq(spare + (fifo.i.valid & fifo.i.ready)
                              - Mux(go, split.o.p.len + 1, 0))

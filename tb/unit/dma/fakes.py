@@ -134,6 +134,7 @@ class FakeDram:
     async def write(self, ctx, aw, w, b):
         """Background bench serving ``aw``, ``w`` and ``b``."""
         now, bursts, answers, offered, held = 0, deque(), deque(), None, {}
+        data = deque()  # beats, which may come before their address
         while True:
             ready = {port: self._ok() for port in (aw, w)}
             for port in (aw, w):
@@ -158,15 +159,18 @@ class FakeDram:
                 self.outstanding += 1
                 self.most_outstanding = max(self.most_outstanding, self.outstanding)
             if w_valid and ready[w]:
-                burst = next(burst for burst in bursts if burst[1])
+                data.append((w_p.data, w_p.strb, w_p.last))
+            while data and bursts:
+                bits, strobes, last = data.popleft()
+                burst = bursts[0]
                 address = burst[0]
                 for j in range(self.group):
-                    if w_p.strb >> j & 1:
-                        self.data[address + j] = w_p.data >> 8 * j & 0xFF
-                self.strobes.append(w_p.strb)
+                    if strobes >> j & 1:
+                        self.data[address + j] = bits >> 8 * j & 0xFF
+                self.strobes.append(strobes)
                 burst[2] = max(burst[2], self._response(address))
                 burst[0], burst[1] = address + self.group, burst[1] - 1
-                assert w_p.last == (burst[1] == 0), "w.last"
-                while bursts and not bursts[0][1]:
+                assert last == (burst[1] == 0), "w.last"
+                if last:
                     answers.append((now + self.latency, bursts.popleft()[2]))
             now += 1

@@ -87,6 +87,31 @@ def test_no_address_without_its_data():
     simulate(dut, bench, background=[serve(dut, dram)])
 
 
+def test_data_does_not_wait_for_its_address():
+    """AXI lets a subordinate wait for data before it takes the address."""
+    rng = random.Random(1)
+    dut = WriteMaster(CONFIG)
+    count = CONFIG.burst_beats
+
+    async def bench(ctx):
+        await offer(ctx, dut.run, [{"addr": 0, "beats": count, "final": 1}], rng=rng)
+        await offer(ctx, dut.beat, [{"data": 1, "strb": 15}] * count, rng=rng)
+        seen = []  # from the cycle after that of the last beat on
+        for _ in range(3):
+            seen.append((ctx.get(dut.aw.valid), ctx.get(dut.w.valid)))
+            await ctx.tick()
+        assert seen == [(0, 0), (1, 0), (1, 1)]
+        ctx.set(dut.w.ready, 1)
+        for n in range(count):
+            assert ctx.get(dut.w.valid)
+            assert ctx.get(dut.w.p.last) == (n == count - 1)
+            await ctx.tick()
+        assert not ctx.get(dut.w.valid)
+        assert ctx.get(dut.aw.valid) and not ctx.get(dut.quiet)
+
+    simulate(dut, bench)
+
+
 def test_errors_name_their_run():
     rng = random.Random(2)
     dram = FakeDram(bytearray(4096), GROUP, rng,
