@@ -5,30 +5,35 @@ import dataclasses
 import numpy as np
 
 from golden.spec.config import Config
+from golden.spec.isa import MAC
 from sw.compiler.window import LayerTensor, WindowOp
 
 __all__ = ["split_wide"]
+
+_MAX_BLOCKS = next(field for field in MAC.fields if field.name == "blocks").range[1]
 
 
 def split_wide(config: Config, op: WindowOp, tensors: dict[str, LayerTensor]) -> list[WindowOp]:
     """Split an operator by lane blocks if not even one output pixel fits the scratchpad.
 
-    That helps where each lane block reads few channel groups: depthwise convolution, pooling,
-    addition, copies. Parts are as large as fit the scratchpad twice (so that loads can overlap the
-    array) or, failing that, once. An operator that can't be split so is left as it is.
+    The same goes for more lane blocks than an instruction counts. It helps where each lane block
+    reads few channel groups: depthwise convolution, pooling, addition, copies. Parts are as large
+    as fit the scratchpad twice (so that loads can overlap the array) or, failing that, once. An
+    operator that can't be split so is left as it is.
     """
     def fits(parts: list[WindowOp], copies: int) -> bool:
-        return all(copies * sum(part.words(tensors[name], 1, 1) for name in part.operands)
-                   <= config.words for part in parts)
+        return all(len(part.blocks) <= _MAX_BLOCKS and config.words >= copies * sum(
+            part.words(tensors[name], 1, 1) for name in part.operands) for part in parts)
+
+    def split(size: int) -> list[WindowOp]:
+        return [_part(config, op, first, size) for first in range(0, len(op.blocks), size)]
 
     if fits([op], 1):
         return [op]
     for copies in (2, 1):
-        for size in range(len(op.blocks) - 1, 0, -1):
-            parts = [_part(config, op, first, size)
-                     for first in range(0, len(op.blocks), size)]
-            if fits(parts, copies):
-                return parts
+        if fits(split(1), copies):
+            return next(parts for size in range(len(op.blocks) - 1, 0, -1)
+                        if fits(parts := split(size), copies))
     return [op]
 
 

@@ -152,7 +152,11 @@ def _whole(home: Home, fields: dict[str, int]) -> list[Span]:
 
 
 class _Run(NamedTuple):
-    """Runs of one instruction on a planar feature map, each of ``rows`` whole rows."""
+    """Runs of one instruction on a planar feature map.
+
+    Each has ``rows`` rows; the first one is of channel group ``group``, and ``step`` words of the
+    buffer lie between two of them.
+    """
 
     address: int
     runs: int
