@@ -37,9 +37,11 @@ class BeatFifo(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # Only an empty or a full RAM has both addresses equal, and then one port rests.
-        m.submodules.ram = ram = memory.Memory(shape=self.shape, depth=self.depth, init=[],
-                                               attrs={"no_rw_check": 1})
+        # Only an empty or a full RAM has both addresses equal, and then one port rests. Block RAM
+        # whatever the depth: a beat of 32 in LUT RAM costs more LUTs than there are EBR to spare.
+        m.submodules.ram = ram = memory.Memory(
+            shape=self.shape, depth=self.depth, init=[],
+            attrs={"no_rw_check": 1, "ram_style": "block"})
         write, read = ram.write_port(), ram.read_port()
         stored = Signal(range(self.depth + 1))
         m.d.comb += [
