@@ -165,9 +165,13 @@ class _Planner:
         if not live:
             raise ModelError(
                 f"{op.name}: not even one output pixel fits the scratchpad of "
-                f"{self.config.words} words; accepted is a larger bank_words")
-        operands = {op.output, *op.reads}
-        self.resident.discard(max(live, key=lambda n: (n not in operands, self.words(n), n)))
+                f"{self.config.words} words, it needs {self._strip_words(op, 1, 1)}; accepted is "
+                "a larger bank_words")
+        self._discard(max(live, key=lambda n: (n not in op.operands, self.words(n), n)))
+
+    def _discard(self, name: str) -> None:
+        self.resident.discard(name)
+        self.budget = [self.config.words] * len(self.ops)  # there are other strips now
 
     def _strip_words(self, op: WindowOp, rows: int, columns: int) -> int:
         """Words of one set of strips."""
@@ -260,13 +264,10 @@ class _Planner:
                 smaller = min(self.budget[index], 2 * item.words) * 3 // 4
                 self.budget[index] = max(smaller, least)
                 return
-        live = sorted({name for name in self.resident
-                       if self.life[name][0] <= item.death and self.life[name][1] >= item.birth},
-                      key=lambda n: (self.words(n), n))
-        if not live:
-            raise ModelError(f"{self.ops[index].name}: the scratchpad of {self.config.words} "
-                             "words is too small; accepted is a larger bank_words")
-        self.resident.discard(live[-1])
+        # There is one: alone, a feature map fits, and so do the smallest strips.
+        self._discard(max((name for name in self.resident if self.life[name][0] <= item.death
+                           and self.life[name][1] >= item.birth),
+                          key=lambda n: (self.words(n), n)))
 
 
 def _largest(most: int, good) -> int:  # type: ignore[no-untyped-def]
