@@ -30,15 +30,22 @@ class RandomGraph:
     ----------
     seed : int
     kind : str
-        One of KINDS.
+        One of ``kinds``.
     lanes : int
         L = M of the chip it is for: densities are drawn block by block.
     pixels, channels : int
         Upper limits.
+
+    Members
+    -------
+    kinds : tuple of str
+        What can be drawn; a subclass may append its own, each drawn by the method ``_<kind>``.
     """
 
+    kinds: tuple[str, ...] = KINDS
+
     def __init__(self, seed: int, kind: str, lanes: int, pixels: int = 200, channels: int = 40):
-        self.rng = np.random.default_rng([seed, KINDS.index(kind)])
+        self.rng = np.random.default_rng([seed, self.kinds.index(kind)])
         self.lanes, self.pixels, self.channels = lanes, pixels, channels
         self.graph = Graph(f"{kind}{seed}")
         self.count = 0
