@@ -17,7 +17,7 @@ from golden.spec.config import Config
 from sw.engines.rtl.toolchain import Toolchain
 from sw.errors import ToolError
 
-__all__ = ["TRACES", "build", "cache_folder", "generate_verilog"]
+__all__ = ["QUIET", "TRACES", "build", "cache_folder", "generate_verilog"]
 
 TRACES = ("", "vcd", "fst")
 SOURCES = ("harness.cpp", "axi_memory.h")
