@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec import isa
 from hw.interfaces import RunRead
-from hw.stream import Queue
 
 __all__ = ["InstructionFetch"]
 
@@ -14,8 +13,8 @@ __all__ = ["InstructionFetch"]
 class InstructionFetch(wiring.Component):
     """Reads a program in order, ahead of its use, and never past its end.
 
-    A run is asked for only with room for all its beats, so that instructions nobody takes yet
-    can't hold up the data of another client of the read master.
+    Beats wait in the read master's FIFO, which has room for all that it asks for, so that
+    instructions nobody takes yet can't hold up the data of its other client.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ class InstructionFetch(wiring.Component):
 
     Timing
     ------
-    1 cycle from ``start`` to a run, 1 from a beat to ``o``; a beat a cycle.
+    1 cycle from ``start`` to a run, none from a beat to ``o``; a beat a cycle.
     """
 
     RUN_INSTRUCTIONS = 4
@@ -65,21 +64,17 @@ class InstructionFetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = self.HELD_INSTRUCTIONS * self.beats
-        m.submodules.buffer = buffer = Queue(shape=self.beat, depth=depth)
         run, beat = self.read.run, self.read.beat
         m.d.comb += [
-            buffer.i.valid.eq(beat.valid),
-            buffer.i.payload.data.eq(beat.payload.data),
-            buffer.i.payload.resp.eq(beat.payload.resp),
-            beat.ready.eq(buffer.i.ready),
-            self.o.valid.eq(buffer.o.valid & ~self.stop),
-            self.o.payload.eq(buffer.o.payload),
-            buffer.o.ready.eq(self.o.ready | self.stop),
+            self.o.valid.eq(beat.valid & ~self.stop),
+            self.o.payload.data.eq(beat.payload.data),
+            self.o.payload.resp.eq(beat.payload.resp),
+            beat.ready.eq(self.o.ready | self.stop),
         ]
 
         following = Signal.like(self.address)  # first instruction not asked for
         remaining = Signal.like(self.count)    # instructions not asked for
-        owed = Signal(range(depth + 1))        # beats asked for and not out of the buffer
+        owed = Signal(range(depth + 1))        # beats asked for and not taken
         size = Signal(range(self.RUN_INSTRUCTIONS + 1))
         run_valid = Signal()
         run_beats = Signal(range(self.RUN_INSTRUCTIONS * self.beats + 1))
@@ -89,7 +84,7 @@ class InstructionFetch(wiring.Component):
             size.eq(Mux(remaining < self.RUN_INSTRUCTIONS, remaining, self.RUN_INSTRUCTIONS)),
             ask.eq((remaining != 0) & ~run_valid & ~self.stop
                    & (owed <= depth - self.RUN_INSTRUCTIONS * self.beats)),
-            leave.eq(buffer.o.valid & buffer.o.ready),
+            leave.eq(beat.valid & beat.ready),
             run.valid.eq(run_valid),
             run.payload.addr.eq(Cat(Const(0, self.shift), run_address)),
             run.payload.beats.eq(run_beats),
