@@ -1,5 +1,7 @@
 """Everything that moves, adds, pools or clamps, as windows."""
 
+import math
+
 import numpy as np
 
 from golden.attributes import (
@@ -32,7 +34,6 @@ def add(net: Lowering, node: Node) -> None:
     """Residual addition, fused into the later operand's operator where that is allowed."""
     attrs = node.attrs
     assert isinstance(attrs, Add)
-    output = net.tensor(node.outputs[0])
     writers = [net.writers(name) for name in node.inputs]
     main = 0 if max(writers[0], default=-1) >= max(writers[1], default=-1) else 1
     other = 1 - main
@@ -40,7 +41,10 @@ def add(net: Lowering, node: Node) -> None:
         [requantize((_signed(byte) - attrs.input_zeros[side]) << attrs.left_shift,
                     *attrs.input_scales[side])
          for side in (main, other) for byte in range(256)], dtype=np.int64)
-    residual = net.tensor(node.inputs[other]).name
+    source, output = net.tensor(node.inputs[main]), net.tensor(node.outputs[0])
+    output.height, output.width = source.height, source.width
+    residual = net.view(net.tensor(node.inputs[other]), source.height, source.width,
+                        source.channels).name
     producer = net.out.ops[writers[main][0]] if len(writers[main]) == 1 else None
     fused = (isinstance(producer, WindowOp) and producer.post.mode == PostMode.PLAIN
              and producer.output == node.inputs[main] and net.alone(node.inputs[main])
@@ -55,8 +59,7 @@ def add(net: Lowering, node: Node) -> None:
         op.output, op.residual = output.name, residual
         op.operator += "+Add"
     else:
-        op = net.identity(node, [net.tensor(node.inputs[main])], output,
-                            residual=residual)
+        op = net.identity(node, [source], output, residual=residual)
     post = op.post
     post.mode, post.table = PostMode.ADD, table
     post.add_multiplier, post.add_pre, post.add_post = attrs.output_scale
@@ -67,8 +70,9 @@ def clamp(net: Lowering, node: Node) -> None:
     """ReLU and its kin, and requantization."""
     attrs = node.attrs
     assert isinstance(attrs, Clamp)
-    source = net.tensor(node.inputs[0])
-    net.identity(node, [source], net.tensor(node.outputs[0]), net.uniform_post(
+    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
+    output.height, output.width = source.height, source.width
+    net.identity(node, [source], output, net.uniform_post(
         source.channels, attrs.scale, -attrs.input_zero, attrs.output_zero, attrs.least,
         attrs.most))
 
@@ -77,7 +81,7 @@ def max_pool(net: Lowering, node: Node) -> None:
     """Maximum over windows; padding never wins."""
     attrs = node.attrs
     assert isinstance(attrs, MaxPool)
-    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
+    source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
     net.emit(node, [source], output, _window_of_ones(net, source.channels, attrs),
               net.uniform_post(source.channels, least=attrs.least, most=attrs.most),
               stride=attrs.stride, pad=(attrs.pads[0], attrs.pads[2]), pad_value=-128,
@@ -94,7 +98,7 @@ def average_pool(net: Lowering, node: Node) -> None:
     """Mean over windows, one window operator per number of valid inputs."""
     attrs = node.attrs
     assert isinstance(attrs, AveragePool)
-    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
+    source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
     regions = pool_regions(attrs, source.height, source.width, output.height, output.width)
     scales = {count: average_scale(count) for *_, count in regions}
     failed = [count for count, scale in scales.items() if scale is None]
@@ -118,9 +122,11 @@ def mean(net: Lowering, node: Node) -> None:
     attrs = node.attrs
     assert isinstance(attrs, Mean)
     shape = net.graph.tensors[node.inputs[0]].shape
-    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
-    spatial = {len(shape) - 3: "height", len(shape) - 2: "width"}
-    if len(shape) < 3 or not set(attrs.axes) <= set(spatial):
+    source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
+    spatial = {len(shape) - 2: "width"}
+    if math.prod(shape[:-3]) == 1:
+        spatial[len(shape) - 3] = "height"
+    if not set(attrs.axes) <= set(spatial):
         net.host(node, f"mean over axes {attrs.axes} is not over rows and columns")
         return
     over = {spatial[axis] for axis in attrs.axes}
@@ -167,19 +173,19 @@ def pad(net: Lowering, node: Node) -> None:
     attrs = node.attrs
     assert isinstance(attrs, Pad)
     name = node.outputs[0]
-    source = net.tensor(node.inputs[0])
     users = net.graph.consumers(name)
     if (len(attrs.pads) == 4 and attrs.pads[3] == (0, 0) and net.alone(name)
             and isinstance(users[0].attrs, Conv2D | DepthwiseConv2D)
             and users[0].attrs.input_zero == attrs.value):
         net.pads[name] = (node.inputs[0], attrs)
         return
+    source, output = net.plain(node.inputs[0]), net.tensor(name)
     pads = ((0, 0),) * (4 - len(attrs.pads)) + attrs.pads
-    if len(attrs.pads) not in (2, 3, 4) or pads[0] != (0, 0):
+    batch = net.graph.tensors[name].shape[:-3]
+    if len(attrs.pads) not in (2, 3, 4) or math.prod(batch) != 1:
         net.host(node, f"padding {attrs.pads} is not of rows, columns and channels")
         return
     (top, _), (left, _), (before, after) = pads[1:]
-    output = net.tensor(name)
     channels = source.channels + before + after
     inside = np.arange(channels) - before
     chosen = np.where((inside >= 0) & (inside < source.channels), 0, -1)
@@ -195,9 +201,13 @@ def concat(net: Lowering, node: Node) -> None:
     """Copies; channels of several sources may share a lane block."""
     attrs = node.attrs
     assert isinstance(attrs, Concat)
-    sources = [net.tensor(name) for name in node.inputs]
+    shape = net.graph.tensors[node.outputs[0]].shape
+    rank = len(shape)
+    if attrs.axis < rank - 2 and math.prod(shape[:attrs.axis]) != 1:
+        net.host(node, f"axis {attrs.axis} of {shape} is not rows, columns or channels")
+        return
+    sources = [net.plain(name) for name in node.inputs]
     output = net.tensor(node.outputs[0])
-    rank = len(net.graph.tensors[node.outputs[0]].shape)
     if attrs.axis == rank - 1:
         unique = list(dict.fromkeys(tensor.name for tensor in sources))
         numbers = np.concatenate([np.full(t.channels, unique.index(t.name))

@@ -24,8 +24,8 @@ def _source(net: Lowering, node: Node) -> tuple[LayerTensor, tuple[int, int, int
     if name in net.pads:
         before, attrs = net.pads[name]
         (_, (top, bottom), (left, right), _) = attrs.pads
-        return net.tensor(before), (top, bottom, left, right)
-    return net.tensor(name), (0, 0, 0, 0)
+        return net.plain(before), (top, bottom, left, right)
+    return net.plain(name), (0, 0, 0, 0)
 
 
 def conv2d(net: Lowering, node: Node) -> None:
@@ -99,7 +99,7 @@ def fully_connected(net: Lowering, node: Node) -> None:
         kernel = attrs.kernel.reshape(-1, source.height, source.width, source.channels)
         rect = (0, 0, 1, 1)
     else:
-        source = _rows(net, source, depth)
+        source = net.view(source, 1, source.bytes // depth, depth)
         kernel = attrs.kernel[:, np.newaxis, np.newaxis]
         rect = (0, 0, source.height, source.width)
     output.height, output.width = rect[2], rect[3]
@@ -107,12 +107,3 @@ def fully_connected(net: Lowering, node: Node) -> None:
     net.emit(node, [source], output, conv_taps(net.config, kernel, (1, 1)), post,
               macs=attrs.kernel.size * rect[2] * rect[3], rect=rect,
               pad_value=attrs.input_zero)
-
-
-def _rows(net: Lowering, source: LayerTensor, depth: int) -> LayerTensor:
-    """The same bytes as rows of ``depth`` channels, by way of DRAM."""
-    source.bytes_in_dram = True
-    rows = LayerTensor(f"{source.name}@rows{depth}", 1, source.bytes // depth, depth,
-                       source.scale, source.zero_point, True, source.name)
-    net.out.tensors[rows.name] = rows
-    return rows

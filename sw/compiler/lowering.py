@@ -66,6 +66,21 @@ class Lowering:
                 quant.zero_point if quant else 0)
         return self.out.tensors[name]
 
+    def view(self, source: LayerTensor, height: int, width: int, channels: int) -> LayerTensor:
+        """The same bytes as another feature map: by way of DRAM, unless it is the same."""
+        if (height, width, channels) == (source.height, source.width, source.channels):
+            return source
+        source.bytes_in_dram = True
+        name = f"{source.name}@{height}x{width}x{channels}"
+        if name not in self.out.tensors:
+            self.out.tensors[name] = LayerTensor(name, height, width, channels, source.scale,
+                                                 source.zero_point, True, source.name)
+        return self.out.tensors[name]
+
+    def plain(self, name: str) -> LayerTensor:
+        """A graph tensor with the rows and columns that its shape says."""
+        return self.view(self.tensor(name), *pixels(self.graph.tensors[name].shape))
+
     def alone(self, name: str) -> bool:
         """Has exactly one consumer and is not asked for."""
         return len(self.graph.consumers(name)) == 1 and name not in self.graph.outputs
@@ -107,8 +122,10 @@ class Lowering:
                     most)
 
     def writers(self, name: str) -> list[int]:
-        """Numbers of the operators that write a feature map."""
+        """Numbers of the operators that write a feature map, or the one it is a view of."""
         name = self.root.get(name, name)
+        while name in self.out.tensors and (seen := self.out.tensors[name].alias):
+            name = seen
         return [index for index, op in enumerate(self.out.ops) if op.output == name]
 
     def identity(self, node: Node, sources: list[LayerTensor], output: LayerTensor,

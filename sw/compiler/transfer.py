@@ -205,9 +205,14 @@ def _gathered(config: Config, tensor: LayerTensor, home: Home, box: Box) -> dict
     step = gather.stride * gather.channels
     first = (box.x0 * gather.stride - gather.pad_left) * gather.channels
     skipped = max(first, 0)
+    if skipped >= row:  # nothing but padding; a byte of each row is read all the same
+        first = skipped = row - 1
+        row_bytes = 0
+    else:
+        row_bytes = row - skipped
+    data = max(row_bytes, 1)
     # Positions may not go back from one row to the next, or each row is a run of its own.
     one_run = (box.columns - 1) * step <= row
-    data = row - skipped
     return {
         "address": home.offset + box.y0 * row + skipped,
         "run_bytes": (rows - 1) * row + data if one_run else data,
