@@ -30,6 +30,11 @@ setup: $(VENV)/.run
 bench: $(VENV)/.run
 	@$(BIN)/python bench/figures.py
 
+## fuzz: N random networks on six chips, golden = machine = RTL (docs/fuzz.md)
+N ?= 1000
+fuzz: $(VENV)/.test
+	@$(BIN)/python -m tb.fuzz --count $(N) --seed $(or $(SEED),0)
+
 ## docs: regenerate docs/isa.md and docs/registers.md from golden/spec
 docs: $(VENV)/.run
 	@$(BIN)/python -m golden.spec.docs docs

@@ -2,7 +2,7 @@
 
 from golden.spec.config import PRESETS, Config, preset
 
-__all__ = ["CHIPS"]
+__all__ = ["CHIPS", "LIMITS"]
 
 CHIPS: dict[str, Config] = {
     "tiny": PRESETS["tiny"],
@@ -20,4 +20,9 @@ CHIPS: dict[str, Config] = {
     "least": preset("base", columns=4, drain=16, banks=4, bank_words=64, weight_rows=33,
                     list_entries=17, parameter_beats=21, lane_blocks=2, queue_depth=2,
                     burst_beats=1, bursts_in_flight=1, read_beats=2),
+}
+# Most pixels and channels of a network's input: about two lane blocks and some strips.
+LIMITS: dict[str, tuple[int, int]] = {
+    "tiny": (80, 20), "base": (300, 60), "odd": (150, 30), "wide": (80, 80), "long": (150, 16),
+    "least": (100, 40),
 }

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from golden.attributes import Reshape, Softmax
+from golden.attributes import Mean, Reshape, Softmax
 from golden.spec.numerics import ROUND_ONCE, quantize_multiplier
 from tb.lib.random_graphs import KINDS, RandomGraph
 
@@ -12,7 +12,7 @@ __all__ = ["FUZZ_KINDS", "FuzzGraph"]
 
 FUZZ_KINDS = (*KINDS, "reshape", "softmax", "network")
 _ANYWHERE = ("conv", "conv", "conv", "depthwise", "clamp", "max", "average", "pad", "concat",
-             "join", "reshape")
+             "join", "reshape", "softmax")
 _AT_THE_END = ("fc", "mean", "softmax")
 _MOST_VALUES = 6000  # of a feature map in a network: pads and concatenations add up
 
@@ -21,6 +21,13 @@ class FuzzGraph(RandomGraph):
     """Draws a graph and its input, as `RandomGraph`, with more of everything in some cases."""
 
     kinds = FUZZ_KINDS
+
+    def __init__(self, seed: int, kind: str, lanes: int, pixels: int = 200, channels: int = 40):
+        self.others: tuple[str, ...] = ()
+        super().__init__(seed, kind, lanes, pixels, channels)
+        if self.others:
+            self.graph.outputs = (*self.graph.outputs, *self.others)
+            self.graph.validate()
 
     def chance(self, one_in: int) -> bool:
         return self.integer(1, one_in) == 1
@@ -56,6 +63,14 @@ class FuzzGraph(RandomGraph):
             scales |= {"multiplier": parts[:, 0], "pre": parts[:, 1], "post": parts[:, 2]}
         return scales
 
+    def clamps(self) -> dict[str, int]:
+        """One side only now and then, as of a ReLU."""
+        clamps = super().clamps()
+        for name in ("least", "most"):
+            if self.chance(3):
+                clamps.pop(name, None)
+        return clamps
+
     def window(self, name: str, dilate: bool = True) -> dict[str, tuple[int, ...]]:
         _, height, width, _ = self.graph.tensors[name].shape
         for _ in range(8 if self.chance(5) else 0):
@@ -78,6 +93,16 @@ class FuzzGraph(RandomGraph):
             attrs = dataclasses.replace(node.attrs, post=post.astype(np.int32))
             self.graph.nodes[-1] = dataclasses.replace(node, attrs=attrs)
         return output
+
+    def _mean(self, name: str) -> str:
+        """Over channels, too, which the host does."""
+        if not self.chance(5):
+            return super()._mean(name)
+        zero, axes = self.zero(), ((3,), (1, 3), (1, 2, 3))[self.integer(0, 2)]
+        count = np.prod([self.graph.tensors[name].shape[axis] for axis in axes])
+        return self.node(Mean(
+            axes=axes, keep_dims=True, input_zero=self.quant_zero(name), output_zero=zero,
+            scale=quantize_multiplier(float(self.rng.uniform(0.5, 2) / count))), name, zero=zero)
 
     def _reshape(self, name: str) -> str:
         shape = self.graph.tensors[name].shape
@@ -123,10 +148,3 @@ class FuzzGraph(RandomGraph):
                   if not self.graph.consumers(node.outputs[0])]
         also = [node.outputs[0] for node in self.graph.nodes if self.chance(8)]
         self.others = tuple(t for t in dict.fromkeys(unread + also) if t != last)
-
-    def __init__(self, seed: int, kind: str, lanes: int, pixels: int = 200, channels: int = 40):
-        self.others: tuple[str, ...] = ()
-        super().__init__(seed, kind, lanes, pixels, channels)
-        if self.others:
-            self.graph.outputs = (*self.graph.outputs, *self.others)
-            self.graph.validate()

@@ -40,6 +40,8 @@ def check_graph(config: Config, drawn: RandomGraph, rtl: Transport, machine: Tra
     if machine is None:
         return found.cycles, 0
     told, same = run_from_clean_memory(machine, program, drawn.inputs)
+    if memory == same:
+        return found.cycles, told.cycles
     different = [i for i, (a, b) in enumerate(zip(memory, same, strict=True)) if a != b]
     assert not different, (f"{drawn.graph.name} on {config.name}: machine and rtl differ in "
                            f"{len(different)} bytes of memory from {different[0]:#x}")

@@ -1,0 +1,168 @@
+"""Runs cases one after the other, shrinks and saves what fails, and keeps the account."""
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tb.fuzz.archive import save_case
+from tb.fuzz.case import Case
+from tb.fuzz.check import Engines, Failure, Outcome, Refused, check
+from tb.fuzz.chips import CHIPS
+from tb.fuzz.coverage import Coverage
+from tb.fuzz.observe import observe
+from tb.fuzz.shrink import shrink
+
+__all__ = ["Campaign"]
+
+REPORT_SECONDS = 15
+
+
+@dataclass
+class Campaign:
+    """A number of cases on some chips.
+
+    Parameters
+    ----------
+    chips : tuple of str
+        Of `CHIPS`; cases take turns.
+    engines : Engines
+    folder : Path
+        Where failing cases are saved.
+    most_failures : int
+        The campaign ends after this many.
+    shrink_seconds : float
+        Spent on each.
+    tell : callable
+        Told lines of progress.
+
+    Members
+    -------
+    coverage : Coverage
+    failures : list of dict
+        Case, kind, text, file and command of each.
+    """
+
+    chips: tuple[str, ...]
+    engines: Engines = field(default_factory=Engines)
+    folder: Path = Path("build/fuzz")
+    most_failures: int = 3
+    shrink_seconds: float = 120
+    tell: Callable[[str], None] = print
+
+    def __post_init__(self) -> None:
+        self.coverage = Coverage({name: CHIPS[name] for name in self.chips})
+        self.failures: list[dict[str, str]] = []
+        self.cases: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.ratios: dict[str, list[tuple[int, float, str]]] = {name: [] for name in self.chips}
+        self.seconds = 0.0
+
+    def run(self, count: int, first: int) -> None:
+        """Compare ``count`` cases, drawn from number ``first`` on; refused ones don't count."""
+        started = reported = time.monotonic()
+        number = first
+        while self.cases.total() < count and len(self.failures) < self.most_failures:
+            chip = self.chips[number % len(self.chips)]
+            self.one(Case.draw(chip, number))
+            number += 1
+            self.seconds = time.monotonic() - started
+            if time.monotonic() - reported > REPORT_SECONDS:
+                reported = time.monotonic()
+                self.tell(self._progress(count))
+        self.tell(self._progress(count))
+
+    def one(self, case: Case) -> Outcome | None:
+        """Check a case; None if it is refused or fails."""
+        try:
+            outcome = check(case, self.engines)
+        except Refused:
+            self.counts["refused"] += 1
+            return None
+        except Failure as failure:
+            self._failed(case, failure)
+            return None
+        self.coverage.add(observe(case, outcome))
+        self.cases[case.chip] += 1
+        self.counts["runs"] += len(outcome.rtl)
+        self.counts["layers"] += len(case.graph.nodes)
+        self.counts["bytes"] += sum(array.size for run in outcome.rtl
+                                    for array in run.outputs.values())
+        for found, told in zip(outcome.rtl, outcome.machine, strict=True):
+            self.counts["cycles"] += found.cycles
+            if found.cycles and not case.stall_percent:  # the machine knows no stalls
+                self.ratios[case.chip].append(
+                    (found.cycles, told.cycles / found.cycles, case.name))
+        return outcome
+
+    def account(self) -> dict[str, Any]:
+        """Everything about the campaign, for JSON."""
+        hit, total = self.coverage.summary()
+        return {
+            "cases": self.cases.total(), "mismatches": len(self.failures), **self.counts,
+            "seconds": round(self.seconds, 1), "failures": self.failures,
+            "chips": {name: {
+                "cases": self.cases[name], "configuration": CHIPS[name].hardware(),
+                "verilog": hashlib.sha256(
+                    self.engines.verilog.get(name, "").encode()).hexdigest()[:16],
+                "machine_over_rtl": _distribution(self.ratios[name])} for name in self.chips},
+            "points_hit": hit, "points": total, "holes": self.coverage.holes(),
+            "coverage": self.coverage.hits}
+
+    def _failed(self, case: Case, failure: Failure) -> None:
+        self.tell(f"FAILS {case.name}: {failure}\n{case}\nshrinking")
+        last = failure
+
+        def fails(candidate: Case) -> bool:
+            nonlocal last
+            try:
+                check(candidate, self.engines)
+            except Refused:
+                return False
+            except Failure as found:
+                if found.kind == failure.kind:
+                    last = found
+                    return True
+            return False
+
+        small = shrink(case, fails, seconds=self.shrink_seconds)
+        path = self.folder / f"{case.name}.json"
+        command = f"python -m tb.fuzz --case {path}"
+        save_case(small, path, failure=str(last), command=command)
+        self.failures.append({"case": case.name, "kind": failure.kind, "failure": str(failure),
+                              "shrunk": str(last), "file": str(path), "command": command})
+        self.tell(f"shrunk: {last}\n{small}\nagain, whole:  python -m tb.fuzz --case {case.name}"
+                  f"\nagain, shrunk: {command}")
+
+    def _progress(self, count: int) -> str:
+        done, hit = self.cases.total(), self.coverage.summary()
+        rate = done / max(self.seconds, 1e-9)
+        left = round((count - done) / max(rate, 1e-9))
+        return (f"{done} of {count} cases, {rate:.1f}/s, {left // 60}:{left % 60:02} left, "
+                f"{self.counts['refused']} refused, {len(self.failures)} failed, coverage "
+                f"{hit[0]} of {hit[1]}")
+
+
+def _distribution(runs: list[tuple[int, float, str]]) -> dict[str, Any]:
+    """Of machine over RTL cycles: quantiles, how many lie within 2 and 5 %, the worst ones."""
+    if not runs:
+        return {"runs": 0}
+    cycles = np.array([run[0] for run in runs])
+    ratio = np.array([run[1] for run in runs])
+    ordered = sorted(runs, key=lambda run: run[1])
+    long = ratio[cycles >= 1000]
+    quantiles = {f"p{q}": round(float(np.percentile(ratio, q)), 4)
+                 for q in (0, 1, 5, 25, 50, 75, 95, 99, 100)}
+    return {"runs": len(ratio), **quantiles,
+            "within_2_percent": round(float((abs(ratio - 1) <= 0.02).mean()), 4),
+            "within_5_percent": round(float((abs(ratio - 1) <= 0.05).mean()), 4),
+            "runs_of_1000_cycles": len(long),
+            "of_these_within_5_percent": round(float((abs(long - 1) <= 0.05).mean()), 4)
+            if len(long) else None,
+            "lowest": [f"{name}: {value:.3f} of {count}" for count, value, name in ordered[:3]],
+            "highest": [f"{name}: {value:.3f} of {count}" for count, value, name in ordered[-3:]]}
