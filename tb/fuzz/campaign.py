@@ -65,6 +65,9 @@ class Campaign:
 
     def run(self, count: int, first: int) -> None:
         """Compare ``count`` cases, drawn from number ``first`` on; refused ones don't count."""
+        for chip in self.chips:
+            self.tell(f"chip {chip}: building its simulator if the cache has none")
+            self.engines.prepare(chip)
         started = reported = time.monotonic()
         number = first
         while self.cases.total() < count and len(self.failures) < self.most_failures:

@@ -11,7 +11,7 @@ from sw.compiler import compile_graph
 from sw.driver.result import RunResult
 from sw.driver.transport import Transport
 from sw.engines.machine import MachineTransport
-from sw.engines.rtl.builder import generate_verilog
+from sw.engines.rtl.builder import build, generate_verilog
 from sw.engines.rtl.engine import RtlTransport
 from sw.errors import ModelError
 from tb.fuzz.case import Case
@@ -65,10 +65,15 @@ class Engines:
     def __init__(self) -> None:
         self.verilog: dict[str, str] = {}
 
+    def prepare(self, chip: str) -> None:
+        """Fix a chip's Verilog and build its simulator, which takes a minute if it is new."""
+        if chip not in self.verilog:
+            self.verilog[chip] = generate_verilog(CHIPS[chip])
+            build(self.verilog[chip], CHIPS[chip].group)
+
     def rtl(self, case: Case) -> Transport:
         """The RTL behind the case's memory."""
-        if case.chip not in self.verilog:
-            self.verilog[case.chip] = generate_verilog(CHIPS[case.chip])
+        self.prepare(case.chip)
         return RtlTransport(case.config, memory_bytes=MEMORY, stall_percent=case.stall_percent,
                             seed=case.stall_seed, verilog=self.verilog[case.chip])
 

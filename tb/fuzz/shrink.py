@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from golden import executor
-from golden.attributes import GraphError, MaxPool, Weighted, Window
+from golden.attributes import GraphError, MaxPool, Pad, Weighted, Window
 from golden.graph import Graph, Node
 from golden.spec.numerics import IDENTITY
 from tb.fuzz.case import Case
@@ -118,6 +118,12 @@ def _attributes(case: Case) -> Iterator[Callable[[], Case]]:
     """Plain attributes and smaller windows."""
     for node in case.graph.nodes:
         attrs = node.attrs
+        if isinstance(attrs, Pad):
+            for axis, pair in enumerate(attrs.pads):
+                if max(pair):
+                    some = (*attrs.pads[:axis], (0, 0), *attrs.pads[axis + 1:])
+                    yield lambda node=node, some=some: _replaced(case, node, pads=some)
+            continue
         for name, plain in _PLAIN.items():
             value = getattr(attrs, name, plain)
             if value == plain:
