@@ -18,6 +18,7 @@ from sw.compiler.plan import OpPlan, Plan, plan_memory
 from sw.compiler.sync import Instruction, synchronize
 from sw.compiler.transfer import Home
 from sw.compiler.window import HostOp, WindowOp
+from sw.errors import ModelError
 
 __all__ = ["compile_graph"]
 
@@ -116,8 +117,17 @@ class _Assembly:
         synchronize(instructions, {"sp": self.config.words, "table": 1,
                                    **{region.name: size for region, size in self.sizes.items()}})
         instructions.append(Instruction(Opcode.END, {}))
-        raw = b"".join(item.encode() for item in instructions)
+        raw = b"".join(self._encoded(item) for item in instructions)
         self.steps.append(ChipStep(self.constants.add(raw), len(raw)))
+
+    def _encoded(self, item: Instruction) -> bytes:
+        """The instruction's bytes; a tensor beyond its fields is the model's fault."""
+        try:
+            return item.encode()
+        except ValueError as error:
+            op = self.lowered.ops[item.fields["tag"]]
+            raise ModelError(f"node {op.name!r} ({op.operator}): its tensors are beyond the "
+                             f"instruction set: {error}") from error
 
     def _assign_homes(self) -> None:
         tensors = self.lowered.tensors

@@ -14,6 +14,7 @@ from sw.compiler.window import LayerTensor, WindowOp
 
 __all__ = ["Constants", "Emitter"]
 
+WEIGHT_RUN = 1 << 23  # bytes of a longer stream's runs, within LOAD.run_bytes
 _MOD = 1 << 16
 
 
@@ -120,9 +121,14 @@ class Emitter:
             writes=[("table", 0, 1)]))
 
     def _weights(self, layer: int, stream: tuple[int, int]) -> None:
-        self.instructions.append(Instruction(Opcode.LOAD, {
-            "tag": layer, "target": Target.WEIGHTS, "region": Region.CONSTANTS,
-            "address": stream[0], "run_bytes": stream[1], "runs": 1}))
+        address, size = stream
+        while size:  # at most twice: the runs of an instruction are equally long
+            run = min(size, WEIGHT_RUN)
+            runs = size // run
+            self.instructions.append(Instruction(Opcode.LOAD, {
+                "tag": layer, "target": Target.WEIGHTS, "region": Region.CONSTANTS,
+                "address": address, "run_bytes": run, "runs": runs, "run_stride": run}))
+            address, size = address + runs * run, size - runs * run
 
     def _source(self, op: WindowOp, plan: OpPlan, name: str, tile: Tile, number: int,
                 last: bool) -> _View:

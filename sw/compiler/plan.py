@@ -194,7 +194,9 @@ class _Planner:
 
         def fits(r: int, c: int) -> bool:
             copies = 1 if (r, c) == (op.height, op.width) else most
-            return self._strip_words(op, r, c) * copies <= free
+            return (self._strip_words(op, r, c) * copies <= free and _MAX_EXTENT >= max(
+                (max(op.extent(self.tensors[name], r, c)) for name in op.operands
+                 if name not in self.resident), default=0))
 
         rows = _largest(rows, lambda r: fits(r, columns))
         if not fits(rows, columns):

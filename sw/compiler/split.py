@@ -32,8 +32,14 @@ def split_wide(config: Config, op: WindowOp, tensors: dict[str, LayerTensor]) ->
         return [op]
     for copies in (2, 1):
         if fits(split(1), copies):
-            return next(parts for size in range(len(op.blocks) - 1, 0, -1)
-                        if fits(parts := split(size), copies))
+            least, most = 1, min(len(op.blocks) - 1, _MAX_BLOCKS)
+            while least < most:
+                size = (least + most + 1) // 2
+                if fits(split(size), copies):
+                    least = size
+                else:
+                    most = size - 1
+            return split(least)
     return [op]
 
 

@@ -218,5 +218,5 @@ def _gathered(config: Config, tensor: LayerTensor, home: Home, box: Box) -> dict
         "run_bytes": (rows - 1) * row + data if one_run else data,
         "runs": 1 if one_run else rows, "run_stride": row, "first": first - skipped,
         "count0": 1, "step0": 0, "count1": box.columns, "step1": step,
-        "count2": rows if one_run else 1, "step2": row, "row_bytes": data,
+        "count2": rows if one_run else 1, "step2": row, "row_bytes": row_bytes,
         "tail": tensor.channels, "fill": tensor.zero_point & 0xFF}
