@@ -78,7 +78,7 @@ def points(chips: Mapping[str, Config]) -> dict[str, tuple[str, ...]]:
         "block format": tuple(f"{f.name} at {m}" for m in group for f in BlockFormat),
         "rows of the last index beat": tuple(dict.fromkeys(
             f"{r + 1} of {k}" for c in configs for k in [index_rows_per_beat(c)]
-            for r in range(k))),
+            for r in range(min(k, c.group - 1)))),
         "input channels mod M": tuple(f"{c} of {m}" for m in group for c in range(m)),
         "output channels mod M": tuple(f"{c} of {m}" for m in group for c in range(m)),
         "pixels of the last tile": tuple(dict.fromkeys(
