@@ -63,7 +63,7 @@ class AxiMemory:
         self.data = bytearray(size)
         self.rng = stalls.rng
         self.address_waits = self.rng.random() < 0.3
-        self.data_ahead = self.rng.choice((0, 1, DEPTH)) if not self.address_waits else DEPTH
+        self.data_ahead = DEPTH if self.address_waits else self.rng.choice((0, 1, DEPTH))
         self.injections = []
         self.beats_read = self.beats_written = self.now = 0
         self.reads, self.writes, self.answers = deque(), deque(), deque()

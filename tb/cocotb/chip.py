@@ -47,6 +47,7 @@ class Chip(Transport):
         self.memory = AxiMemory(dut, config, memory_bytes, stalls)
         self.registers = AxilMaster(dut, stalls)
         self._failure, self._failed = None, Event()
+        self._clock, self._task = Clock(dut.clk, PERIOD, unit="ns"), None
         dut._log.info("stall seed is %r", seed)
 
     async def power_on(self):
@@ -55,13 +56,18 @@ class Chip(Transport):
         for agent in agents:
             agent.clear()
         self.dut.rst.value = 1
-        Clock(self.dut.clk, PERIOD, unit="ns").start()
+        self._clock.start()
         await ClockCycles(self.dut.clk, RESET_CYCLES)
         for agent in agents:
             agent.check_quiet()
         assert not int(self.dut.irq.value), "irq is high in reset"
         self.dut.rst.value = 0
-        cocotb.start_soon(self._run(agents))
+        self._task = cocotb.start_soon(self._run(agents))
+
+    def stop(self):
+        """Let the pins be, so that another Chip can take them."""
+        self._task.cancel()
+        self._clock.stop()
 
     async def use(self, function, *arguments):
         """Result of a function that uses the methods of Transport."""

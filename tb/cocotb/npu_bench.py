@@ -142,7 +142,7 @@ async def network_matches_golden(dut, name, stalls):
 async def soft_reset_in_a_run(dut, round):
     chip = await powered(dut, f"reset {round}")
     rng = random.Random(f"{SEED} {round}")
-    network = case(NETWORKS[0])
+    network = case(NETWORKS[-1 - round % len(NETWORKS)])
 
     def run():
         device = Device(chip, watchdog_cycles=WATCHDOG)

@@ -3,6 +3,8 @@
 COCOTB_RANDOM_SEED and NPU_NETWORKS in the environment replace what is set here.
 """
 
+import os
+
 import pytest
 
 from golden.spec.config import preset
@@ -32,10 +34,11 @@ def run(simulator, folder, networks, **options):
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_npu(simulator, tmp_path):
-    networks = NETWORKS[simulator]
+    networks = os.environ.get("NPU_NETWORKS", " ".join(NETWORKS[simulator])).split()
     names = " ".join(run(simulator, tmp_path, networks))
-    for test in ("registers_answer", *networks, "soft_reset", "bus_error", "bad_program"):
+    for test in ("registers_answer", "soft_reset", "bus_error", "bad_program"):
         assert test in names
+    assert names.count("network_matches_golden") == 2 * len(networks)
 
 
 def test_simulators_agree_in_every_cycle(tmp_path):
@@ -44,4 +47,4 @@ def test_simulators_agree_in_every_cycle(tmp_path):
         run(simulator, tmp_path / simulator, ["conv3", "concat1"], select="network_matches_golden")
         for simulator in SIMULATORS)
     assert first == second
-    assert len(first) == 4 and all(first.values())
+    assert first and all(first.values())
