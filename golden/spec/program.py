@@ -177,12 +177,12 @@ class Program:
             _check_layer(f"layers[{number}]", row)
         _need(isinstance(self.info, dict), "info", self.info, "an object")
 
-    def _check_bindings(self, what: str, bindings: list[Binding]) -> None:
+    def _check_bindings(self, what: str, bindings: list[Binding], unique: bool = True) -> None:
         names = [binding.name for binding in bindings]
         for number, binding in enumerate(bindings):
             where = f"{what}[{number}]"
             _text(f"{where}.name", binding.name)
-            _need(names.count(binding.name) == 1, f"{where}.name", binding.name,
+            _need(not unique or names.count(binding.name) == 1, f"{where}.name", binding.name,
                   f"a name that no other of {what} has")
             _need(isinstance(binding.region, Region), f"{where}.region", binding.region, "a Region")
             _need(isinstance(binding.shape, tuple), f"{where}.shape", binding.shape, "a tuple")
@@ -203,7 +203,8 @@ class Program:
             _text(f"{what}.op", step.op)
             _text(f"{what}.name", step.name)
             _need(isinstance(step.attrs, dict), f"{what}.attrs", step.attrs, "an object")
-            self._check_bindings(f"{what}.inputs", step.inputs)
+            # An operator may read one tensor twice.
+            self._check_bindings(f"{what}.inputs", step.inputs, unique=False)
             self._check_bindings(f"{what}.outputs", step.outputs)
             return
         _need(isinstance(step, ChipStep), what, step, "a ChipStep or a HostStep")
