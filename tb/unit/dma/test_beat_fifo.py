@@ -55,5 +55,5 @@ def test_refuses_depth():
 
 
 def test_block_ram():
-    # 256 beats of 128 + 3 bits, 36 bits a block; nothing emulated around it.
-    assert cells(ReadMaster(preset("base")))["DP16KD"] == 4
+    # Two clients' FIFOs of 128 + 3 bits, 36 bits a block; nothing emulated around them.
+    assert cells(ReadMaster(preset("base")))["DP16KD"] == 8
