@@ -98,7 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = arguments.execute(arguments)
         sys.stdout.flush()
         return code
-    except SystemExit as request:  # --help and --version
+    except SystemExit as request:  # --help and --version; rich, when nobody reads on
+        if isinstance(request.__context__, BrokenPipeError):
+            return _PIPE_CLOSED
         return int(request.code or 0)
     except KeyboardInterrupt:
         print("sentei: interrupted", file=sys.stderr)

@@ -51,7 +51,11 @@ def run_litert(path: Path | str, inputs: list[np.ndarray]) -> list[np.ndarray]:
         If LiteRT is not installed or refuses the file or the inputs.
     """
     interpreter = _interpreter(Path(path), False)
-    wanted = [detail["index"] for detail in interpreter.get_output_details()]
+    try:
+        wanted = [detail["index"] for detail in interpreter.get_output_details()]
+    except UnicodeDecodeError as error:
+        raise ReferenceError_(f"{path}: LiteRT can't read the names of its tensors: "
+                              f"{error}") from None
     found = _run(Path(path), interpreter, inputs, wanted)
     return [found[index] for index in wanted]
 

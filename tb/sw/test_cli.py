@@ -1,7 +1,10 @@
 """The command line in process: results on stdout, one line and an exit code for every refusal."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -291,3 +294,14 @@ def test_report(capsys, tmp_path):
     text = path.read_text("utf-8")
     assert text.count("<svg") == 3 and f"{data['cycles']:,}" in text
     assert "samples equal to LiteRT" in text and "2 of 2" in text
+
+
+@pytest.mark.parametrize("arguments", [["zoo"], ["zoo", "--json"]])
+def test_nobody_reads(arguments):
+    """As with ``| head``: the exit code of a closed pipe, and no word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "sw.cli", *arguments], stdout=writing,
+                          stderr=subprocess.PIPE, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")

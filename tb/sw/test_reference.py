@@ -35,6 +35,14 @@ def test_refused_files(tmp_path):
         assert caught.value.exit_code == 9
 
 
+def test_unreadable_names(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    path = tmp_path / "name.tflite"
+    path.write_bytes(MODELS["dscnn"].read_bytes().replace(b"Identity", b"\xe9dentity"))
+    with pytest.raises(ReferenceError_, match="can't read the names"):
+        run_litert(path, [np.zeros((1, 49, 10, 1), np.int8)])
+
+
 @pytest.mark.parametrize("inputs", [[], [np.zeros((1, 9, 9, 1), np.int8)],
                                     [np.zeros((1, 49, 10, 1), np.float32)]])
 def test_wrong_inputs(inputs):
