@@ -112,9 +112,8 @@ class _Planner:
         self.life: dict[str, tuple[int, int]] = {}
         for index, op in enumerate(ops):
             if isinstance(op, WindowOp):
-                for name in [op.output, *op.reads]:
-                    first, _ = self.life.get(name, (index, index))
-                    self.life[name] = (first, index)
+                for name in op.operands:
+                    self.life[name] = (self.life.get(name, (index, index))[0], index)
         self.resident = set(self.life)
         self.budget = [config.words] * len(ops)
 
@@ -151,15 +150,14 @@ class _Planner:
             live = self.live(index)
             free = min(self.budget[index],
                        self.config.words - sum(self.words(name) for name in live))
-            smallest = self._strip_words(op, 1, 1)
-            if free < smallest or self._extent_too_large(op, live):
+            if free < self._strip_words(op, 1, 1) or self._extent_too_large(op, live):
                 self._evict(index, live, op)
                 return False
         return True
 
     def _extent_too_large(self, op: WindowOp, live: list[str]) -> bool:
-        return any(max(self.tensors[n].width, self.tensors[n].height) > _MAX_EXTENT
-                   for n in [op.output, *op.reads] if n in live)
+        return any(max(self.tensors[name].width, self.tensors[name].height) > _MAX_EXTENT
+                   for name in op.operands if name in live)
 
     def _evict(self, index: int, live: list[str], op: WindowOp) -> None:
         if not live:
@@ -213,9 +211,8 @@ class _Planner:
     def _streams(self, index: int, name: str) -> bool:
         """Does this tensor cross to or from DRAM while this operator runs?"""
         tensor = self.tensors[name]
-        if name not in self.resident:
-            return True
-        return (tensor.bytes_in_dram or tensor.gather is not None) and self.life[name][0] == index
+        begins = tensor.bytes_in_dram or tensor.gather is not None
+        return name not in self.resident or (begins and self.life[name][0] == index)
 
     def _place(self, shapes: list[_Shape | None]) -> Plan | None:
         """First fit, largest first; on failure shrink or evict and return None."""
