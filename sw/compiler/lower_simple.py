@@ -21,7 +21,7 @@ from golden.attributes import (
 from golden.graph import Node
 from golden.spec.isa import ArrayMode, PostMode
 from golden.spec.numerics import requantize
-from sw.compiler.lowering import MAX_WINDOW, Lowering, pixels
+from sw.compiler.lowering import Lowering, pixels
 from sw.compiler.pooling import average_scale, pool_regions
 from sw.compiler.taps import sparse_taps
 from sw.compiler.window import Taps, WindowOp
@@ -82,6 +82,9 @@ def max_pool(net: Lowering, node: Node) -> None:
     attrs = node.attrs
     assert isinstance(attrs, MaxPool)
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
+    if why := net.beyond(source, attrs.window, attrs.stride):
+        net.host(node, why)
+        return
     net.emit(node, [source], output, _window_of_ones(net, source.channels, attrs),
               net.uniform_post(source.channels, least=attrs.least, most=attrs.most),
               stride=attrs.stride, pad=(attrs.pads[0], attrs.pads[2]), pad_value=-128,
@@ -99,6 +102,9 @@ def average_pool(net: Lowering, node: Node) -> None:
     attrs = node.attrs
     assert isinstance(attrs, AveragePool)
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
+    if why := net.beyond(source, attrs.window, attrs.stride):
+        net.host(node, why)
+        return
     regions = pool_regions(attrs, source.height, source.width, output.height, output.width)
     scales = {count: average_scale(count) for *_, count in regions}
     failed = [count for count, scale in scales.items() if scale is None]
@@ -132,8 +138,8 @@ def mean(net: Lowering, node: Node) -> None:
     over = {spatial[axis] for axis in attrs.axes}
     window = (source.height if "height" in over else 1,
               source.width if "width" in over else 1)
-    if max(window) > MAX_WINDOW:
-        net.host(node, f"window {window} is beyond {MAX_WINDOW}")
+    if why := net.beyond(source, window):
+        net.host(node, why)
         return
     output.height, output.width = source.height // window[0], source.width // window[1]
     output.channels = source.channels

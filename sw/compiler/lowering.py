@@ -102,6 +102,17 @@ class Lowering:
         self.out.ops.append(op)
         return op
 
+    def beyond(self, source: LayerTensor, window: tuple[int, int],
+               stride: tuple[int, int] = (1, 1)) -> str:
+        """Why the chip can't pool so large a window, or nothing if it can."""
+        if max(window) > MAX_WINDOW or max(stride) > MAX_STRIDE:
+            return f"window {window}, stride {stride} is beyond {MAX_WINDOW} and {MAX_STRIDE}"
+        words = min(window[0], source.height) * min(window[1], source.width) + 1
+        if words > self.config.words:
+            return (f"a window and its output take {words} words, the scratchpad has "
+                    f"{self.config.words}")
+        return ""
+
     def host(self, node: Node, why: str) -> None:
         """Leave a node to the host."""
         sources = [self.tensor(name) for name in node.inputs]

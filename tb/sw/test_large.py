@@ -5,11 +5,12 @@ import time
 import numpy as np
 import pytest
 
-from golden.attributes import Conv2D, FullyConnected, Pad
+from golden.attributes import AveragePool, Conv2D, FullyConnected, MaxPool, Mean, Pad
 from golden.graph import Graph
 from golden.spec.config import preset
 from golden.spec.isa import INSTRUCTION_BYTES, Opcode, Target, decode
-from golden.spec.program import ChipStep
+from golden.spec.numerics import quantize_multiplier
+from golden.spec.program import ChipStep, HostStep
 from sw.compiler import compile_graph, emit
 from sw.engines.machine import MachineTransport
 from sw.errors import ModelError
@@ -20,9 +21,9 @@ BASE = preset("base")
 
 
 class Drawn(RandomGraph):
-    """One layer of given sizes."""
+    """One layer of given sizes, or one of given attributes."""
 
-    def __init__(self, shape, *, outputs=8, window=None, stride=(1, 1), pad_right=0):
+    def __init__(self, shape, attrs=None, *, outputs=8, window=None, stride=(1, 1), pad_right=0):
         self.rng, self.lanes = np.random.default_rng(7), 16
         self.count, self.graph = 0, Graph("large")
         name = self.start(shape)
@@ -30,7 +31,9 @@ class Drawn(RandomGraph):
         if pad_right:
             name = self.node(Pad(pads=((0, 0), (1, 1), (1, pad_right), (0, 0)), value=zero), name,
                              zero=zero)
-        if window is None:
+        if attrs is not None:
+            pass
+        elif window is None:
             kernel = self.kernel(outputs, shape[-1])
             attrs = FullyConnected(kernel=kernel, input_zero=zero, output_zero=5,
                                    **self.scales(outputs, shape[-1]))
@@ -38,7 +41,8 @@ class Drawn(RandomGraph):
             kernel = self.kernel(outputs, *window, shape[-1])
             attrs = Conv2D(kernel=kernel, window=window, stride=stride, input_zero=zero,
                            output_zero=5, **self.scales(outputs, kernel[0].size))
-        self.graph.outputs = (self.node(attrs, name, zero=5),)
+        same = isinstance(attrs, MaxPool)  # one quantization on both sides
+        self.graph.outputs = (self.node(attrs, name, zero=zero if same else 5),)
         self.graph.validate()
         self.inputs = {name: self.values(self.graph.tensors[name].shape)
                        for name in self.graph.inputs}
@@ -93,3 +97,19 @@ def test_beyond_the_fields():
     """More channel groups than an instruction counts: refused, by node and field."""
     with pytest.raises(ModelError, match=r"node 'n2' \(FullyConnected\).*LOAD.count0 is 4375"):
         compile_graph(Drawn((1, 1, 1, 70_000), outputs=4).graph, BASE)
+
+
+@pytest.mark.parametrize("attrs", [
+    MaxPool(window=(12, 12), stride=(1, 1)), AveragePool(window=(12, 12), stride=(2, 1)),
+    MaxPool(window=(1, 1), stride=(64, 1)),
+    Mean(axes=(1, 2), input_zero=3, scale=quantize_multiplier(1 / 14 / 13), output_zero=5)])
+def test_pooling_beyond_the_chip(attrs):
+    """A window that the scratchpad can't hold, or too long a stride: on the host, with a reason."""
+    config = preset("base", bank_words=16)
+    drawn = Drawn((1, 14, 13, 20), attrs)
+    check_graph(config, drawn, MachineTransport(config, memory_bytes=1 << 22), None)
+    program = compile_graph(drawn.graph, config)
+    assert [type(step) for step in program.steps] == [HostStep]
+    (row,) = program.layers
+    assert row["unit"] == "host"
+    assert "beyond" in row["why"] or "the scratchpad has 128" in row["why"]
