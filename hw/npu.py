@@ -121,10 +121,9 @@ class Npu(wiring.Component):
             sequencer.store.error.eq(store.error),
             sequencer.mac.busy.eq(mac.busy | post.busy),
             sequencer.mac.error.eq(post.error),
+            load.refusal.eq(weights.error),
             store.counters.eq(counters.value),
         ]
-        with m.If(weights.error.valid):
-            m.d.comb += sequencer.mac.error.eq(weights.error)
         self._count(m, sequencer, counters, read_master, load, store, mac, post, registers)
         return m
 

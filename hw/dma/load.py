@@ -49,6 +49,8 @@ class LoadUnit(wiring.Component):
         To the scratchpad.
     weights : Out(stream of one beat)
         To the weight store.
+    refusal : In(ERROR)
+        What the weight store finds wrong with the beat on offer; only its cause counts.
     table : Out(stream of table_write_layout)
     retire : Out(RETIRE)
         In the cycle after the sink took an instruction's last item.
@@ -75,6 +77,7 @@ class LoadUnit(wiring.Component):
             "read": Out(RunRead(config)),
             "words": Out(stream.Signature(word_write_layout(config))),
             "weights": Out(stream.Signature(unsigned(8 * config.group))),
+            "refusal": In(ERROR),
             "table": Out(stream.Signature(table_write_layout())),
             "retire": Out(RETIRE),
             "error": Out(ERROR),
@@ -178,6 +181,12 @@ class LoadUnit(wiring.Component):
                     self.error.cause.eq(Cause.ADDRESS),
                     self.error.tag.eq(active.o.p.tag),
                     self.error.address.eq(Mux(bad_word, gather.o.p.addr, entry)),
+                ]
+            with m.Elif(self.refusal.valid):
+                m.d.sync += [
+                    self.error.valid.eq(1),
+                    self.error.cause.eq(self.refusal.cause),
+                    self.error.tag.eq(active.o.p.tag),
                 ]
             with m.Elif(failed):
                 m.d.sync += [

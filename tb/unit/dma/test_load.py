@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 
 from golden.spec.config import preset
@@ -62,8 +62,11 @@ class Bench:
     async def _serve(self, ctx):
         await self.dram.read(ctx, self.master.ar, self.master.r)
 
-    def run(self, programs, *, until=None, cycles=20_000):
-        """Execute LOADs (fields) until all are retired, or until ``until`` (a signal) is high."""
+    def run(self, programs, *, until=None, weights=1 << 30, refused=None, cycles=20_000):
+        """Execute LOADs (fields) until all are retired, or until ``until`` (a signal) is high.
+
+        After ``weights`` beats of the weight stream ``refused`` (a signal) is raised.
+        """
         unit = self.unit
 
         async def command(ctx):
@@ -86,15 +89,18 @@ class Bench:
             await ctx.tick()
             assert not ctx.get(unit.busy)
 
-        def sink(port):
+        def sink(port, count=1 << 30):
             async def bench(ctx):
-                await collect(ctx, port, 1 << 30, rng=self.rng, stall=self.stall)
+                await collect(ctx, port, count, rng=self.rng, stall=self.stall)
+                ctx.set(port.ready, 0)
+                await ctx.tick().until(port.valid)
+                ctx.set(refused, 1)
             return bench
 
         benches = [finish] if until is not None else [command, finish]
         return simulate(self.m, *benches, background=[
             *([command] if until is not None else []), self._watch, self._serve,
-            sink(unit.words), sink(unit.weights), sink(unit.table)], cycles=cycles)[-1]
+            sink(unit.words), sink(unit.weights, weights), sink(unit.table)], cycles=cycles)[-1]
 
 
 def weights(address=0, beats=20, config=BASE, **changes):
@@ -233,6 +239,23 @@ def test_errors(fields, error):
     assert [post for post, *_ in bench.retired] == [1]  # the one before, and nothing else
     if got[0] == Cause.REGION:  # seen early, told in program order
         assert bench.retired_at_error == 1
+    assert bench.dram.outstanding == 0
+
+
+@pytest.mark.parametrize("taken, tag", [(0, 5), (9, 5), (10, 6), (39, 6), (40, 7)])
+def test_weights_that_are_refused(taken, tag):
+    """The weight store takes no more beats and says why: the LOAD of the next beat is blamed."""
+    bench = Bench(BASE, 12, latency=20)
+    loads = [weights(beats=10), weights(1024, beats=30), weights(2048)]
+    programs = [{**fields, "tag": 5 + n, "post": 1 << n} for n, fields in enumerate(loads)]
+    refused = Signal()
+    bench.m.d.comb += [
+        bench.unit.refusal.valid.eq(refused),
+        bench.unit.refusal.cause.eq(Cause.WEIGHT_STREAM),
+    ]
+    got = bench.run(programs, until=bench.unit.error.valid, weights=taken, refused=refused)
+    assert got == (Cause.WEIGHT_STREAM, tag, 0)
+    assert len(bench.weights) == taken and len(bench.retired) == tag - 5
     assert bench.dram.outstanding == 0
 
 
