@@ -1,12 +1,13 @@
 """The chip's first error."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.isa import Unit
 from golden.spec.registers import Cause
 from hw.interfaces import ERROR, FAULT
+from hw.stream import Queue
 
 __all__ = ["FaultLatch"]
 
@@ -15,7 +16,7 @@ class FaultLatch(wiring.Component):
     """Keeps the first error, with the unit and instruction that met it.
 
     Of several in one cycle: the one of the lowest unit, sequencer first; then semaphore overflows;
-    then the watchdog, which blames the first unit that works or has something in its queue.
+    then the watchdog, which blames the oldest instruction of the first unit that has any.
 
     Parameters
     ----------
@@ -30,8 +31,8 @@ class FaultLatch(wiring.Component):
         A semaphore the unit posted was full.
     expired : In(1)
         The watchdog's limit is reached.
-    take : In(units)
-        The unit takes an instruction in this cycle.
+    take, retire : In(units)
+        The unit takes, or retires, an instruction in this cycle.
     tag : In(ArrayLayout(16, units))
         Tag of the instruction at the head of the unit's queue.
     busy, queued : In(units)
@@ -41,9 +42,11 @@ class FaultLatch(wiring.Component):
 
     Timing
     ------
-    ``fault`` is valid the cycle after an error. The tag of an overflow or a busy unit is that of
-    the last instruction the unit took.
+    ``fault`` is valid the cycle after an error. The tag of an overflow is that of the unit's last
+    instruction that retired before this cycle; so is that of a unit still busy without any.
     """
+
+    IN_FLIGHT = 8  # instructions that a unit has taken and not retired, at most
 
     def __init__(self, units):
         self.units = units
@@ -52,6 +55,7 @@ class FaultLatch(wiring.Component):
             "overflow": In(len(units)),
             "expired": In(1),
             "take": In(len(units)),
+            "retire": In(len(units)),
             "tag": In(data.ArrayLayout(16, len(units))),
             "busy": In(len(units)),
             "queued": In(len(units)),
@@ -60,20 +64,34 @@ class FaultLatch(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        taken = [Signal(16, name=f"taken_tag_{unit.name.lower()}") for unit in self.units]
-        for index, tag in enumerate(taken):
-            with m.If(self.take[index]):
-                m.d.sync += tag.eq(self.tag[index])
+        active, retired = [], []  # tags: in the units; of the last ones that left
+        for index, unit in enumerate(self.units):
+            name = unit.name.lower()
+            m.submodules[f"{name}_tags"] = tags = Queue(shape=unsigned(16), depth=self.IN_FLIGHT)
+            gone = Signal(16, name=f"{name}_retired", reset_less=True)
+            m.d.comb += [
+                tags.i.valid.eq(self.take[index]),
+                tags.i.payload.eq(self.tag[index]),
+                tags.o.ready.eq(self.retire[index]),
+            ]
+            with m.If(self.retire[index]):
+                m.d.sync += gone.eq(tags.o.payload)
+            active.append(tags.o)
+            retired.append(gone)
 
         # Whom an overflow or the watchdog points at: 0 the sequencer, else 1 + index.
         overflow = self.overflow.any()
-        suspects = Mux(overflow, self.overflow, self.busy | self.queued)
+        holding = Cat(tags.valid for tags in active)
+        suspects = Mux(overflow, self.overflow, holding | self.busy | self.queued)
         suspect = Signal(range(1 + len(self.units)))
         for index in reversed(range(len(self.units))):
             with m.If(suspects[index]):
                 m.d.comb += suspect.eq(1 + index)
-        tag = Array([0, *(Mux(overflow | self.busy[index], taken[index], self.tag[index])
-                          for index in range(len(self.units)))])[suspect]
+        after = [overflow | (self.busy[index] & ~tags.valid) for index, tags in enumerate(active)]
+        tag = Array([0, *(
+            Mux(late, gone, Mux(tags.valid, tags.payload, queued))
+            for late, gone, tags, queued in zip(after, retired, active, self.tag, strict=True)
+        )])[suspect]
 
         first = Signal(FAULT)
         owners = (Unit.SEQUENCER, *self.units)

@@ -137,6 +137,7 @@ class Sequencer(wiring.Component):
                 self.waiting[name].eq(queue.want & ~queue.grant),
                 faults.error[1 + index].eq(port.error),
                 faults.take[index].eq(port.instruction.valid & port.instruction.ready),
+                faults.retire[index].eq(port.retire.valid),
                 faults.tag[index].eq(queue.tag),
                 faults.busy[index].eq(port.busy),
                 faults.queued[index].eq(queue.busy),

@@ -1,6 +1,7 @@
 """FaultLatch: first error kept, priorities, whom the watchdog blames."""
 
 import random
+from collections import deque
 
 import pytest
 
@@ -10,34 +11,52 @@ from hw.control.faults import FaultLatch
 from hw.control.sequencer import UNITS
 from tb.pysim import simulate
 
-TAKEN, WAITING = (101, 102, 103), (201, 202, 203)  # tags: in the units, in their queues
+WAITING = 201, 202, 203  # tags at the heads of the queues
 
 
-async def prepare(ctx, dut):
-    for index, tag in enumerate(TAKEN):
+class Units:
+    """Instructions of each unit that were taken and not retired, and the last one retired."""
+
+    def __init__(self, dut, rng):
+        self.dut, self.rng = dut, rng
+        self.active = [deque() for _ in UNITS]
+        self.retired = [0 for _ in UNITS]
+
+    def work(self, ctx, index):
+        """Let a unit take or retire something, or both; its tags count from the next cycle on."""
+        active, dut = self.active[index], self.dut
+        take = self.rng.random() < 0.4 and len(active) < dut.IN_FLIGHT
+        retire = self.rng.random() < 0.4 and bool(active)
+        tag = self.rng.getrandbits(16) if take else WAITING[index]
         ctx.set(dut.tag[index], tag)
-    ctx.set(dut.take, 0b111)
-    await ctx.tick()
-    ctx.set(dut.take, 0)
-    for index, tag in enumerate(WAITING):
-        ctx.set(dut.tag[index], tag)
+        ctx.set(dut.take[index], take)
+        ctx.set(dut.retire[index], retire)
+        return lambda: self._after(index, tag if take else None, retire)
+
+    def _after(self, index, tag, retire):
+        if retire:
+            self.retired[index] = self.active[index].popleft()
+        if tag is not None:
+            self.active[index].append(tag)
 
 
-def expected(errors, overflow, expired, busy, queued):
+def expected(ctx, dut, units, errors, overflow, expired, busy, queued):
     """(cause, unit, tag, address) of the error that counts, or None."""
     for unit, error in enumerate(errors):
         if error["valid"]:
             return error["cause"], unit, error["tag"], error["address"]
     for index, unit in enumerate(UNITS):
         if overflow >> index & 1:
-            return Cause.SEMAPHORE_OVERFLOW, unit, TAKEN[index], 0
+            return Cause.SEMAPHORE_OVERFLOW, unit, units.retired[index], 0
     if not expired:
         return None
     for index, unit in enumerate(UNITS):
+        if units.active[index]:
+            return Cause.WATCHDOG, unit, units.active[index][0], 0
         if busy >> index & 1:
-            return Cause.WATCHDOG, unit, TAKEN[index], 0
+            return Cause.WATCHDOG, unit, units.retired[index], 0
         if queued >> index & 1:
-            return Cause.WATCHDOG, unit, WAITING[index], 0
+            return Cause.WATCHDOG, unit, ctx.get(dut.tag[index]), 0
     return Cause.WATCHDOG, Unit.SEQUENCER, 0, 0
 
 
@@ -48,22 +67,28 @@ def test_random(seed):
     dut = FaultLatch(UNITS)
 
     async def bench(ctx):
-        await prepare(ctx, dut)
-        want = None
-        for cycle in range(12):
-            errors = [{"valid": rng.random() < 0.08, "cause": rng.choice(list(Cause)[1:]),
+        units, want = Units(dut, rng), None
+        for cycle in range(40):
+            errors = [{"valid": rng.random() < 0.02, "cause": rng.choice(list(Cause)[1:]),
                        "tag": rng.getrandbits(16), "address": rng.getrandbits(32)}
                       for _ in range(1 + len(UNITS))]
-            overflow = rng.randrange(8) if rng.random() < 0.1 else 0
-            expired = rng.random() < 0.2
+            overflow = 0  # only what has retired can have posted
+            if cycle > 5 and rng.random() < 0.1 and all(units.retired):
+                overflow = rng.randrange(8)
+            expired = rng.random() < 0.1
             busy, queued = (rng.choice((0, rng.randrange(8))) for _ in range(2))
+            if not all(units.retired):
+                busy = 0
+            moves = [units.work(ctx, index) for index in range(len(UNITS))]
             for index, error in enumerate(errors):
                 ctx.set(dut.error[index], error)
             for name, value in (("overflow", overflow), ("expired", expired), ("busy", busy),
                                 ("queued", queued)):
                 ctx.set(getattr(dut, name), value)
+            want = want or expected(ctx, dut, units, errors, overflow, expired, busy, queued)
             await ctx.tick()
-            want = want or expected(errors, overflow, expired, busy, queued)
+            for move in moves:
+                move()
             fault = ctx.get(dut.fault)
             got = fault.cause, fault.unit, fault.tag, fault.address
             assert fault.valid == (want is not None), f"seed {seed}, cycle {cycle}"
