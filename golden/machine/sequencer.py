@@ -81,7 +81,6 @@ class Sequencer:
             arrival = max(arrival, self._kernel.now) + beats
             yield arrival
             instruction = self._decode(index, address, size)
-            self.fetched += 1
             if instruction.unit == Unit.SEQUENCER:
                 instruction.need(not instruction.fields["wait"] | instruction.fields["post"],
                                  "wait and post must be 0")
@@ -203,6 +202,7 @@ class Sequencer:
         if start + INSTRUCTION_BYTES > len(self._dram.data):
             raise MachineError(Cause.READ_DECODE_ERROR, Unit.SEQUENCER, 0, start)
         raw = self._dram.data[start:start + INSTRUCTION_BYTES].tobytes()
+        self.fetched += 1
         try:
             opcode, fields = decode(raw)
         except ValueError as error:

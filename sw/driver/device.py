@@ -66,7 +66,9 @@ class Device:
         self._set("WATCHDOG", watchdog_cycles)
 
     def load(self, program: Program) -> None:
-        """Place a program's regions in DRAM, write its constants, set the base registers.
+        """Reset the chip, place a program's regions in DRAM, write constants and base registers.
+
+        A program that is refused changes nothing.
 
         Raises
         ------
@@ -77,31 +79,32 @@ class Device:
         """
         try:
             program.check()
-            self._config = program.chip()
+            config = program.chip()
         except ProgramError as error:
             raise ModelError(str(error)) from None
         if program.digest != self.digest:
             raise DeviceError(
                 f"the program's digest is {program.digest:#010x} (configuration "
-                f"{program.config['name']}: {_settings(self._config)}), the chip's is "
+                f"{program.config['name']}: {_settings(config)}), the chip's is "
                 f"{self.digest:#010x} ({_known(self.digest)}); compile the network for this chip")
         for step in program.steps:
             if isinstance(step, HostStep) and step.op not in self.operators:
                 raise ModelError(f"host step {step.name}: no host operator {step.op!r}, there are "
                                  f"{', '.join(sorted(self.operators))}")
         address = 0
-        self.bases = {}
+        bases = {}
         for region in Region:
-            self.bases[region] = address
+            bases[region] = address
             address += -(-program.region_bytes(region) // PAGE) * PAGE
         if address > self.transport.memory_bytes:
             raise DeviceError(f"the program needs {address} bytes of DRAM, there are "
                               f"{self.transport.memory_bytes}")
-        self.transport.write(self.bases[Region.CONSTANTS], program.constants)
+        self.reset()  # what ran before may have left more than it should
+        self.program, self.bases, self._config = program, bases, config
+        self.transport.write(bases[Region.CONSTANTS], program.constants)
         for region in Region:
-            self._set(f"REGION{int(region)}_BASE", self.bases[region])
+            self._set(f"REGION{int(region)}_BASE", bases[region])
             self._set(f"REGION{int(region)}_BYTES", program.region_bytes(region))
-        self.program = program
 
     def run(self, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray], *,
             timeout_cycles: int = TIMEOUT_CYCLES) -> RunResult:
@@ -123,6 +126,8 @@ class Device:
             reset and can run again.
         """
         program = self._loaded()
+        if self._get("STATUS") & (Status.RUNNING | Status.ERROR):
+            self.reset()  # such a chip ignores START
         for binding, array in _match(program.inputs, inputs):
             self.write_tensor(binding, array)
         result = RunResult()
@@ -217,6 +222,7 @@ class Device:
                                       LOG_BYTES)
             tag, *values = (int(value) for value in np.frombuffer(raw, "<u4"))
             if tag != log["tag"]:
+                self.reset()
                 raise DeviceError(f"log record at {log['address']:#x} has tag {tag}, its "
                                   f"instruction {log['tag']}")
             counters = {counter.name: value

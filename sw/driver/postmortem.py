@@ -33,7 +33,10 @@ def post_mortem(program: Program, step: ChipStep, read: Callable[[str], int]) ->
     if Status.ERROR in status:
         tag = read("ERROR_TAG")
         cause, unit = _name(Cause, read("ERROR_CAUSE")), _name(Unit, read("ERROR_UNIT"))
+        # What stops the fetch is met by no instruction; an illegal one has its tag.
+        none = unit == Unit.SEQUENCER.name and cause != Cause.ILLEGAL_OPCODE.name
         lines = [f"the chip stopped: {cause} in unit {unit}",
+                 "instruction: none" if none else
                  f"instruction: tag {tag}, layer {program.layer(tag)}",
                  f"address: {read('ERROR_ADDRESS'):#010x}"]
     else:

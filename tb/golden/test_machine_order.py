@@ -182,6 +182,7 @@ def test_program_errors():
     with pytest.raises(MachineError) as caught:
         rig.run()
     assert (caught.value.cause, caught.value.tag) == (Cause.ILLEGAL_OPCODE, 0x1234)
+    assert rig.machine.fetched == len(rig.program) - 1  # END follows it
     assert caught.value.address % 64 == 0 and caught.value.address > 0
 
 

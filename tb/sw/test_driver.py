@@ -24,6 +24,7 @@ from golden.spec.registers import (
 )
 from sw.driver.device import Device
 from sw.driver.host import attributes_to_json, host_operators
+from sw.driver.postmortem import post_mortem
 from sw.driver.transport import Transport
 from sw.errors import DeviceError, InputError, ModelError
 
@@ -202,6 +203,7 @@ def test_wrong_inputs_are_refused(inputs, text):
 
 def test_error_is_explained_and_the_next_run_works():
     chip, device = loaded()
+    before = chip.resets
     chip.fail = True
     with pytest.raises(DeviceError) as caught:
         device.run([GIVEN])
@@ -210,9 +212,44 @@ def test_error_is_explained_and_the_next_run_works():
                  "1 of 3, the last: LOG of layer layer7", "semaphores waited for: none",
                  "cycles 33", "beats_written 6"):
         assert part in text, part
-    assert chip.resets == 1
+    assert chip.resets == before + 1
     chip.fail = False
     assert np.array_equal(device.run([GIVEN]).outputs["negated"], -GIVEN)
+
+
+@pytest.mark.parametrize("cause, unit, known", [
+    (Cause.PROGRAM_END, Unit.SEQUENCER, False), (Cause.READ_SLAVE_ERROR, Unit.SEQUENCER, False),
+    (Cause.WATCHDOG, Unit.SEQUENCER, False), (Cause.ILLEGAL_OPCODE, Unit.SEQUENCER, True),
+    (Cause.READ_SLAVE_ERROR, Unit.LOAD, True), (Cause.WATCHDOG, Unit.MAC, True)])
+def test_no_layer_is_blamed_where_no_instruction_was(cause, unit, known):
+    registers = {"STATUS": Status.ERROR, "ERROR_CAUSE": cause, "ERROR_UNIT": unit, "ERROR_TAG": 7}
+    text = post_mortem(make(), make().steps[0], lambda name: registers.get(name, 0))
+    assert f"{cause.name} in unit {unit.name}" in text
+    assert ("instruction: tag 7, layer layer7" if known else "instruction: none") in text
+
+
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.ERROR])
+def test_a_chip_that_would_ignore_start_is_reset(status):
+    chip, device = loaded()
+    before = chip.resets
+    chip.registers["STATUS"] = status
+    assert device.run([GIVEN]).cycles == 54
+    assert chip.resets == before + 1
+
+
+def test_a_refused_program_changes_nothing():
+    chip, device = loaded()
+    state = bytes(chip.memory), dict(chip.registers), dict(device.bases), chip.resets
+    base = preset("base")
+    for changes in ({"config": dataclasses.asdict(base), "digest": base.digest()},
+                    {"regions": {Region.INPUT: 8, Region.OUTPUT: 1 << 17, Region.LOG: 192}},
+                    {"steps": [HostStep("Dream", "x")]}):
+        with pytest.raises((DeviceError, ModelError)):
+            device.load(make(**changes))
+        assert state == (bytes(chip.memory), chip.registers, device.bases, chip.resets)
+    result = device.run([GIVEN])
+    assert np.array_equal(result.outputs["negated"], -GIVEN)
+    assert [item.bytes_read for item in result.log] == [64, 64, 64]
 
 
 def test_time_out_is_explained_and_the_next_run_works():
@@ -233,8 +270,10 @@ def test_time_out_is_explained_and_the_next_run_works():
 def test_foreign_log_record_is_refused():
     chip, device = loaded()
     chip.wrong_tag = True
+    before = chip.resets
     with pytest.raises(DeviceError, match="has tag 8, its instruction 7"):
         device.run([GIVEN])
+    assert chip.resets == before + 1
 
 
 def test_host_operators_are_the_golden_ones():
