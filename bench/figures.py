@@ -95,7 +95,7 @@ def main() -> int:
             f"{row['effective_macs_per_cycle']:.1f}", f"{row['inferences_per_second']:,.0f}",
             f"{row['bytes_different']} of {row['bytes_compared']}")
     figures = {
-        "command": "python bench/figures.py", "machine": platform.processor(), "rows": rows,
+        "command": "python bench/figures.py", "machine": platform.machine(), "rows": rows,
         "engine_cycles_per_second": max(row["engine_cycles_per_second"] for row in rows),
         "golden_resnet8_images_per_second": golden_rate(),
         "compile_seconds": {name: compile_seconds(name) for name in NETWORKS}}
