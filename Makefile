@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 
-.PHONY: run test setup lint unit bench docs synth fuzz clean
+.PHONY: run test setup lint unit bench docs synth fuzz formal clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
 run: $(VENV)/.run
@@ -34,6 +34,10 @@ bench: $(VENV)/.run
 N ?= 1000
 fuzz: $(VENV)/.test
 	@$(BIN)/python -m tb.fuzz --count $(N) --seed $(or $(SEED),0)
+
+## formal: the proofs of tb/formal, those of make test and deeper ones
+formal: $(VENV)/.test
+	@$(BIN)/pytest tb/formal -m "slow or not slow" -p no:xdist
 
 ## docs: regenerate docs/isa.md and docs/registers.md from golden/spec
 docs: $(VENV)/.run

@@ -1,0 +1,39 @@
+"""Queue: order, capacity, latency and ``level``, for odd and even depths, with and without register.
+
+The planted faults never wrap the write address, let a full queue take one more item, or forget
+that an item left while one came.
+"""
+
+import pytest
+from amaranth.hdl import Assert
+
+from hw.stream import Queue
+from tb.formal.order import Order
+from tb.formal.prover import faulty, refute, verify
+
+
+class QueueProperty(Order):
+    """Order, and ``level`` is the number of items inside."""
+
+    def __init__(self, queue):
+        super().__init__(queue, capacity=queue.depth, most=queue.depth,
+                         latency=2 if queue.registered else 1)
+
+    def describe(self, m, block):
+        super().describe(m, block)
+        m.d.comb += Assert(block.level == self.inside, "level is what is inside")
+
+
+@pytest.mark.parametrize("depth, registered", [(1, False), (3, False), (3, True)])
+@pytest.mark.parametrize("cycles", [10, pytest.param(24, marks=pytest.mark.slow)])
+def test_queue(depth, registered, cycles):
+    verify(QueueProperty(Queue(shape=2, depth=depth, registered=registered)), depth=cycles)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("write.addr.eq(self._after(write.addr))", "write.addr.eq(write.addr + 1)"),
+    ("self.level != self.depth", "self.level <= self.depth"),
+    ("stored.eq(stored + push - pop)", "stored.eq(stored + push - (pop & ~push))"),
+])
+def test_fault(old, new):
+    refute(QueueProperty(faulty(Queue, old, new)(shape=2, depth=3)), depth=10)
