@@ -8,7 +8,7 @@ import numpy as np
 from golden import attributes
 from golden.graph import Graph, Node
 from golden.ops.convolution import conv2d, depthwise_conv2d, fully_connected
-from golden.ops.elementwise import add, clamp, concat, pad
+from golden.ops.elementwise import add, clamp, concat, maximum, minimum, pad
 from golden.ops.pooling import average_pool, max_pool, mean
 from golden.ops.softmax import softmax
 
@@ -34,7 +34,9 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.DepthwiseConv2D: depthwise_conv2d,
     attributes.FullyConnected: fully_connected,
     attributes.MaxPool: max_pool,
+    attributes.Maximum: maximum,
     attributes.Mean: mean,
+    attributes.Minimum: minimum,
     attributes.Pad: pad,
     attributes.Reshape: _reshape,
     attributes.Softmax: softmax,

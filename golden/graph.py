@@ -18,8 +18,10 @@ from golden.attributes import (
     DepthwiseConv2D,
     FullyConnected,
     GraphError,
+    Maximum,
     MaxPool,
     Mean,
+    Minimum,
     Pad,
     Reshape,
     Scale,
@@ -30,8 +32,8 @@ from golden.attributes import (
 
 __all__ = [
     "Add", "Attributes", "AveragePool", "Clamp", "Concat", "Conv2D", "DepthwiseConv2D",
-    "FullyConnected", "Graph", "GraphError", "MaxPool", "Mean", "Node", "Pad", "Quant", "Reshape",
-    "Scale", "Softmax", "Tensor", "Weighted", "Window",
+    "FullyConnected", "Graph", "GraphError", "MaxPool", "Maximum", "Mean", "Minimum", "Node", "Pad",
+    "Quant", "Reshape", "Scale", "Softmax", "Tensor", "Weighted", "Window",
 ]
 
 DTYPES = ("int8", "int32", "uint8", "float32")

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from golden.attributes import Add, Clamp, Concat, Pad
+from golden.attributes import Add, Clamp, Concat, Maximum, Minimum, Pad
 from golden.ops.requantize import finish, requantize
 
-__all__ = ["add", "clamp", "concat", "pad"]
+__all__ = ["add", "clamp", "concat", "maximum", "minimum", "pad"]
 
 
 def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
@@ -24,6 +24,18 @@ def clamp(x: np.ndarray, attrs: Clamp) -> np.ndarray:
     values = np.arange(-128, 128, dtype=np.int32) - np.int32(attrs.input_zero)
     table = finish(requantize(values, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
     return table[x.astype(np.int16) + 128]
+
+
+def maximum(first: np.ndarray, second: np.ndarray, attrs: Maximum) -> np.ndarray:
+    """Larger values of two arrays."""
+    del attrs
+    return np.maximum(first, second)
+
+
+def minimum(first: np.ndarray, second: np.ndarray, attrs: Minimum) -> np.ndarray:
+    """Smaller values of two arrays."""
+    del attrs
+    return np.minimum(first, second)
 
 
 def pad(x: np.ndarray, attrs: Pad) -> np.ndarray:

@@ -12,12 +12,14 @@ from golden.graph import (
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
+    Maximum,
     MaxPool,
+    Minimum,
     Pad,
     Softmax,
 )
 from golden.ops.convolution import conv2d, depthwise_conv2d, fully_connected
-from golden.ops.elementwise import add, pad
+from golden.ops.elementwise import add, maximum, minimum, pad
 from golden.ops.pooling import average_pool, max_pool
 from golden.ops.requantize import finish, requantize
 from golden.ops.softmax import softmax
@@ -184,6 +186,19 @@ def test_pooling(name):
     attrs = kind(**case.window((height, width), ("PADDING_H", "PADDING_W", "H", "W")),
                  least=case["ACTIVATION_MIN"], most=case["ACTIVATION_MAX"])
     same(operator(x, attrs), case.output())
+
+
+@pytest.mark.parametrize("name", cases("minmax"))
+def test_extremes(name):
+    case = Case(name)
+    kind, operator = {"maximum": (Maximum, maximum),
+                      "minimum": (Minimum, minimum)}[case["LAYER_TYPE"]]
+    inputs = [case.array(f"input_tensor_{side}").reshape(
+        [case[f"{axis}_{side}"] for axis in ("BATCH", "HEIGHT", "WIDTH", "CHANNEL")])
+        for side in (1, 2)]
+    result = operator(*inputs, kind())
+    assert result.shape == kind().shape(*(x.shape for x in inputs))
+    same(result, case.output())
 
 
 @pytest.mark.parametrize("name", cases("pad"))
