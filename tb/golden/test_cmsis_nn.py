@@ -192,7 +192,7 @@ def test_pooling(name):
 def test_extremes(name):
     case = Case(name)
     kind, operator = {"maximum": (Maximum, maximum),
-                      "minimum": (Minimum, minimum)}[case["LAYER_TYPE"]]
+                      "minimum": (Minimum, minimum)}[case.settings["LAYER_TYPE"]]
     inputs = [case.array(f"input_tensor_{side}").reshape(
         [case[f"{axis}_{side}"] for axis in ("BATCH", "HEIGHT", "WIDTH", "CHANNEL")])
         for side in (1, 2)]
