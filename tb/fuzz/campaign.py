@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from golden.spec.program import ChipStep
 from tb.fuzz.archive import save_case
 from tb.fuzz.case import Case
 from tb.fuzz.check import Engines, Failure, Outcome, Refused, check
@@ -59,12 +60,15 @@ class Campaign:
         self.coverage = Coverage({name: CHIPS[name] for name in self.chips})
         self.failures: list[dict[str, str]] = []
         self.cases: Counter[str] = Counter()
-        self.counts: Counter[str] = Counter()
+        self.counts = Counter(refused=0, host_only=0)
         self.ratios: dict[str, list[tuple[int, float, str]]] = {name: [] for name in self.chips}
         self.seconds = 0.0
 
     def run(self, count: int, first: int) -> None:
-        """Compare ``count`` cases, drawn from number ``first`` on; refused ones don't count."""
+        """Compare ``count`` cases, drawn from number ``first`` on.
+
+        Networks that are refused, or that the host runs alone, don't count.
+        """
         for chip in self.chips:
             self.tell(f"chip {chip}: building its simulator if the cache has none")
             self.engines.prepare(chip)
@@ -90,15 +94,21 @@ class Campaign:
         except Failure as failure:
             self._failed(case, failure)
             return None
+        if not any(isinstance(step, ChipStep) for step in outcome.program.steps):
+            self.counts["host_only"] += 1
+            return outcome
         self.coverage.add(observe(case, outcome))
         self.cases[case.chip] += 1
         self.counts["runs"] += len(outcome.rtl)
-        self.counts["layers"] += len(case.graph.nodes)
+        self.counts["operators"] += len(case.graph.nodes)
+        # Those the chip ran in passes of their own: not what was fused, a view, or the host's.
+        self.counts["chip_layers"] += len({row["name"] for row in outcome.program.layers
+                                           if row["unit"] == "mac"})
         self.counts["bytes"] += sum(array.size for run in outcome.rtl
                                     for array in run.outputs.values())
         for found, told in zip(outcome.rtl, outcome.machine, strict=True):
             self.counts["cycles"] += found.cycles
-            if found.cycles and not case.stall_percent:  # the machine knows no stalls
+            if not case.stall_percent:  # the machine knows no stalls
                 self.ratios[case.chip].append(
                     (found.cycles, told.cycles / found.cycles, case.name))
         return outcome

@@ -41,7 +41,7 @@ class Bins:
 BINS: dict[str, Bins] = {
     "operators of a network": Bins((1, 2, 3, 5, 8)),
     "runs": Bins((1, 2)),
-    "chip steps": Bins((0, 1, 2, 3)),
+    "chip steps": Bins((1, 2, 3)),
     "instructions": Bins((1, 10, 30, 100)),
     "kernel rows": Bins((1, 2, 3, 4, 5, 6, 8)),
     "kernel columns": Bins((1, 2, 3, 4, 5, 6, 8)),

@@ -104,7 +104,12 @@ class FuzzGraph(RandomGraph):
             axes=axes, keep_dims=True, input_zero=self.quant_zero(name), output_zero=zero,
             scale=quantize_multiplier(float(self.rng.uniform(0.5, 2) / count))), name, zero=zero)
 
+    def _computed(self, name: str) -> str:
+        """Something the chip has made, for operators that alone leave it nothing to do."""
+        return name if self.graph.nodes else self._conv(name)
+
     def _reshape(self, name: str) -> str:
+        name = self._computed(name)
         shape = self.graph.tensors[name].shape
         _, height, width, channels = (1, *shape)[-4:] if len(shape) > 2 else (1, 1, *shape)
         to = ((1, 1, height * width, channels), (1, height, 1, width * channels),
@@ -113,6 +118,7 @@ class FuzzGraph(RandomGraph):
         return self.node(Reshape(to=to), name, zero=self.quant_zero(name))
 
     def _softmax(self, name: str) -> str:
+        name = self._computed(name)
         multiplier, pre, _ = quantize_multiplier(float(self.rng.uniform(0.01, 0.2)) * (1 << 26))
         return self.node(Softmax(multiplier=multiplier, pre=pre, least_difference=-self.integer(
             1, 255)), name, zero=-128)

@@ -15,8 +15,8 @@ _INTRODUCTION = """# Random networks on the RTL
 `make fuzz N=10000` draws networks, chips and memories, and holds golden = machine = RTL: every byte
 of the outputs, every byte of DRAM, the exact counters (instructions, MACs, busy cycles, conflicts,
 beats), and that the RTL's stall counters add up to its cycles. A quarter of the cases run twice,
-the second time on what the first one left on chip. Some networks are refused, because a window does
-not fit a very small scratchpad; these do not count.
+the second time on what the first one left on chip. Networks that are refused, because a window does
+not fit a very small scratchpad, and those that the host runs alone do not count.
 
 A case is named `<chip>-<number>` and follows from its name alone:
 `python -m tb.fuzz --case base-17`. One that fails is shrunk (fewer operators, smaller shapes, plain
@@ -34,10 +34,11 @@ def page(account: dict[str, Any]) -> str:
     rate = account["cases"] / max(account["seconds"], 1e-9)
     text = f"""
 `{account['command']}`, commit {account['commit']}:
-**{account['cases']} cases** ({account['layers']} operators, {account['runs']} runs,
-{account['cycles']:,} RTL cycles, {account['bytes']:,} output bytes), **{account['mismatches']}
-mismatches**, {account.get('refused', 0)} networks refused, {account['seconds']:.0f} s,
-{rate:.1f} cases/s.
+**{account['cases']} cases, {account['mismatches']} mismatches**.
+{account['operators']} operators, of which {account['chip_layers']} are layers of their own on the
+chip, {account['runs']} runs, {account['cycles']:,} RTL cycles, {account['bytes']:,} output bytes;
+{account['refused']} networks refused, {account['host_only']} for the host alone (neither count),
+{account['seconds']:.0f} s, {rate:.1f} cases/s.
 
 """
     for failure in account["failures"]:

@@ -101,8 +101,11 @@ def _node(graph: Graph, node: Node, attrs: Attributes) -> Node:
     """The node with its weights cut to its inputs' shapes."""
     shape = graph.tensors[node.inputs[0]].shape
     if isinstance(attrs, Conv2D):
-        if attrs.groups == 1:
-            attrs = dataclasses.replace(attrs, kernel=attrs.kernel[..., :shape[-1]])
+        outputs, depth = attrs.kernel.shape[0] // attrs.groups, attrs.kernel.shape[3]
+        groups = min(max(shape[-1] // depth, 1), attrs.groups)
+        attrs = dataclasses.replace(
+            attrs, groups=groups, kernel=attrs.kernel[:groups * outputs, ..., :shape[-1]], **{
+                name: getattr(attrs, name)[:groups * outputs] for name in _PER_CHANNEL})
     elif isinstance(attrs, DepthwiseConv2D):
         channels = shape[-1] * attrs.channel_multiplier
         attrs = dataclasses.replace(attrs, kernel=attrs.kernel[..., :channels], **{

@@ -96,7 +96,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert run("--count", "3", "--seed", "7", "--preset", "tiny", "--json", str(path)) == 0
     assert json.loads(path.read_text())["cases"] == 3
     assert run("--page", str(path)) == 0
-    assert "**3 cases**" in capsys.readouterr().out
+    assert "**3 cases, 0 mismatches**" in capsys.readouterr().out
     assert run("--case", "tiny-7") == 0
     monkeypatch.setattr(check_module, "RtlTransport", Flipping)
     assert run("--case", "tiny-7", "--shrink-seconds", "1") == 1
@@ -124,9 +124,10 @@ def test_shrunk_cases_stay_valid(kind):
 
     small = shrink(case, fails, seconds=20)
     assert [node.op for node in small.graph.nodes] == [wanted], f"tiny-{number}"
-    sizes = [np.prod(small.graph.tensors[name].shape) for name in small.graph.inputs]
-    original = [np.prod(case.graph.tensors[name].shape) for name in case.graph.inputs]
-    assert sum(sizes) <= sum(original) and len(small.inputs) == 1
+    # A reshape's sizes are its own; of every other operator one value of each input is left.
+    shapes = [small.graph.tensors[name].shape for name in small.graph.inputs]
+    assert wanted == "Reshape" or all(set(shape) == {1} for shape in shapes), shapes
+    assert len(small.inputs) == 1
 
 
 def test_cases_follow_from_their_names(tmp_path):
