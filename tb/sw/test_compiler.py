@@ -341,12 +341,23 @@ def test_networks(name, dense):
 
 @pytest.mark.parametrize(("window", "stride"), [((300, 1), (1, 1)), ((1, 1), (64, 1))])
 def test_refusals(window, stride):
+    """What no host operator takes over is refused by name."""
     built = Builder((1, 400, 2, 4))
-    built.finish(built.add(MaxPool(window=window, stride=stride), "t0"))
+    kernel = np.ones((3, *window, 4), np.int8)
+    built.finish(built.add(Conv2D(kernel=kernel, window=window, stride=stride,
+                                  **built.weighted(3)), "t0"))
     with pytest.raises(ModelError) as caught:
         compile_graph(built.graph, BASE)
-    assert str(caught.value) == (f"node 'n0' (MaxPool): window {window[0]}x{window[1]}, stride "
+    assert str(caught.value) == (f"node 'n0' (Conv2D): window {window[0]}x{window[1]}, stride "
                                  f"{stride}; accepted are up to 256 and 63")
+
+
+@pytest.mark.parametrize(("window", "stride"), [((300, 1), (1, 1)), ((1, 1), (64, 1))])
+def test_pooling_beyond_the_instructions_goes_to_the_host(window, stride):
+    built = Builder((1, 400, 2, 4))
+    built.finish(built.add(MaxPool(window=window, stride=stride), "t0"))
+    (row,) = compile_graph(built.graph, BASE).layers
+    assert row["unit"] == "host" and "beyond 256 and 63" in row["why"]
 
 
 def test_constant_operands_are_refused():
