@@ -1,4 +1,4 @@
-"""Queue: order, capacity, latency and ``level``, for odd and even depths, with and without register.
+"""Queue: order, capacity, latency and ``level``, for odd and even depths, with a register or not.
 
 The planted faults never wrap the write address, let a full queue take one more item, or forget
 that an item left while one came.
