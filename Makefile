@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 
-.PHONY: run test setup lint unit bench docs synth fuzz formal clean
+.PHONY: run test setup lint unit bench docs synth fuzz formal mutate clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
 run: $(VENV)/.run
@@ -38,6 +38,10 @@ fuzz: $(VENV)/.test
 ## formal: the proofs of tb/formal, those of make test and deeper ones
 formal: $(VENV)/.test
 	@$(BIN)/pytest tb/formal -m "slow or not slow" -p no:xdist
+
+## mutate: faults planted in the RTL, block by block; the benches must notice each
+mutate: $(VENV)/.test
+	@$(BIN)/python -m tb.mutate $(if $(BLOCK),--block $(BLOCK))
 
 ## docs: regenerate docs/isa.md and docs/registers.md from golden/spec
 docs: $(VENV)/.run

@@ -1,0 +1,98 @@
+"""Plants one fault in a copy of the tree and runs the benches that must notice it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tb.mutate.mutations import BLOCKS, Block, Mutation
+
+__all__ = ["Outcome", "Result", "run", "sound", "time_limit"]
+
+ROOT = Path(__file__).parents[2]
+TREE = ("hw", "golden", "sw", "tb", "pyproject.toml")
+CAP = 300.0  # seconds for the sound benches of a block
+PASSED, FAILED = 0, 1  # pytest's exit status; others mean that it could not run the benches
+
+
+class Outcome(StrEnum):
+    CAUGHT = "caught"
+    HANG = "caught by time-out"
+    SURVIVED = "survived"
+    EQUIVALENT = "equivalent"
+    BROKEN = "broken"  # the benches did not run: this says nothing about them
+
+
+@dataclass
+class Result:
+    """What became of a fault: seconds its benches took, and the test that failed."""
+
+    outcome: Outcome
+    seconds: float
+    by: str = ""
+
+
+def run(block: Block, mutation: Mutation | None, limit: float = CAP) -> Result:
+    """Benches of ``block`` on a copy with the fault (None: sound), for ``limit`` seconds."""
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        root = Path(folder)
+        _copy(root)
+        if mutation:
+            mutation.apply(root)
+        start = time.monotonic()
+        status, text = _pytest(root, block.benches, limit)
+        seconds = time.monotonic() - start
+    by = next((line.split(" - ")[0].removeprefix("FAILED tb/unit/")
+               for line in text.splitlines() if line.startswith("FAILED ")), "")
+    outcome = {None: Outcome.HANG, FAILED: Outcome.CAUGHT, PASSED: Outcome.SURVIVED}.get(
+        status, Outcome.BROKEN)
+    if outcome is Outcome.SURVIVED and mutation and mutation.equivalent:
+        outcome = Outcome.EQUIVALENT
+    if outcome is Outcome.BROKEN:
+        by = text.strip().splitlines()[-1] if text.strip() else f"status {status}"
+    return Result(outcome, seconds, by)
+
+
+def time_limit(sound: float) -> float:
+    """Seconds after which benches that take ``sound`` seconds without a fault hang."""
+    return 30 + 4 * sound
+
+
+def _copy(root):
+    for name in TREE:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, root / name,
+                            ignore=shutil.ignore_patterns("__pycache__", "build"))
+        else:
+            shutil.copy2(ROOT / name, root / name)
+
+
+def _pytest(root, benches, limit):
+    """(exit status or None after ``limit`` seconds, what it printed)."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider",
+               *(f"tb/unit/{bench}" for bench in benches)]
+    process = subprocess.Popen(
+        command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True, env={**os.environ, "PYTHONPATH": str(root)})
+    try:
+        text, _ = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None, ""
+    return process.returncode, text
+
+
+def sound(name: str) -> float:
+    """Seconds the benches of a block take without a fault; RuntimeError if they fail."""
+    result = run(BLOCKS[name], None)
+    if result.outcome is not Outcome.SURVIVED:
+        raise RuntimeError(f"the benches of {name} fail without a fault: "
+                           f"{result.outcome}, {result.by}")
+    return result.seconds
