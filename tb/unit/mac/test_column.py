@@ -1,0 +1,143 @@
+"""Column and Array: sums and greatest values of random tokens, on time, column after column."""
+
+import random
+
+import pytest
+
+from golden.spec.config import preset
+from hw.mac.array import Array
+from hw.mac.column import Column
+from hw.mac.layouts import slots
+from tb.pysim import simulate
+
+TINY = preset("tiny")
+CONFIGS = {
+    "tiny": TINY,
+    "odd": TINY.replace(columns=5, lanes=16, drain=4, lut_columns=2, weight_rows=64),
+    "one": TINY.replace(columns=1, lut_columns=0),
+}
+
+
+def signed_byte(value):
+    return (value & 255) - 256 * (value >> 7 & 1)
+
+
+def random_tokens(config, rng, tiles):
+    """Tokens of whole tiles with bubbles; None is a bubble. The first of a tile pops."""
+    tokens = []
+    for _ in range(tiles):
+        is_max, rows = rng.randint(0, 1), rng.randint(1, 9)
+        for row in range(rows):
+            tokens += [None] * (rng.random() < 0.2)
+            add = is_max or rng.random() < 0.9
+            tokens.append({
+                "flags": {"pop": int(row == 0 or rng.random() < 0.5), "add": int(add),
+                          "last": int(row == rows - 1), "max": is_max},
+                "slot": rng.randrange(slots(config)),
+                "value": [rng.randint(-128, 127) if add and not is_max else int(add)
+                          for _ in range(config.lanes)],
+                "pick": [1 << rng.randrange(config.group) for _ in range(config.lanes)]})
+    return tokens
+
+
+def expected(config, tokens, words):
+    """(number of the token with last, max, sums) of every tile of one column.
+
+    ``words``: per slot a list of M signed bytes. With ``max`` the sums are signed bytes.
+    """
+    found, products, word = [], [], None
+    for number, token in enumerate(tokens):
+        if token is None:
+            continue
+        flags = token["flags"]
+        if flags["pop"]:
+            word = words[token["slot"]]
+        if flags["add"]:
+            products.append([value * word[pick.bit_length() - 1] for value, pick in zip(
+                token["value"], token["pick"], strict=True)])
+        if flags["last"]:
+            reduce = max if flags["max"] else sum
+            found.append((number, flags["max"],
+                          [reduce(product[lane] for product in products) if products else 0
+                           for lane in range(config.lanes)]))
+            products = []
+    return found
+
+
+def random_words(config, rng):
+    return [[rng.randint(-128, 127) for _ in range(config.group)] for _ in range(slots(config))]
+
+
+def packed(word):
+    return int.from_bytes(bytes(byte & 255 for byte in word), "little")
+
+
+def sums_of(item):
+    """(max, sums) as ``expected`` has them; a greatest byte is held with its top bit inverted."""
+    return item.max, [signed_byte(acc ^ 0x80) if item.max else acc for acc in item.acc]
+
+
+@pytest.mark.parametrize("lut", [False, True])
+@pytest.mark.parametrize("name", ["tiny", "odd"])
+def test_column(name, lut):
+    """New sums LATENCY + 1 cycles after last, held until the next; tokens handed on in 1."""
+    config, rng = CONFIGS[name], random.Random(name)
+    words, tokens = random_words(config, rng), random_tokens(config, rng, 60)
+    tiles = {number + Column.LATENCY + 1: item
+             for number, *item in expected(config, tokens, words)}
+    dut = Column(config, lut=lut)
+
+    async def bench(ctx):
+        ctx.set(dut.en, 1)
+        for slot, word in enumerate(words):
+            ctx.set(dut.slot, slot)
+            ctx.set(dut.word, packed(word))
+            await ctx.tick()
+        ctx.set(dut.en, 0)
+        ctx.set(dut.word, 0)
+        held = None
+        for cycle, token in enumerate([*tokens, *[None] * (Column.LATENCY + 2)]):
+            note = f"{name}, cycle {cycle}"
+            ctx.set(dut.i, token or {})
+            assert ctx.get(dut.loaded) == (cycle in tiles), note
+            held = tiles.get(cycle, held)
+            if held:
+                assert list(sums_of(ctx.get(dut.sums))) == held, note
+            given = ctx.get(dut.i.as_value())
+            await ctx.tick()
+            assert ctx.get(dut.o.as_value()) == given, note
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_array(name):
+    """Every column computes with its own words, q cycles after column 0."""
+    config, rng = CONFIGS[name], random.Random(name)
+    words = [random_words(config, rng) for _ in range(config.columns)]
+    tokens = random_tokens(config, rng, 30)
+    tiles = [{number + Column.LATENCY + 1 + q: item
+              for number, *item in expected(config, tokens, words[q])}
+             for q in range(config.columns)]
+    dut = Array(config)
+
+    async def bench(ctx):
+        for slot in range(slots(config)):
+            for q in range(config.columns):  # one column at a time, the others' words are wrong
+                ctx.set(dut.write, {"slot": slot, "en": 1 << q, "words": [
+                    packed(words[q][slot]) if q == p else rng.getrandbits(8)
+                    for p in range(config.columns)]})
+                await ctx.tick()
+        ctx.set(dut.write, {})
+        held = [None] * config.columns
+        for cycle, token in enumerate([*tokens, *[None] * (Column.LATENCY + config.columns + 1)]):
+            ctx.set(dut.token, token or {})
+            assert ctx.get(dut.loaded) == (cycle in tiles[0]), f"{name}, cycle {cycle}"
+            for q in range(config.columns):
+                held[q] = tiles[q].get(cycle, held[q])
+                if held[q]:
+                    assert list(sums_of(ctx.get(dut.sums[q]))) == held[q], (
+                        f"{name}, cycle {cycle}, column {q}")
+            await ctx.tick()
+
+    simulate(dut, bench)
