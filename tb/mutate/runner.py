@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 TREE = ("hw", "golden", "sw", "tb", "pyproject.toml")
 CAP = 300.0  # seconds for the sound benches of a block
 PASSED, FAILED = 0, 1  # pytest's exit status; others mean that it could not run the benches
+# A fault that is not even Python, or not Amaranth, is none that a bench notices.
+MISTAKES = ("NameError", "AttributeError", "TypeError", "SyntaxError", "ImportError")
 
 
 class Outcome(StrEnum):
@@ -48,10 +50,13 @@ def run(block: Block, mutation: Mutation | None, limit: float = CAP) -> Result:
         start = time.monotonic()
         status, text = _pytest(root, block.benches, limit)
         seconds = time.monotonic() - start
-    by = next((line.split(" - ")[0].removeprefix("FAILED tb/unit/")
-               for line in text.splitlines() if line.startswith("FAILED ")), "")
+    failed = next((line.removeprefix("FAILED tb/unit/") for line in text.splitlines()
+                   if line.startswith("FAILED ")), "")
+    by, _, reason = failed.partition(" - ")
     outcome = {None: Outcome.HANG, FAILED: Outcome.CAUGHT, PASSED: Outcome.SURVIVED}.get(
         status, Outcome.BROKEN)
+    if reason.startswith(MISTAKES):
+        outcome, text = Outcome.BROKEN, reason
     if outcome is Outcome.SURVIVED and mutation and mutation.equivalent:
         outcome = Outcome.EQUIVALENT
     if outcome is Outcome.BROKEN:
@@ -79,7 +84,7 @@ def _pytest(root, benches, limit):
                *(f"tb/unit/{bench}" for bench in benches)]
     process = subprocess.Popen(
         command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=True, env={**os.environ, "PYTHONPATH": str(root)})
+        start_new_session=True, env={**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"})
     try:
         text, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
