@@ -33,6 +33,8 @@ def test_limit(limit):
         assert await count(1) == 0
         ctx.set(dut.running, 1)
         assert await count(limit) == 1
+        ctx.set(dut.progress, 1)
+        assert await count(3) == 0  # for one cycle, whatever comes then
 
     simulate(dut, bench, cycles=1000)
 
