@@ -67,7 +67,7 @@ BLOCKS = {
        for name in ("ring", "weight_parser", "weight_store", "scratchpad")},
     "mac.multiplier": _block("mac", "multiplier", "parts"),
     "mac.walker": _block("mac", "walker", "parts", "unit"),
-    "mac.fetch": _block("mac", "fetch", "unit", "cycles"),
+    "mac.fetch": _block("mac", "fetch", "fetch", "unit", "cycles"),
     "mac.issue": _block("mac", "issue", "issue"),
     "mac.column": _block("mac", "column", "column", "parts"),
     "mac.drain": _block("mac", "drain", "drain"),
