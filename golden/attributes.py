@@ -12,8 +12,8 @@ import numpy as np
 
 __all__ = [
     "Add", "Attributes", "AveragePool", "Clamp", "Concat", "Conv2D", "DepthwiseConv2D",
-    "FullyConnected", "GraphError", "MaxPool", "Maximum", "Mean", "Minimum", "Pad", "Reshape",
-    "Scale", "Shape", "Softmax", "Weighted", "Window",
+    "FullyConnected", "GraphError", "MaxPool", "Maximum", "Mean", "Minimum", "Pad", "Quantize",
+    "Reshape", "Scale", "Shape", "Softmax", "Weighted", "Window",
 ]
 
 Shape = tuple[int, ...]
@@ -42,6 +42,10 @@ class Attributes:
             If the inputs don't fit this operator.
         """
         raise NotImplementedError
+
+    def types(self) -> tuple[str, str]:
+        """(type of every input, type of the output)."""
+        return "int8", "int8"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -328,6 +332,36 @@ class Softmax(Attributes):
         _require(1 <= len(data) and data[-1] < 4096,
                  f"input {data} must end in at most 4095 values")
         return data
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quantize(Attributes):
+    """Requantization between 8-bit types: requantize(x - input_zero) + output_zero, limited.
+
+    Parameters
+    ----------
+    input_type, output_type : str
+        "int8" or "uint8".
+    input_zero, output_zero : int
+        Zero points, each within its type.
+    scale : Scale
+        Factor from the input's steps to the output's.
+    """
+
+    input_type: str
+    output_type: str
+    input_zero: int
+    scale: Scale
+    output_zero: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """The input's."""
+        (data,) = inputs
+        return data
+
+    def types(self) -> tuple[str, str]:
+        """As given."""
+        return self.input_type, self.output_type
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

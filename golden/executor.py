@@ -8,7 +8,7 @@ import numpy as np
 from golden import attributes
 from golden.graph import Graph, Node
 from golden.ops.convolution import conv2d, depthwise_conv2d, fully_connected
-from golden.ops.elementwise import add, clamp, concat, maximum, minimum, pad
+from golden.ops.elementwise import add, clamp, concat, maximum, minimum, pad, quantize
 from golden.ops.pooling import average_pool, max_pool, mean
 from golden.ops.softmax import softmax
 
@@ -38,6 +38,7 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.Mean: mean,
     attributes.Minimum: minimum,
     attributes.Pad: pad,
+    attributes.Quantize: quantize,
     attributes.Reshape: _reshape,
     attributes.Softmax: softmax,
 }

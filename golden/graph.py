@@ -23,6 +23,7 @@ from golden.attributes import (
     Mean,
     Minimum,
     Pad,
+    Quantize,
     Reshape,
     Scale,
     Softmax,
@@ -33,7 +34,7 @@ from golden.attributes import (
 __all__ = [
     "Add", "Attributes", "AveragePool", "Clamp", "Concat", "Conv2D", "DepthwiseConv2D",
     "FullyConnected", "Graph", "GraphError", "MaxPool", "Maximum", "Mean", "Minimum", "Node", "Pad",
-    "Quant", "Reshape", "Scale", "Softmax", "Tensor", "Weighted", "Window",
+    "Quant", "Quantize", "Reshape", "Scale", "Softmax", "Tensor", "Weighted", "Window",
 ]
 
 DTYPES = ("int8", "int32", "uint8", "float32")
@@ -181,10 +182,11 @@ class Graph:
         if len(node.outputs) != 1:
             raise GraphError(f"node {node.name!r} writes {len(node.outputs)} tensors, must be 1")
         output = self.tensors[node.outputs[0]]
-        for tensor in (*tensors, output):
-            if tensor.dtype != "int8":
+        taken, given = node.attrs.types()
+        for tensor, wanted in (*((tensor, taken) for tensor in tensors), (output, given)):
+            if tensor.dtype != wanted:
                 raise GraphError(f"node {node.name!r}: tensor {tensor.name!r} is {tensor.dtype}, "
-                                 "must be int8")
+                                 f"must be {wanted}")
         if isinstance(node.attrs, Weighted) and node.attrs.kernel.dtype != np.int8:
             raise GraphError(f"node {node.name!r}: kernel is {node.attrs.kernel.dtype}, must be "
                              "int8")

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from golden.attributes import Add, Clamp, Concat, Maximum, Minimum, Pad
+from golden.attributes import Add, Clamp, Concat, Maximum, Minimum, Pad, Quantize
 from golden.ops.requantize import finish, requantize
 
-__all__ = ["add", "clamp", "concat", "maximum", "minimum", "pad"]
+__all__ = ["add", "clamp", "concat", "maximum", "minimum", "pad", "quantize"]
 
 
 def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
@@ -24,6 +24,14 @@ def clamp(x: np.ndarray, attrs: Clamp) -> np.ndarray:
     values = np.arange(-128, 128, dtype=np.int32) - np.int32(attrs.input_zero)
     table = finish(requantize(values, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
     return table[x.astype(np.int16) + 128]
+
+
+def quantize(x: np.ndarray, attrs: Quantize) -> np.ndarray:
+    """Requantize an array of one 8-bit type to another."""
+    given, wanted = np.iinfo(attrs.input_type), np.iinfo(attrs.output_type)
+    values = np.arange(given.min, given.max + 1, dtype=np.int32) - np.int32(attrs.input_zero)
+    table = np.clip(requantize(values, *attrs.scale) + attrs.output_zero, wanted.min, wanted.max)
+    return table.astype(attrs.output_type)[x.astype(np.int16) - given.min]
 
 
 def maximum(first: np.ndarray, second: np.ndarray, attrs: Maximum) -> np.ndarray:

@@ -16,8 +16,8 @@ _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
     "Clamp": lower_simple.clamp, "Concat": lower_simple.concat,
     "Conv2D": lower_weighted.conv2d, "DepthwiseConv2D": lower_weighted.depthwise_conv2d,
     "FullyConnected": lower_weighted.fully_connected, "MaxPool": lower_simple.max_pool,
-    "Mean": lower_simple.mean, "Pad": lower_simple.pad, "Reshape": lower_simple.reshape,
-    "Softmax": lower_simple.softmax,
+    "Mean": lower_simple.mean, "Pad": lower_simple.pad, "Quantize": lower_simple.quantize,
+    "Reshape": lower_simple.reshape, "Softmax": lower_simple.softmax,
 }
 
 

@@ -15,6 +15,7 @@ from golden.attributes import (
     MaxPool,
     Mean,
     Pad,
+    Quantize,
     Reshape,
     Softmax,
 )
@@ -26,8 +27,8 @@ from sw.compiler.pooling import average_scale, pool_regions
 from sw.compiler.taps import sparse_taps
 from sw.compiler.window import Taps, WindowOp
 
-__all__ = ["add", "average_pool", "clamp", "concat", "max_pool", "mean", "pad", "reshape",
-           "softmax"]
+__all__ = ["add", "average_pool", "clamp", "concat", "max_pool", "mean", "pad", "quantize",
+           "reshape", "softmax"]
 
 
 def add(net: Lowering, node: Node) -> None:
@@ -166,6 +167,13 @@ def reshape(net: Lowering, node: Node) -> None:
     source.bytes_in_dram = True
     tensor = net.tensor(name)
     tensor.bytes_in_dram, tensor.alias = True, source.name
+
+
+def quantize(net: Lowering, node: Node) -> None:
+    """Left to the host, at the edge of the network: the array reads and writes int8 only."""
+    assert isinstance(node.attrs, Quantize)
+    taken, given = node.attrs.types()
+    net.host(node, f"the host converts inputs and outputs of the network: {taken} to {given}")
 
 
 def softmax(net: Lowering, node: Node) -> None:

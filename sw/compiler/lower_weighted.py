@@ -6,7 +6,7 @@ from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
 from golden.graph import Node
 from sw.compiler.lowering import MAX_WINDOW, Lowering
 from sw.compiler.taps import conv_taps, sparse_taps
-from sw.compiler.window import Gather, LayerTensor, Post
+from sw.compiler.window import Gather, LayerTensor, Post, WindowOp
 
 __all__ = ["conv2d", "depthwise_conv2d", "fully_connected"]
 
@@ -29,7 +29,7 @@ def _source(net: Lowering, node: Node) -> tuple[LayerTensor, tuple[int, int, int
 
 
 def conv2d(net: Lowering, node: Node) -> None:
-    """Convolution; a thin network input is gathered."""
+    """Convolution; a thin input that begins in DRAM is gathered."""
     attrs = node.attrs
     assert isinstance(attrs, Conv2D)
     source, extra = _source(net, node)
@@ -55,9 +55,11 @@ def conv2d(net: Lowering, node: Node) -> None:
 
 def _gathered(net: Lowering, node: Node, source: LayerTensor, attrs: Conv2D, pad: tuple[int, int],
               output: LayerTensor) -> LayerTensor | None:
-    """The gathered form of a thin network input, if the convolution can use it."""
+    """The gathered form of a thin feature map that begins in DRAM, if that can be used."""
     _, _, width, channels = attrs.kernel.shape
-    if (source.name not in net.graph.inputs or width * channels > net.config.group
+    begins = source.bytes_in_dram and not any(
+        isinstance(net.out.ops[index], WindowOp) for index in net.writers(source.name))
+    if (not begins or width * channels > net.config.group
             or attrs.dilation[1] != 1 or pad[1] * channels >= net.config.group
             or (width == 1 and attrs.stride[1] == 1)
             or attrs.stride[1] * channels >= 1 << 16):

@@ -14,21 +14,22 @@ from sw.frontend.scales import ACTIVATIONS, activation_range
 
 __all__ = ["Operand", "Operands", "check_activation", "constant_data"]
 
-DTYPES = {"INT8": np.int8, "INT32": np.int32, "INT64": np.int64}
+DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "INT64": np.int64}
 ACTIVATION_NAMES = "NONE, RELU, RELU6, RELU_N1_TO_1"
 
 
 @dataclass(frozen=True)
 class Operand:
-    """An int8 tensor with its quantization."""
+    """An 8-bit tensor with its quantization; ``type`` is INT8 or UINT8."""
 
     index: int
+    type: str
     shape: tuple[int, ...]
     quant: Quant
 
 
-def check_activation(path: Path, tensor: RawTensor) -> Operand:
-    """An int8 tensor of fixed shape, quantized as a whole.
+def check_activation(path: Path, tensor: RawTensor, *types: str) -> Operand:
+    """A tensor of one of these 8-bit types and of fixed shape, quantized as a whole.
 
     Raises
     ------
@@ -38,9 +39,9 @@ def check_activation(path: Path, tensor: RawTensor) -> Operand:
     def fail(text: str) -> ModelError:
         return ModelError(f"{path}: {tensor.label} {text}")
 
-    if tensor.type != "INT8":
-        raise fail(f"is {tensor.type}, must be INT8 (a network quantized to int8, with int8 inputs "
-                   "and outputs)")
+    if tensor.type not in types:
+        raise fail(f"is {tensor.type}, must be {' or '.join(types)} (a network quantized to int8; "
+                   "its inputs and outputs may be UINT8 where QUANTIZE converts them)")
     if tensor.special:
         raise fail(f"is {tensor.special}, which is not supported")
     # -1 as the batch is how Keras says "one at a time".
@@ -54,10 +55,11 @@ def check_activation(path: Path, tensor: RawTensor) -> Operand:
         raise fail(f"has {tensor.scales.size} scales, must be 1 (only kernels have one a channel)")
     scale = float(tensor.scales[0])
     zero = int(tensor.zero_points[0]) if tensor.zero_points.size else 0
-    if not (math.isfinite(scale) and scale > 0 and -128 <= zero <= 127):
+    limits = np.iinfo(np.dtype(DTYPES[tensor.type]))
+    if not (math.isfinite(scale) and scale > 0 and limits.min <= zero <= limits.max):
         raise fail(f"has scale {scale} and zero point {zero}; the scale must be above 0, the zero "
-                   "point in -128 to 127")
-    return Operand(tensor.index, tensor.shape, Quant(scale, zero))
+                   f"point in {limits.min} to {limits.max}")
+    return Operand(tensor.index, tensor.type, tensor.shape, Quant(scale, zero))
 
 
 def constant_data(path: Path, tensor: RawTensor) -> np.ndarray:
@@ -112,19 +114,19 @@ class Operands:
             raise self.fail(f"has no {what}")
         return self.model.tensors[inputs[position]]
 
-    def input(self, position: int = 0) -> Operand:
-        """An int8 input."""
-        return check_activation(self.path, self._tensor(position, f"input {position}"))
+    def input(self, position: int = 0, types: tuple[str, ...] = ("INT8",)) -> Operand:
+        """An 8-bit input."""
+        return check_activation(self.path, self._tensor(position, f"input {position}"), *types)
 
     def all_inputs(self) -> list[Operand]:
         """Every input, all of them int8."""
         return [self.input(position) for position in range(len(self.operator.inputs))]
 
-    def output(self) -> Operand:
-        """The one int8 output."""
+    def output(self, types: tuple[str, ...] = ("INT8",)) -> Operand:
+        """The one 8-bit output."""
         if len(self.operator.outputs) != 1 or self.operator.outputs[0] < 0:
             raise self.fail(f"has {len(self.operator.outputs)} outputs, must be 1")
-        return check_activation(self.path, self.model.tensors[self.operator.outputs[0]])
+        return check_activation(self.path, self.model.tensors[self.operator.outputs[0]], *types)
 
     def constant(self, position: int, what: str, *types: str) -> np.ndarray:
         """A constant input of one of these types."""

@@ -17,6 +17,7 @@ from golden.graph import (
     MaxPool,
     Mean,
     Pad,
+    Quantize,
     Reshape,
     Softmax,
 )
@@ -30,11 +31,12 @@ from sw.frontend.scales import (
     softmax_parameters,
 )
 
-__all__ = ["CONVERTERS"]
+__all__ = ["CONVERTERS", "EDGE_TYPES"]
 
 # Attributes, and how many of the operator's inputs are data (the first ones).
 Converted = tuple[Attributes, int]
 SOFTMAX_OUTPUT = (1 / 256, -128)
+EDGE_TYPES = ("INT8", "UINT8")  # of the tensors that QUANTIZE converts
 NO_ACTIVATION = tflite.ActivationFunctionType.NONE
 
 
@@ -168,9 +170,19 @@ def _activation(kind: int) -> Callable[[Operands], Converted]:
 
 
 def _quantize(view: Operands) -> Converted:
-    data, output = view.input(), view.output()
-    return Clamp(input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
-                 scale=quantize_multiplier(data.quant.scale / output.quant.scale)), 1
+    data, output = view.input(types=EDGE_TYPES), view.output(types=EDGE_TYPES)
+    zeros, scale = (data.quant.zero_point, output.quant.zero_point), quantize_multiplier(
+        data.quant.scale / output.quant.scale)
+    if data.type == output.type == "INT8":
+        return Clamp(input_zero=zeros[0], scale=scale, output_zero=zeros[1]), 1
+    for operand, edge, place in ((data, view.model.inputs, "an input"),
+                                 (output, view.model.outputs, "an output")):
+        if operand.type != "INT8" and operand.index not in edge:
+            raise view.fail(f"{view.model.tensors[operand.index].label} is {operand.type} within "
+                            f"the network; accepted is INT8, or {operand.type} as {place} of the "
+                            "network")
+    return Quantize(input_type=data.type.lower(), output_type=output.type.lower(),
+                    input_zero=zeros[0], scale=scale, output_zero=zeros[1]), 1
 
 
 def _reshape(view: Operands) -> Converted:

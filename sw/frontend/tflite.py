@@ -1,4 +1,4 @@
-"""Reads int8 TensorFlow Lite networks."""
+"""Reads int8 TensorFlow Lite networks; their inputs and outputs may be uint8."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from golden.graph import Graph, GraphError, Node, Tensor
 from sw.errors import ModelError
 from sw.frontend.flatbuffer import RawModel, RawOperator, read, unique_names
 from sw.frontend.operands import Operands, check_activation, constant_data
-from sw.frontend.operators import CONVERTERS
+from sw.frontend.operators import CONVERTERS, EDGE_TYPES
 
 __all__ = ["SUPPORTED", "load"]
 
@@ -28,9 +28,10 @@ class _Loader:
         name = self.names[index]
         if name not in self.graph.tensors:
             raw = self.model.tensors[index]
-            operand = check_activation(self.path, raw)
+            # Converters have checked what they convert; this lets pass what any of them accepts.
+            operand = check_activation(self.path, raw, *EDGE_TYPES)
             data = None if raw.data is None else constant_data(self.path, raw)
-            self.graph.add(Tensor(name, operand.shape, "int8", operand.quant, data))
+            self.graph.add(Tensor(name, operand.shape, operand.type.lower(), operand.quant, data))
         return name
 
     def add_node(self, operator: RawOperator) -> None:

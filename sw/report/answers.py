@@ -14,7 +14,7 @@ from sw.zoo import Network, Task
 __all__ = ["Answer", "Reader", "read_labels"]
 
 # An output quantized like this holds probabilities: TensorFlow Lite fixes it for softmax.
-_PROBABILITY = (1 / 256, -128)
+_PROBABILITY = {"int8": (1 / 256, -128), "uint8": (1 / 256, 0)}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class Reader:
         if labels and len(labels) != classes:
             raise InputError(f"--labels has {len(labels)} names, output {outputs[0]} has "
                              f"{classes} classes")
-        probability = (outputs[0].scale, outputs[0].zero_point) == _PROBABILITY
+        probability = (outputs[0].scale, outputs[0].zero_point) == _PROBABILITY.get(
+            str(outputs[0].dtype))
         self._probability = probability and outputs[0].shape[-1] == classes > 1
         self._classes = not self._reconstructs and len(outputs) == 1 and (
             bool(self._labels) or self._probability)

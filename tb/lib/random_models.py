@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tflite
@@ -39,7 +40,7 @@ class _Maker:
         zero = int(self.rng.choice([-128, 127, 0, self.pick(-128, 127)]))
         return {"scales": (self.scale(),), "zeros": (zero,)}
 
-    def input(self, shape: Sequence[int], **settings: Sequence) -> int:
+    def input(self, shape: Sequence[int], **settings: Any) -> int:
         index = self.model.tensor(shape, **(settings or self.quant()))
         self.inputs.append(index)
         return index
@@ -94,8 +95,9 @@ class _Maker:
         arrays = []
         for index in self.inputs:
             rows, *rest = self.shape(index)
-            arrays.append(self.rng.integers(-128, 128, (self.samples * rows, *rest))
-                          .astype(np.int8))
+            least = 0 if self.model.tensors[index].type == "UINT8" else -128
+            arrays.append(self.rng.integers(least, least + 256, (self.samples * rows, *rest))
+                          .astype(np.int8 if least else np.uint8))
         return RandomModel(self.model.finish(self.inputs, [output]), arrays)
 
 
@@ -216,6 +218,20 @@ def _elementwise(make: _Maker) -> int:
     return output
 
 
+def _quantize(make: _Maker) -> int:
+    """Between the 8-bit types; half of them with one scale, and zero points 128 apart."""
+    kinds = [["UINT8", "INT8"], ["INT8", "UINT8"], ["UINT8", "UINT8"]][make.pick(0, 2)]
+    shape, scale, zero = (1, make.pick(1, 9), make.pick(1, 9)), make.scale(), make.pick(0, 255)
+    alike = make.pick(0, 1)
+    settings = [{"scales": (scale if alike else make.scale(),),
+                 "zeros": ((zero if alike else make.pick(0, 255)) - 128 * (kind == "INT8"),)}
+                for kind in kinds]
+    data = make.input(shape, type=kinds[0], **settings[0])
+    output = make.model.tensor(shape, kinds[1], **settings[1])
+    make.model.operator("QUANTIZE", [data], [output], table="QuantizeOptions")
+    return output
+
+
 def _reshape(make: _Maker) -> int:
     data = make.image()
     tensor = make.model.tensors[data]
@@ -231,7 +247,7 @@ MAKERS: dict[str, Callable[[_Maker], int]] = {
     "conv": _conv, "depthwise": _depthwise, "fully_connected": _fully_connected, "add": _add,
     "max": _pool("MAX_POOL_2D"), "average": _pool("AVERAGE_POOL_2D"), "mean": _mean,
     "softmax": _softmax, "pad": _pad, "concat": _concat, "elementwise": _elementwise,
-    "reshape": _reshape,
+    "quantize": _quantize, "reshape": _reshape,
 }
 
 

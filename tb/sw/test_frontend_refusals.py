@@ -98,6 +98,38 @@ def test_other_types(tmp_path, kind):
     refused(tmp_path, relu(second={"type": kind}), "tensor 1 ('t1')", f"is {kind}", "must be INT8")
 
 
+@pytest.mark.parametrize("kind", ["FLOAT32", "INT16", "INT32"])
+def test_quantize_of_other_types(tmp_path, kind):
+    for first, second, index in ((kind, "INT8", 0), ("UINT8", kind, 1)):
+        model = ModelBuilder()
+        data, output = model.tensor((1, 4), first), model.tensor((1, 4), second)
+        refused(tmp_path, one("QUANTIZE", [data], [output], model, table="QuantizeOptions"),
+                f"tensor {index} ('t{index}') is {kind}", "must be INT8 or UINT8")
+
+
+def test_unsigned_bytes_within_a_network(tmp_path):
+    """Only inputs and outputs of the network may be uint8, and only QUANTIZE reads or writes it."""
+    model = ModelBuilder()
+    data, output = model.tensor((1, 4)), model.tensor((1, 4))
+    middle = model.tensor((1, 4), "UINT8", zeros=(128,))
+    model.operator("QUANTIZE", [data], [middle], table="QuantizeOptions")
+    model.operator("QUANTIZE", [middle], [output], table="QuantizeOptions")
+    refused(tmp_path, model.finish([data], [output]), "operator 0 (QUANTIZE)",
+            "tensor 2 ('t2') is UINT8 within the network", "UINT8 as an output of the network")
+    refused(tmp_path, model.finish([data], [middle, output]), "operator 1 (QUANTIZE)",
+            "tensor 2 ('t2') is UINT8 within the network", "UINT8 as an input of the network")
+
+
+@pytest.mark.parametrize(("kind", "zero", "accepted"), [
+    ("UINT8", -1, "0 to 255"), ("UINT8", 256, "0 to 255"), ("INT8", 128, "-128 to 127"),
+])
+def test_zero_points_beyond_their_type(tmp_path, kind, zero, accepted):
+    model = ModelBuilder()
+    data, output = model.tensor((1, 4), kind, zeros=(zero,)), model.tensor((1, 4))
+    refused(tmp_path, one("QUANTIZE", [data], [output], model, table="QuantizeOptions"),
+            f"zero point {zero}", accepted)
+
+
 @pytest.mark.parametrize(("settings", "words"), [
     ({"scales": (), "zeros": ()}, "no quantization"),
     ({"scales": (0.5, 0.5, 0.5, 0.5), "zeros": (0,) * 4}, "has 4 scales, must be 1"),
@@ -228,7 +260,8 @@ def damaged(path, raw):
     except ModelError:
         return False
     if sum(np.prod(tensor.shape) for tensor in graph.tensors.values()) < 1e6:
-        run(graph, {name: np.zeros(graph.tensors[name].shape, np.int8) for name in graph.inputs})
+        run(graph, {name: np.zeros(graph.tensors[name].shape, graph.tensors[name].dtype)
+                    for name in graph.inputs})
     return True
 
 
