@@ -55,7 +55,7 @@ def check_activation(path: Path, tensor: RawTensor, *types: str) -> Operand:
         raise fail(f"has {tensor.scales.size} scales, must be 1 (only kernels have one a channel)")
     scale = float(tensor.scales[0])
     zero = int(tensor.zero_points[0]) if tensor.zero_points.size else 0
-    limits = np.iinfo(np.dtype(DTYPES[tensor.type]))
+    limits = np.iinfo(tensor.type.lower())
     if not (math.isfinite(scale) and scale > 0 and limits.min <= zero <= limits.max):
         raise fail(f"has scale {scale} and zero point {zero}; the scale must be above 0, the zero "
                    f"point in {limits.min} to {limits.max}")
