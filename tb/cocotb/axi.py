@@ -1,11 +1,11 @@
-"""DRAM behind the chip's AXI4 manager, with random latency and stalls."""
+"""DRAM behind an AXI4 manager, with random latency and stalls."""
 
 from collections import deque
 from dataclasses import dataclass
 
 from hw.bus.axi import AXI4, Response
-from hw.dma.burst import PAGE_BYTES
-from tb.cocotb.channel import Sink, Source
+from tb.cocotb.channel import ends
+from tb.cocotb.rules import AxiRules, BurstLimits
 
 __all__ = ["AxiMemory"]
 
@@ -31,20 +31,21 @@ class _Injection:
 
 
 class AxiMemory:
-    """In-order AXI4 memory that checks the manager as it serves it.
+    """In-order AXI4 memory whose five channels are held to the rules of AXI as it serves them.
 
-    Checked: offers stay until taken, alignment, 4 KiB pages, burst length, WLAST. What lies past
-    the memory gives DECERR. By the seed it takes write data before or after its address, and may
-    wait for write data before it takes the address, as AXI allows.
+    What lies past the memory gives DECERR. By the seed it takes write data before or after its
+    address, and may wait for write data before it takes the address, as AXI allows.
 
     Parameters
     ----------
     dut : handle
     config : Config
-        ``group`` bytes a beat, ``burst_beats``.
+        ``group`` bytes a beat; ``burst_beats`` and ``bursts_in_flight`` must be kept.
     size : int
         Bytes.
     stalls : Stalls
+    bus : str
+        Members that lead to the AXI4 port, joined by dots.
 
     Members
     -------
@@ -55,11 +56,12 @@ class AxiMemory:
         Nothing is outstanding.
     """
 
-    def __init__(self, dut, config, size, stalls):
-        place = dut, "axi", AXI4(config.group)
-        self.ar, self.aw, self.w = (Sink(*place, name, stalls) for name in ("ar", "aw", "w"))
-        self.r, self.b = (Source(*place, name, stalls) for name in ("r", "b"))
-        self.beat_bytes, self.burst_beats = config.group, config.burst_beats
+    def __init__(self, dut, config, size, stalls, bus="axi"):
+        self.channels = ends(dut, bus, AXI4(config.group), stalls)
+        self.ar, self.r, self.aw, self.w, self.b = self.channels.values()
+        self.rules = AxiRules(self.channels, BurstLimits(
+            config.group, config.burst_beats, config.bursts_in_flight))
+        self.beat_bytes = config.group
         self.data = bytearray(size)
         self.rng = stalls.rng
         self.address_waits = self.rng.random() < 0.3
@@ -80,7 +82,7 @@ class AxiMemory:
 
     def clear(self):
         """Drive idle inputs; for use in reset."""
-        for channel in (self.ar, self.r, self.aw, self.w, self.b):
+        for channel in self.channels.values():
             channel.clear()
 
     def check_quiet(self):
@@ -91,13 +93,16 @@ class AxiMemory:
     def step(self):
         """Once after every rising edge."""
         self.now += 1
+        for channel in self.channels.values():
+            channel.sample()
+        self.rules.step()
         self._step_reads()
         self._step_writes()
 
     def _step_reads(self):
         address = self.ar.step(len(self.reads) < DEPTH)
         if address:
-            self.reads.append(self._burst("AR", address))
+            self.reads.append(self._burst(address))
         if self.r.idle and self.reads and self.reads[0].due <= self.now:
             burst = self.reads[0]
             response = self._respond(burst.address, reads=True)
@@ -115,7 +120,7 @@ class AxiMemory:
         has_data = bool(self.written) or not (self.address_waits and self.w.quiet())
         address = self.aw.step(len(self.writes) < DEPTH and has_data)
         if address:
-            self.writes.append(self._burst("AW", address))
+            self.writes.append(self._burst(address))
         ahead = len(self.written) < self.data_ahead
         beat = self.w.step(ahead or (bool(self.writes) and not self.written))
         if beat:
@@ -137,20 +142,12 @@ class AxiMemory:
                 self.data[burst.address + index] = content[index]
         burst.address += self.beat_bytes
         burst.beats -= 1
-        assert beat["last"] == (burst.beats == 0), (
-            f"axi.w: last is {beat['last']} with {burst.beats} beats of the burst to come")
         if not burst.beats:
             burst.due = self._due()
             self.answers.append(self.writes.popleft())
 
-    def _burst(self, channel, payload):
-        address, beats = payload["addr"], payload["len"] + 1
-        what = f"{channel}: burst of {beats} beats at {address:#x}"
-        assert address % self.beat_bytes == 0, f"{what} is not beat aligned"
-        assert address % PAGE_BYTES + beats * self.beat_bytes <= PAGE_BYTES, (
-            f"{what} crosses {PAGE_BYTES} bytes")
-        assert beats <= self.burst_beats, f"{what} is longer than {self.burst_beats}"
-        return _Burst(address, beats, self._due())
+    def _burst(self, payload):
+        return _Burst(payload["addr"], payload["len"] + 1, self._due())
 
     def _due(self):
         return self.now + self.rng.randint(1, LATENCY)

@@ -9,4 +9,4 @@ def test_agents(tmp_path, monkeypatch):
     monkeypatch.delenv("WAVES", raising=False)
     done = simulate("icarus", copier_verilog(preset("tiny").group), "npu",
                     "tb.cocotb.agents_bench", tmp_path, seed=20261)
-    assert len(done) == 8 + 4 + 1 + 6
+    assert len(done) == 8 + 4 + 1 + 7
