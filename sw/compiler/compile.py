@@ -50,7 +50,7 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False,
             progress(text)
 
     tell("lowering")
-    lowered = lower(graph, config)
+    lowered = lower(graph, config, dense=dense)
     tell("packing weights")
     packed = [pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
               if isinstance(op, WindowOp) else None for op in lowered.ops]

@@ -1,11 +1,13 @@
 """Instructions of planned operators, one chip step at a time."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from golden.spec.config import Config
 from golden.spec.isa import INSTRUCTION_BYTES, Opcode, PostMode, Target
 from golden.spec.layout import LOG_BYTES, PARAMETER_BEATS
 from golden.spec.registers import Region
+from sw.compiler.overlap import Pass, Ready, cut_passes
 from sw.compiler.pack import PackedOp
 from sw.compiler.plan import Buffer, OpPlan, Tile
 from sw.compiler.sync import Instruction
@@ -58,10 +60,11 @@ class Emitter:
     instructions: list[Instruction] = field(default_factory=list)
     loaded_rows: dict[str, int] = field(default_factory=dict)
     log_records: int = 0
+    ready: Ready | None = None
 
     def operator(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> None:
         """Loads, weights, array passes and stores of one operator."""
-        keep = len(plan.tiles) > 1 and self._weights_stay(packed)
+        stay = len(plan.tiles) > 1 and self._weights_stay(packed, 0, len(packed.blocks))
         stream = self._stream(op, packed, plan)
         if op.post.table is not None:
             self._table(op)
@@ -74,10 +77,14 @@ class Emitter:
                 residual = views[op.residual]
             elif op.residual:
                 residual = self._residual(op, plan, tile, number)
-            if number == 0 or not keep:
+            if number == 0 or not stay:
                 self._weights(op.layer, stream)
             output = self._output_view(op, plan, tile, number)
-            self._mac(op, packed, tile, views, residual, output, keep and not last)
+            passes, self.ready = cut_passes(
+                self.config, op, tile, packed.rows, partial(self._weights_stay, packed),
+                ready=self.ready, ends=last, keep=stay and not last)
+            for part in passes:
+                self._mac(op, part, views, residual, output)
             self._store(op, tile, output)
 
     def log(self, layer: int) -> None:
@@ -95,11 +102,11 @@ class Emitter:
         done, self.instructions = self.instructions, []
         return done
 
-    def _weights_stay(self, packed: PackedOp) -> bool:
-        """Does the whole stream fit in the weight store?"""
-        config, blocks = self.config, len(packed.blocks)
-        return (sum(packed.rows) <= config.weight_rows
-                and sum(packed.entries) <= config.list_entries
+    def _weights_stay(self, packed: PackedOp, first: int, end: int) -> bool:
+        """Do the lane blocks [first, end) fit in the weight store at once?"""
+        config, blocks = self.config, end - first
+        return (sum(packed.rows[first:end]) <= config.weight_rows
+                and sum(packed.entries[first:end]) <= config.list_entries
                 and blocks * PARAMETER_BEATS <= config.parameter_beats
                 and blocks <= config.lane_blocks)
 
@@ -190,17 +197,19 @@ class Emitter:
             Box(y, y + tile.height, x, x + tile.width, *op.groups(op.output)),
             (view.y0, view.x0)))
 
-    def _mac(self, op: WindowOp, packed: PackedOp, tile: Tile, views: dict[str, _View],
-             residual: _View | None, output: _View, keep: bool) -> None:
-        config, post = self.config, op.post
+    def _mac(self, op: WindowOp, part: Pass, views: dict[str, _View], residual: _View | None,
+             output: _View) -> None:
+        config, post, tile = self.config, op.post, part.tile
         first = views[op.sources[0]]
         pitch = first.buffer.columns
         y = tile.y * op.stride_y - op.pad_top
         x = tile.x * op.stride_x - op.pad_left
         out_y, out_x = op.out_y + tile.y, op.out_x + tile.x
+        blocks = op.first_block + part.first, op.first_block + part.end
         fields = {
-            "tag": op.layer, "array_mode": op.array_mode, "post_mode": post.mode, "keep": keep,
-            "blocks": len(packed.blocks), "out_width": tile.width, "out_height": tile.height,
+            "tag": op.layer, "array_mode": op.array_mode, "post_mode": post.mode,
+            "keep": part.keep, "blocks": part.end - part.first,
+            "out_width": tile.width, "out_height": tile.height,
             "tiles": -(-tile.width * tile.height // config.columns),
             "in_base": first.address(y, x) % _MOD,
             "in_row_step": (op.stride_y * pitch - (tile.width - 1) * op.stride_x) % _MOD,
@@ -208,7 +217,7 @@ class Emitter:
             "stride_y": op.stride_y, "stride_x": op.stride_x,
             "in_height": first.y1 - first.y0, "in_width": first.x1 - first.x0,
             "pad_value": op.pad_value,
-            "out_base": output.address(out_y, out_x, op.first_block) % _MOD,
+            "out_base": output.address(out_y, out_x, blocks[0]) % _MOD,
             "out_row_step": (output.buffer.columns - (tile.width - 1)) % _MOD,
             "out_block_step": output.buffer.plane % _MOD,
             "zero": post.zero, "least": post.least, "most": post.most}
@@ -217,13 +226,13 @@ class Emitter:
             top = _limit(y, self.tensors[name].height) - view.y0
             end = _limit(y + (tile.height - 1) * op.stride_y + op.kernel_height,
                          self.tensors[name].height) - view.y0
-            reads += buffer_spans(view.buffer, op.groups(name), top, max(end, top))
+            groups = op.groups(name, part.first, part.end)
+            reads += buffer_spans(view.buffer, groups, top, max(end, top))
         out_row = out_y - output.y0
-        blocks = op.first_block, op.first_block + len(packed.blocks)
         if post.mode == PostMode.ADD:
             assert residual is not None
             fields |= {
-                "res_base": residual.address(out_y, out_x, op.first_block) % _MOD,
+                "res_base": residual.address(out_y, out_x, blocks[0]) % _MOD,
                 "res_row_step": (residual.buffer.columns - (tile.width - 1)) % _MOD,
                 "res_block_step": residual.buffer.plane % _MOD,
                 "add_multiplier": post.add_multiplier, "add_pre": post.add_pre,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from golden.graph import Graph, Node
 from golden.spec.config import Config
 from sw.compiler import lower_simple, lower_weighted
+from sw.compiler.fold import fold_narrow
 from sw.compiler.lowering import Lowered, Lowering
 from sw.compiler.split import split_wide
 from sw.compiler.window import WindowOp
@@ -21,8 +22,10 @@ _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
 }
 
 
-def lower(graph: Graph, config: Config) -> Lowered:
+def lower(graph: Graph, config: Config, *, dense: bool = False) -> Lowered:
     """Lower every node; what the chip can't do becomes a HostOp that says why.
+
+    ``dense`` is as for `compile_graph`: whether zero weights cost cycles.
 
     Raises
     ------
@@ -39,6 +42,7 @@ def lower(graph: Graph, config: Config) -> Lowered:
             net.host(node, f"{node.op} has no unit on the chip")
     for name in graph.outputs:
         net.out.tensors[net.root.get(name, name)].bytes_in_dram = True
+    fold_narrow(config, net.out, dense=dense)
     net.out.ops = [part for op in net.out.ops for part in (
         split_wide(config, op, net.out.tensors) if isinstance(op, WindowOp) else [op])]
     for number, op in enumerate(net.out.ops):

@@ -41,7 +41,7 @@ class LayerTensor:
     alias : str or None
         The tensor whose DRAM bytes these are, for such a reshape.
     gather : Gather or None
-        Set for the gathered form of a thin network input (``alias`` names the input): one word
+        Set for the gathered form of a thin feature map in DRAM (``alias`` names it): one word
         per output column, holding a kernel row of that column's window.
     """
 
@@ -158,11 +158,7 @@ class WindowOp:
         where = np.concatenate([taps.where for taps in self.blocks])
         self.kernel_height = 1 + int(where[:, 2].max(initial=0))
         self.kernel_width = 1 + int(where[:, 3].max(initial=0))
-        self.source_groups = []
-        for number in range(len(self.sources)):
-            used = where[where[:, 0] == number, 1]
-            self.source_groups.append((int(used.min()), int(used.max()) + 1) if len(used)
-                                      else (0, 1))
+        self.source_groups = [_span(self.blocks, n) for n in range(len(self.sources))]
 
     @property
     def reads(self) -> list[str]:
@@ -174,14 +170,21 @@ class WindowOp:
         """All tensors read or written, each once."""
         return list(dict.fromkeys([*self.reads, self.output]))
 
-    def groups(self, name: str) -> tuple[int, int]:
-        """Channel groups [first, end) of an operand that are read or written, at least one."""
+    def groups(self, name: str, first: int = 0, end: int | None = None) -> tuple[int, int]:
+        """Channel groups [first, end) of an operand that are read or written, at least one.
+
+        ``first`` and ``end`` limit it to some of the lane blocks.
+        """
         spans = []
+        end = len(self.blocks) if end is None else end
         if name in (self.output, self.residual):
-            spans.append((self.first_block, self.first_block + len(self.blocks)))
+            spans.append((self.first_block + first, self.first_block + end))
         if name in self.sources:
-            spans.append(self.source_groups[self.sources.index(name)])
-        return min(first for first, _ in spans), max(end for _, end in spans)
+            number = self.sources.index(name)
+            whole = (first, end) == (0, len(self.blocks))
+            spans.append(self.source_groups[number] if whole
+                         else _span(self.blocks[first:end], number))
+        return min(low for low, _ in spans), max(high for _, high in spans)
 
     def extent(self, tensor: LayerTensor, rows: int, columns: int) -> tuple[int, int]:
         """Rows and columns of an operand that a tile of the output needs at most."""
@@ -198,6 +201,12 @@ class WindowOp:
         height, width = self.extent(tensor, rows, columns)
         first, end = self.groups(tensor.name)
         return height * width * (end - first)
+
+
+def _span(blocks: list[Taps], source: int) -> tuple[int, int]:
+    """Channel groups [first, end) of a source that lane blocks read, at least one."""
+    used = np.concatenate([taps.where[taps.where[:, 0] == source, 1] for taps in blocks])
+    return (int(used.min()), int(used.max()) + 1) if len(used) else (0, 1)
 
 
 @dataclass

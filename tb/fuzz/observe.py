@@ -130,16 +130,18 @@ class _Program:
             elif opcode == Opcode.MAC:
                 macs[fields["tag"]].append(fields)
         yield from self._rings(lane_blocks)
-        fresh = iter(lane_blocks)
+        position = 0  # of the lane block that the array reads next
         for layer in macs.values():
             yield from _binned({"MACs of a layer": len(layer)})
-            kept: list[list[tuple[int, int]]] = []
+            before = 0
             for mac in layer:
-                blocks = kept or [next(fresh) for _ in range(mac["blocks"])]
-                before, kept = bool(kept), blocks if mac["keep"] else []
-                yield from self._mac(mac, blocks)
+                kept = mac["keep"]
+                yield from self._mac(mac, lane_blocks[position:position + mac["blocks"]])
                 if before or kept:
                     yield "keep", "inner" if before and kept else "first" if kept else "last"
+                before = kept
+                if not kept:
+                    position += mac["blocks"]
 
     def _semaphores(self, post: int) -> Iterator[Point]:
         for bit in range(16):

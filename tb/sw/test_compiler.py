@@ -7,22 +7,18 @@ import pytest
 
 from golden import executor
 from golden.attributes import (
-    Add,
     AveragePool,
     Clamp,
     Concat,
     Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
     MaxPool,
     Mean,
     Pad,
     Reshape,
-    Softmax,
 )
-from golden.graph import Graph, Node, Quant, Tensor
+from golden.graph import Quant, Tensor
 from golden.spec.config import preset
-from golden.spec.isa import INSTRUCTION_BYTES, Opcode, decode
+from golden.spec.isa import INSTRUCTION_BYTES, Opcode, Target, decode
 from golden.spec.numerics import IDENTITY, quantize_multiplier
 from golden.spec.program import ChipStep, HostStep
 from golden.spec.registers import Region
@@ -30,73 +26,13 @@ from sw.compiler import compile_graph
 from sw.compiler.lower import lower
 from sw.engines.machine import MachineTransport
 from sw.errors import ModelError
-from sw.frontend.scales import softmax_parameters
 from sw.session import open_model
 from tb.lib.compare import check_graph, run_from_clean_memory
+from tb.lib.graph_builder import Builder
 from tb.lib.random_networks import RandomNetwork
 
 TINY, BASE = preset("tiny"), preset("base")
 MEMORY = 1 << 22
-HALF = quantize_multiplier(0.5)
-
-
-class Builder:
-    """A graph node by node; tensors are named in order."""
-
-    def __init__(self, *shapes):
-        self.rng = np.random.default_rng(1)
-        self.graph = Graph("built")
-        self.graph.inputs = tuple(self.tensor(shape) for shape in shapes)
-
-    def tensor(self, shape):
-        name = f"t{len(self.graph.tensors)}"
-        return self.graph.add(Tensor(name, shape, "int8", Quant(0.1, 0))).name
-
-    def add(self, attrs, *inputs):
-        output = self.tensor(attrs.shape(*(self.graph.tensors[name].shape for name in inputs)))
-        self.graph.nodes.append(Node(f"n{len(self.graph.nodes)}", inputs, (output,), attrs))
-        return output
-
-    def finish(self, *outputs):
-        self.graph.outputs = outputs
-        self.graph.validate()
-        self.inputs = {name: self.rng.integers(-128, 128, self.graph.tensors[name].shape)
-                       .astype(np.int8) for name in self.graph.inputs}
-        return self
-
-    def weighted(self, channels):
-        multiplier, pre, post = (np.full(channels, value, np.int32)
-                                 for value in quantize_multiplier(0.01))
-        return {"bias": self.rng.integers(-500, 500, channels).astype(np.int32),
-                "multiplier": multiplier, "pre": pre, "post": post, "input_zero": 3,
-                "output_zero": -5}
-
-    def conv(self, name, outputs, window=1, pad=0, stride=1):
-        depth = self.graph.tensors[name].shape[3]
-        kernel = self.rng.integers(-127, 128, (outputs, window, window, depth)).astype(np.int8)
-        return self.add(Conv2D(kernel=kernel, window=(window, window), pads=(pad,) * 4,
-                               stride=(stride, stride), **self.weighted(outputs)), name)
-
-    def depthwise(self, name, window):
-        channels = self.graph.tensors[name].shape[3]
-        kernel = self.rng.integers(-127, 128, (1, *window, channels)).astype(np.int8)
-        return self.add(DepthwiseConv2D(kernel=kernel, window=window, **self.weighted(channels)),
-                        name)
-
-    def fc(self, name, depth, outputs):
-        kernel = self.rng.integers(-127, 128, (outputs, depth)).astype(np.int8)
-        return self.add(FullyConnected(kernel=kernel, **self.weighted(outputs)), name)
-
-    def sum(self, *names):
-        return self.add(Add(input_zeros=(3, -7), input_scales=(HALF, HALF), output_zero=4,
-                            output_scale=quantize_multiplier(0.7 / (1 << 19))), *names)
-
-    def softmax(self, name):
-        multiplier, pre, least = softmax_parameters(0.1, 1.0)
-        return self.add(Softmax(multiplier=multiplier, pre=pre, least_difference=least), name)
-
-    def clamp(self, name):
-        return self.add(Clamp(input_zero=9, scale=quantize_multiplier(0.8), output_zero=-3), name)
 
 
 def check(built, config=TINY, **options):
@@ -300,10 +236,14 @@ def test_weights_stay_for_all_strips():
     built.finish(built.add(MaxPool(window=(3, 3)), built.conv("t0", 8, 3)))
     for rows, keeps in ((56, False), (4096, True)):
         config = TINY.replace(weight_rows=rows, list_entries=4096, parameter_beats=64)
-        found = [fields for opcode, fields in instructions(check(built, config))
-                 if opcode == Opcode.MAC and fields["tag"] == 0]
-        assert len(found) > 1
-        assert [fields["keep"] for fields in found] == [int(keeps)] * (len(found) - 1) + [0]
+        mine = [(opcode, fields) for opcode, fields in instructions(check(built, config))
+                if fields.get("tag") == 0]
+        loads = [fields for opcode, fields in mine
+                 if opcode == Opcode.LOAD and fields["target"] == Target.WEIGHTS]
+        passes = [fields for opcode, fields in mine if opcode == Opcode.MAC]
+        assert len(passes) > 1
+        assert (len(loads) == 1) == keeps
+        assert not passes[-1]["keep"]
 
 
 def test_equal_programs_for_equal_networks():
