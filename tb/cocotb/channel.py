@@ -13,9 +13,21 @@ from amaranth.lib.wiring import Out
 
 from tb.cocotb.rules import StreamRule
 
-__all__ = ["Channel", "Sink", "Source", "Stalls", "ends"]
+__all__ = ["Channel", "Sink", "Source", "Stalls", "ends", "layout_of", "split"]
 
 CHANCES = (0.0, 0.2, 0.5, 0.8)
+
+
+def layout_of(shape):
+    """{field: (offset, width)} of a struct, None for anything else."""
+    if not isinstance(shape, data.StructLayout):
+        return None
+    return {key: (field.offset, field.width) for key, field in shape}
+
+
+def split(bits, layout):
+    """Raw bits of each field."""
+    return {key: bits >> offset & (1 << width) - 1 for key, (offset, width) in layout.items()}
 
 
 class Stalls:
@@ -61,8 +73,7 @@ class Channel:
         self._valid, self._ready, self._payload = (
             getattr(dut, f"{name}.{part}".replace(".", "__"))
             for part in ("valid", "ready", "payload"))
-        self._layout = ({key: (field.offset, field.width) for key, field in shape}
-                        if isinstance(shape, data.StructLayout) else None)
+        self._layout = layout_of(shape)
         self._rule = StreamRule(name)
         self.stall = stalls.draw()
         self.valid = self.moved = False
@@ -72,8 +83,7 @@ class Channel:
     def fields(self):
         if self._layout is None:
             return self._bits
-        return {key: self._bits >> offset & (1 << width) - 1
-                for key, (offset, width) in self._layout.items()}
+        return split(self._bits, self._layout)
 
     def quiet(self):
         """Whether nothing is offered, now."""

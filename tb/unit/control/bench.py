@@ -12,7 +12,7 @@ from hw.control.sequencer import NAMES, UNITS, Sequencer
 from tb.pysim import simulate
 from tb.unit.control.fakes import FakeMemory, FakeUnit
 
-__all__ = ["CONFIGS", "SIZE", "UNIT_OPCODES", "Bench", "random_program"]
+__all__ = ["CONFIGS", "SIZE", "UNIT_OPCODES", "Bench", "check", "random_program"]
 
 CONFIGS = {"tiny": preset("tiny"), "base": preset("base"),
            "wide": preset("base", lanes=32, queue_depth=2)}
