@@ -11,10 +11,11 @@ from golden.spec.layout import LOG_BYTES
 from golden.spec.program import Binding, ChipStep, HostStep, Program
 from golden.spec.registers import Region
 from sw.compiler.emit import Constants, Emitter
+from sw.compiler.fuse import plan_chains
 from sw.compiler.lower import lower
 from sw.compiler.lowering import Lowered
 from sw.compiler.pack import PackedOp, pack_op
-from sw.compiler.plan import OpPlan, Plan, plan_memory
+from sw.compiler.plan import OpPlan, Plan
 from sw.compiler.sync import Instruction, synchronize
 from sw.compiler.transfer import Home
 from sw.compiler.window import HostOp, WindowOp
@@ -55,20 +56,11 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False,
     packed = [pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
               if isinstance(op, WindowOp) else None for op in lowered.ops]
     tell("planning memory")
-    plan = plan_memory(config, lowered.ops, lowered.tensors,
-                       [_pixel_limit(config, item) for item in packed])
+    plan = plan_chains(config, lowered.ops, lowered.tensors, packed)
     tell("emitting instructions")
     program = _Assembly(graph, config, lowered, packed, plan).program()
     program.info |= {"dense": dense, "compile_seconds": time.perf_counter() - started}
     return program
-
-
-def _pixel_limit(config: Config, packed: PackedOp | None) -> int:
-    """A lane block beyond the weight store streams through it, for one tile of Q pixels."""
-    if packed is None:
-        return 0
-    large = (max(packed.rows) > config.weight_rows or max(packed.entries) > config.list_entries)
-    return config.columns if large else 0
 
 
 class _Assembly:
@@ -87,7 +79,7 @@ class _Assembly:
     def program(self) -> Program:
         """Emit everything."""
         layers = []
-        for op, packed, plan in zip(self.lowered.ops, self.packed, self.plan.ops, strict=True):
+        for index, op in enumerate(self.lowered.ops):
             if isinstance(op, HostOp):
                 self._end_step()
                 self.steps.append(HostStep(
@@ -97,10 +89,14 @@ class _Assembly:
                                "unit": "host", "macs": 0, "macs_skipped": 0, "ideal_cycles": 0,
                                "why": op.why})
                 continue
-            assert packed is not None and plan is not None
-            self.emitter.operator(op, packed, plan)
-            self.emitter.log(op.layer)
-            layers.append(self._row(op, packed, plan))
+            member = self._member(index)
+            layers.append(self._row(*member))
+            if index in self.plan.turns:
+                turns = [turn - index for turn in self.plan.turns[index]]
+                self.emitter.chain([self._member(index + number)
+                                    for number in range(max(turns) + 1)], turns)
+            elif not member[2].chained:
+                self.emitter.operator(*member)
         self._end_step()
         return Program(
             network=self.graph.name, config=dataclasses.asdict(self.config),
@@ -109,6 +105,12 @@ class _Assembly:
             inputs=[self._binding(name) for name in self.graph.inputs],
             outputs=[self._binding(name) for name in self.graph.outputs],
             steps=self.steps, layers=layers)
+
+    def _member(self, index: int) -> tuple[WindowOp, PackedOp, OpPlan]:
+        """An operator of the chip with its weights and tiles."""
+        op, packed, plan = self.lowered.ops[index], self.packed[index], self.plan.ops[index]
+        assert isinstance(op, WindowOp) and packed is not None and plan is not None
+        return op, packed, plan
 
     def _end_step(self) -> None:
         instructions = self.emitter.flush()
@@ -131,8 +133,9 @@ class _Assembly:
 
     def _assign_homes(self) -> None:
         tensors = self.lowered.tensors
+        inner = {name for item in self.plan.ops if item for name in item.slides}
         for name, tensor in tensors.items():
-            if tensor.alias is not None:
+            if tensor.alias is not None or name in inner:
                 continue
             if name in self.graph.inputs:
                 region = Region.INPUT

@@ -1,5 +1,6 @@
 """Instructions of planned operators, one chip step at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +19,7 @@ __all__ = ["Constants", "Emitter"]
 
 WEIGHT_RUN = 1 << 23  # bytes of a longer stream's runs, within LOAD.run_bytes
 _MOD = 1 << 16
+_LOGGED_CYCLES = 256  # a record takes the store unit some 60
 
 
 class Constants:
@@ -70,31 +72,58 @@ class Emitter:
             self._table(op)
         for number, tile in enumerate(plan.tiles):
             last = number + 1 == len(plan.tiles)
-            views = {name: self._source(op, plan, name, tile, number, last)
-                     for name in op.sources}
-            residual = None
-            if op.residual in views:
-                residual = views[op.residual]
-            elif op.residual:
-                residual = self._residual(op, plan, tile, number)
-            if number == 0 or not stay:
-                self._weights(op.layer, stream)
-            output = self._output_view(op, plan, tile, number)
-            passes, self.ready = cut_passes(
-                self.config, op, tile, packed.rows, partial(self._weights_stay, packed),
-                ready=self.ready, ends=last, keep=stay and not last)
-            for part in passes:
-                self._mac(op, part, views, residual, output)
-            self._store(op, tile, output)
+            cut = partial(cut_passes, self.config, op, tile, packed.rows,
+                          partial(self._weights_stay, packed), ready=self.ready, ends=last,
+                          keep=stay and not last)
+            self._strip(op, plan, number, None if number and stay else stream, cut)
+        self.log(op.layer)
+
+    def chain(self, members: list[tuple[WindowOp, PackedOp, OpPlan]], turns: list[int]) -> None:
+        """The same of operators that take turns: ``turns`` has the member whose tile is next.
+
+        Long steps have a log record each, so that every operator's cycles are known.
+        """
+        streams = [self._stream(*member) for member in members]
+        numbers = [0] * len(members)
+        table = None
+        for turn in turns:
+            op, packed, plan = members[turn]
+            if op.post.table is not None and table != turn:
+                self._table(op)
+                table = turn
+            whole = Pass(plan.tiles[numbers[turn]], 0, len(packed.blocks))
+            self._strip(op, plan, numbers[turn], streams[turn], partial(_uncut, whole))
+            numbers[turn] += 1
+            pixels = whole.tile.height * whole.tile.width
+            long = pixels * sum(packed.rows) >= _LOGGED_CYCLES * self.config.columns
+            if long or numbers[turn] == len(plan.tiles):
+                self.log(op.layer)
+
+    def _strip(self, op: WindowOp, plan: OpPlan, number: int, stream: tuple[int, int] | None,
+               cut: Callable[[], tuple[list[Pass], Ready | None]]) -> None:
+        """One tile; ``stream`` is the weights to load, ``cut`` gives its passes."""
+        tile, last = plan.tiles[number], number + 1 == len(plan.tiles)
+        views = {name: self._source(op, plan, name, tile, number, last) for name in op.sources}
+        residual = None
+        if op.residual in views:
+            residual = views[op.residual]
+        elif op.residual:
+            residual = self._residual(op, plan, tile, number)
+        if stream:
+            self._weights(op.layer, stream)
+        output = self._output_view(op, plan, tile, number)
+        passes, self.ready = cut()
+        for part in passes:
+            self._mac(op, part, views, residual, output)
+        self._store(op, tile, output)
 
     def log(self, layer: int) -> None:
         """A log record when everything emitted for the layer is done."""
-        mine = [item for item in self.instructions if item.fields.get("tag") == layer
-                and item.opcode in (Opcode.MAC, Opcode.STORE)]
-        after = [item for item in reversed(mine) if item.opcode == Opcode.MAC][:1]
+        done = next(item for item in reversed(self.instructions)
+                    if item.opcode == Opcode.MAC and item.fields["tag"] == layer)
         self.instructions.append(Instruction(
             Opcode.LOG, {"tag": layer, "region": Region.LOG,
-                         "address": self.log_records * LOG_BYTES}, after=after))
+                         "address": self.log_records * LOG_BYTES}, after=[done]))
         self.log_records += 1
 
     def flush(self) -> list[Instruction]:
@@ -117,7 +146,14 @@ class Emitter:
         return self.constants.add(raw), len(raw)
 
     def _buffers(self, plan: OpPlan, name: str) -> list[Buffer]:
+        if name in plan.slides:
+            return [plan.slides[name].buffer]
         return [self.resident[name]] if name in self.resident else plan.strips[name]
+
+    def _slide(self, plan: OpPlan, name: str, tile: Tile) -> _View:
+        """A feature map inside a chain."""
+        tensor, slide = self.tensors[name], plan.slides[name]
+        return _View(slide.buffer, slide.origins[tile.part], 0, tensor.height, tensor.width)
 
     def _table(self, op: WindowOp) -> None:
         assert op.post.table is not None
@@ -139,6 +175,8 @@ class Emitter:
 
     def _source(self, op: WindowOp, plan: OpPlan, name: str, tile: Tile, number: int,
                 last: bool) -> _View:
+        if name in plan.slides:
+            return self._slide(plan, name, tile)
         tensor = self.tensors[name]
         y0 = tile.y * op.stride_y - op.pad_top
         y1 = y0 + (tile.height - 1) * op.stride_y + op.kernel_height
@@ -170,6 +208,8 @@ class Emitter:
 
     def _residual(self, op: WindowOp, plan: OpPlan, tile: Tile, number: int) -> _View:
         assert op.residual is not None
+        if op.residual in plan.slides:
+            return self._slide(plan, op.residual, tile)
         tensor = self.tensors[op.residual]
         if op.residual in self.resident:
             self._load_rows(op.layer, op.residual, tensor.height)
@@ -182,6 +222,8 @@ class Emitter:
         return view
 
     def _output_view(self, op: WindowOp, plan: OpPlan, tile: Tile, number: int) -> _View:
+        if op.output in plan.slides:
+            return self._slide(plan, op.output, tile)
         if op.output in self.resident:
             tensor = self.tensors[op.output]
             return _View(self.resident[op.output], 0, 0, tensor.height, tensor.width)
@@ -245,6 +287,10 @@ class Emitter:
         self.instructions.append(Instruction(
             Opcode.MAC, fields, reads,
             buffer_spans(output.buffer, blocks, out_row, out_row + tile.height)))
+
+
+def _uncut(whole: Pass) -> tuple[list[Pass], None]:
+    return [whole], None
 
 
 def _limit(value: int, size: int) -> int:

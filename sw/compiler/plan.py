@@ -1,83 +1,69 @@
 """Where every feature map lives and how every operator is tiled.
 
 A feature map is *resident* (whole in the scratchpad for its lifetime) or lives in DRAM and passes
-through strip buffers, two of each so that loads and stores overlap the array. All start out
-resident; while some operator does not fit, the largest feature map alive there moves to DRAM.
+through strip buffers, two of each so that loads and stores overlap the array; those inside a chain
+of operators slide through the scratchpad. All others start out resident; while some operator does
+not fit, the largest feature map alive there moves to DRAM.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from golden.spec.config import Config
+from sw.compiler.chain import Chain, ChainShape
+from sw.compiler.cost import Cost
+from sw.compiler.strips import MAX_EXTENT, Strips, StripShape
+from sw.compiler.tile import Buffer, Tile
 from sw.compiler.window import HostOp, LayerTensor, WindowOp
 from sw.errors import ModelError
 
-__all__ = ["Buffer", "OpPlan", "Plan", "Tile", "plan_memory"]
-
-_MAX_EXTENT = 4095      # 12-bit counts of the instruction set
-_CHUNK_WORDS = 256      # words loaded before the first strip computes
-_MAX_CHUNKS = 8
+__all__ = ["Buffer", "OpPlan", "Plan", "Slide", "Tile", "plan_memory"]
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A rectangle of an operator's output."""
+class Slide:
+    """A feature map inside a chain: ``origins`` has the row at the buffer's begin of each part."""
 
-    y: int
-    x: int
-    height: int
-    width: int
-
-
-@dataclass
-class Buffer:
-    """Scratchpad words that hold a feature map, or a strip of it of ``rows`` x ``columns``.
-
-    ``base`` is where its channel group ``first_group`` begins; later ones follow it.
-    """
-
-    base: int
-    rows: int
-    columns: int
-    first_group: int = 0
-
-    @property
-    def plane(self) -> int:
-        """Words per channel group."""
-        return self.rows * self.columns
-
-    def group(self, number: int) -> int:
-        """Where a channel group begins, or would if the buffer held it."""
-        return self.base + (number - self.first_group) * self.plane
+    buffer: Buffer
+    origins: tuple[int, ...]
 
 
 @dataclass
 class OpPlan:
-    """Tiling of one operator; ``strips`` has the buffers (one or two) of each DRAM operand."""
+    """Tiling of one operator.
+
+    ``strips`` has the buffers (one or two) of each DRAM operand, ``slides`` those of each operand
+    inside a chain.
+    """
 
     tiles: list[Tile]
     strips: dict[str, list[Buffer]] = field(default_factory=dict)
+    slides: dict[str, Slide] = field(default_factory=dict)
+
+    @property
+    def chained(self) -> bool:
+        """Is it part of a chain?"""
+        return bool(self.slides)
 
 
 @dataclass
 class Plan:
-    """``resident`` has the buffer of each resident feature map; ``ops`` follow the operators."""
+    """Where and how.
+
+    ``resident`` has the buffer of each resident feature map; ``ops`` follow the operators.
+    ``turns`` says, by a chain's first operator, whose next tile follows. ``cycles`` is estimated.
+    """
 
     resident: dict[str, Buffer]
     ops: list[OpPlan | None]
-
-
-class _Shape(NamedTuple):
-    """Tiles of an operator, and the sets of strips that they take turns in."""
-
-    rows: int
-    columns: int
-    copies: int
+    turns: dict[int, list[int]] = field(default_factory=dict)
+    cycles: float = 0.0
 
 
 @dataclass
 class _Item:
-    """Something to be placed: words alive from operator ``birth`` to ``death``."""
+    """Something to be placed: words alive from unit ``birth`` to ``death``."""
 
     key: tuple[str, ...]
     words: int
@@ -86,36 +72,59 @@ class _Item:
     base: int = -1
 
 
+class _Unit(NamedTuple):
+    """Operators [first, end) that run together: one, or a chain."""
+
+    first: int
+    end: int
+    chain: Chain | None
+
+
 def plan_memory(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
-                pixel_limit: list[int]) -> Plan:
+                costs: Sequence[Cost], chains: Sequence[Chain] = ()) -> Plan:
     """Place and tile.
 
     Parameters
     ----------
-    pixel_limit : list of int
-        Per operator the most output pixels of one tile (a lane block larger than the weight ring
-        streams, one tile of Q pixels at a time); 0 is no limit.
+    costs : sequence of Cost
+        Of each operator.
+    chains : sequence of Chain
+        Operators to run as chains, none in two of them.
 
     Raises
     ------
     ModelError
-        If not even one output pixel of some operator fits.
+        If not even one output pixel of some operator (one row of a chain) fits.
     """
-    return _Planner(config, ops, tensors, pixel_limit).run()
+    return _Planner(config, ops, tensors, costs, chains).run()
 
 
 class _Planner:
     def __init__(self, config: Config, ops: list[WindowOp | HostOp],
-                 tensors: dict[str, LayerTensor], pixel_limit: list[int]) -> None:
+                 tensors: dict[str, LayerTensor], costs: Sequence[Cost],
+                 chains: Sequence[Chain]) -> None:
         self.config, self.ops, self.tensors = config, ops, tensors
-        self.pixel_limit = pixel_limit
+        self.strips = Strips(config, tensors)
+        self.costs = costs
+        self.units: list[_Unit] = []
+        starts = {chain.first: chain for chain in chains}
+        while (first := self.units[-1].end if self.units else 0) < len(ops):
+            chain = starts.get(first)
+            self.units.append(_Unit(first, first + (len(chain.ops) if chain else 1), chain))
         self.life: dict[str, tuple[int, int]] = {}
-        for index, op in enumerate(ops):
-            if isinstance(op, WindowOp):
-                for name in op.operands:
-                    self.life[name] = (self.life.get(name, (index, index))[0], index)
+        for index in range(len(self.units)):
+            for name in self.operands(index):
+                self.life[name] = (self.life.get(name, (index, index))[0], index)
         self.resident = set(self.life)
-        self.budget = [config.words] * len(ops)
+        self.budget = [config.words] * len(self.units)
+
+    def operands(self, index: int) -> list[str]:
+        """Feature maps that a unit shares with others."""
+        unit = self.units[index]
+        if unit.chain:
+            return unit.chain.outer()
+        op = self.ops[unit.first]
+        return op.operands if isinstance(op, WindowOp) else []
 
     def words(self, name: str) -> int:
         tensor = self.tensors[name]
@@ -125,12 +134,17 @@ class _Planner:
         return [name for name in self.resident
                 if self.life[name][0] <= index <= self.life[name][1]]
 
+    def free(self, index: int) -> int:
+        """Words that a unit may take besides the feature maps resident there."""
+        return min(self.budget[index],
+                   self.config.words - sum(self.words(name) for name in self.live(index)))
+
     def run(self) -> Plan:
         while True:
             self._same_home()
             if not self._fits():
                 continue
-            shapes = [self._shape(index) for index in range(len(self.ops))]
+            shapes = [self._shape(index) for index in range(len(self.units))]
             plan = self._place(shapes)
             if plan is not None:
                 return plan
@@ -142,126 +156,147 @@ class _Planner:
                 if any(name not in self.resident for name in op.sources):
                     self.resident -= set(op.sources)
 
+    def _least(self, index: int) -> int:
+        """Words of a unit's smallest strips."""
+        unit = self.units[index]
+        if unit.chain:
+            return unit.chain.least(self.resident)
+        op = self.ops[unit.first]
+        return self.strips.words(op, 1, 1, self.resident) if isinstance(op, WindowOp) else 0
+
     def _fits(self) -> bool:
-        """Evict from the first operator whose smallest tile does not fit; False if it did."""
-        for index, op in enumerate(self.ops):
-            if not isinstance(op, WindowOp):
+        """Evict from the first unit whose smallest strips do not fit; False if it did."""
+        for index in range(len(self.units)):
+            if not self.operands(index):
                 continue
-            live = self.live(index)
-            free = min(self.budget[index],
-                       self.config.words - sum(self.words(name) for name in live))
-            if free < self._strip_words(op, 1, 1) or self._extent_too_large(op, live):
-                self._evict(index, live, op)
+            if self.free(index) < self._least(index) or self._extent_too_large(index):
+                self._evict(index)
                 return False
         return True
 
-    def _extent_too_large(self, op: WindowOp, live: list[str]) -> bool:
-        return any(max(self.tensors[name].width, self.tensors[name].height) > _MAX_EXTENT
-                   for name in op.operands if name in live)
+    def _extent_too_large(self, index: int) -> bool:
+        return any(max(self.tensors[name].width, self.tensors[name].height) > MAX_EXTENT
+                   for name in self.operands(index) if name in self.resident)
 
-    def _evict(self, index: int, live: list[str], op: WindowOp) -> None:
+    def _evict(self, index: int) -> None:
+        live, operands = self.live(index), self.operands(index)
         if not live:
+            unit = self.units[index]
+            what = "not even one row of a chain fits" if unit.chain else \
+                "not even one output pixel fits"
             raise ModelError(
-                f"{op.name}: not even one output pixel fits the scratchpad of "
-                f"{self.config.words} words, it needs {self._strip_words(op, 1, 1)}; accepted is "
-                "a larger bank_words")
-        self._discard(max(live, key=lambda n: (n not in op.operands, self.words(n), n)))
+                f"{self.ops[unit.first].name}: {what} the scratchpad of {self.config.words} "
+                f"words, it needs {self._least(index)}; accepted is a larger bank_words")
+        self._discard(max(live, key=lambda n: (n not in operands, self.words(n), n)))
 
     def _discard(self, name: str) -> None:
         self.resident.discard(name)
-        self.budget = [self.config.words] * len(self.ops)  # there are other strips now
+        self.budget = [self.config.words] * len(self.units)  # there are other strips now
 
-    def _strip_words(self, op: WindowOp, rows: int, columns: int) -> int:
-        """Words of one set of strips."""
-        return sum(op.words(self.tensors[name], rows, columns) for name in op.operands
-                   if name not in self.resident)
-
-    def _shape(self, index: int) -> _Shape | None:
-        """The largest tiles that fit, twice if that is possible."""
-        op = self.ops[index]
+    def _shape(self, index: int) -> StripShape | ChainShape | None:
+        """The fastest shape that fits."""
+        unit = self.units[index]
+        streamed = {name for name in self.operands(index) if self._streams(index, name)}
+        if unit.chain:
+            return unit.chain.best(self.free(index), self.resident, streamed)
+        op = self.ops[unit.first]
         if not isinstance(op, WindowOp):
             return None
-        rows, columns = min(op.height, _MAX_EXTENT), min(op.width, _MAX_EXTENT)
-        limit = self.pixel_limit[index]
-        if limit:
-            columns = min(columns, limit)
-            rows = min(rows, max(limit // columns, 1))
-        free = min(self.budget[index],
-                   self.config.words - sum(self.words(name) for name in self.live(index)))
-        most = 2 if self._strip_words(op, 1, 1) * 2 <= free else 1
-
-        def fits(r: int, c: int) -> bool:
-            copies = 1 if (r, c) == (op.height, op.width) else most
-            return (self._strip_words(op, r, c) * copies <= free and _MAX_EXTENT >= max(
-                (max(op.extent(self.tensors[name], r, c)) for name in op.operands
-                 if name not in self.resident), default=0))
-
-        rows = _largest(rows, lambda r: fits(r, columns))
-        if not fits(rows, columns):
-            columns = _largest(columns, lambda c: fits(rows, c))
-        streamed = [name for name in op.operands if self._streams(index, name)]
-        if streamed and not limit:
-            words = max(self.words(name) for name in streamed)
-            chunks = max(1, min(_MAX_CHUNKS, words // _CHUNK_WORDS))
-            chunk = _largest(min(rows, -(-op.height // chunks)), lambda r: fits(r, columns))
-            if fits(chunk, columns):
-                rows = chunk
-        return _Shape(rows, columns, 1 if (rows, columns) == (op.height, op.width) else most)
+        return self.strips.best(op, self.costs[unit.first], self.free(index), self.resident,
+                                streamed)
 
     def _streams(self, index: int, name: str) -> bool:
-        """Does this tensor cross to or from DRAM while this operator runs?"""
+        """Does this tensor cross to or from DRAM while this unit runs?"""
         tensor = self.tensors[name]
         begins = tensor.bytes_in_dram or tensor.gather is not None
         return name not in self.resident or (begins and self.life[name][0] == index)
 
-    def _place(self, shapes: list[_Shape | None]) -> Plan | None:
+    def _place(self, shapes: list[StripShape | ChainShape | None]) -> Plan | None:
         """First fit, largest first; on failure shrink or evict and return None."""
         items = [_Item((name,), self.words(name), *self.life[name]) for name in self.resident]
-        plans: list[OpPlan | None] = []
-        for index, (op, shape) in enumerate(zip(self.ops, shapes, strict=True)):
-            if not isinstance(op, WindowOp) or shape is None:
-                plans.append(None)
-                continue
-            plans.append(OpPlan(_tiles(op, shape.rows, shape.columns)))
-            words = self._strip_words(op, shape.rows, shape.columns)
-            if words:
-                items += [_Item(("strip", str(index), str(copy)), words, index, index)
-                          for copy in range(shape.copies)]
-        placed: list[_Item] = []
+        for index, shape in enumerate(shapes):
+            items += [_Item((str(index), *key), words, index, index)
+                      for key, words in self._areas(index, shape) if words]
+        placed: dict[tuple[str, ...], _Item] = {}
         for item in sorted(items, key=lambda i: (-i.words, i.birth, i.key)):
-            item.base = _first_fit(item, placed, self.config.words)
+            item.base = _first_fit(item, placed.values(), self.config.words)
             if item.base < 0:
                 self._make_room(item)
                 return None
-            placed.append(item)
-        resident = {}
-        for item in placed:
-            op, shape = self.ops[item.birth], shapes[item.birth]
-            if len(item.key) == 3:
-                plan = plans[item.birth]
-                assert isinstance(op, WindowOp) and plan is not None and shape is not None
-                base = item.base
-                for name in op.operands:
-                    if name not in self.resident:
-                        tensor = self.tensors[name]
-                        plan.strips.setdefault(name, []).append(Buffer(
-                            base, *op.extent(tensor, shape.rows, shape.columns),
-                            op.groups(name)[0]))
-                        base += op.words(tensor, shape.rows, shape.columns)
-            else:
-                tensor = self.tensors[item.key[0]]
-                resident[item.key[0]] = Buffer(item.base, tensor.height, tensor.width)
-        return Plan(resident, plans)
+            placed[item.key] = item
+        plan = Plan({name: Buffer(placed[name,].base, self.tensors[name].height,
+                                  self.tensors[name].width) for name in sorted(self.resident)},
+                    [None] * len(self.ops))
+        for index, shape in enumerate(shapes):
+            bases = {key[1:]: item.base for key, item in placed.items()
+                     if len(key) > 1 and key[0] == str(index)}
+            self._fill(plan, self.units[index], shape, bases)
+        return plan
+
+    def _areas(self, index: int, shape: StripShape | ChainShape | None,
+               ) -> list[tuple[tuple[str, ...], int]]:
+        """Keys and words of everything that a unit needs for itself."""
+        unit = self.units[index]
+        if isinstance(shape, StripShape):
+            op = self.ops[unit.first]
+            assert isinstance(op, WindowOp)
+            words = self.strips.words(op, shape.rows, shape.columns, self.resident)
+            return [((str(copy),), words) for copy in range(shape.copies)]
+        areas: list[tuple[tuple[str, ...], int]] = []
+        if shape and unit.chain:
+            areas += [((name,), item.words) for name, item in shape.sliding.items()]
+            for number, op in enumerate(unit.chain.ops):
+                areas += [((str(number), name, str(copy)),
+                           op.words(self.tensors[name], shape.rows[number], op.width))
+                          for name in self._passing(op) for copy in range(2)]
+        return areas
+
+    def _passing(self, op: WindowOp) -> list[str]:
+        """Operands that pass through strips."""
+        return [name for name in op.operands if name in self.life and name not in self.resident]
+
+    def _fill(self, plan: Plan, unit: _Unit, shape: StripShape | ChainShape | None,
+              bases: dict[tuple[str, ...], int]) -> None:
+        """Put a unit into the plan."""
+        if shape is None:
+            return
+        plan.cycles += shape.cycles
+        if isinstance(shape, StripShape):
+            op = self.ops[unit.first]
+            assert isinstance(op, WindowOp)
+            item = OpPlan(shape.tiles(op))
+            for copy in range(shape.copies if bases else 0):
+                base = bases[str(copy),]
+                for name in self._passing(op):
+                    tensor = self.tensors[name]
+                    item.strips.setdefault(name, []).append(Buffer(
+                        base, *op.extent(tensor, shape.rows, shape.columns), op.groups(name)[0]))
+                    base += op.words(tensor, shape.rows, shape.columns)
+            plan.ops[unit.first] = item
+            return
+        assert unit.chain
+        plan.turns[unit.first] = [unit.first + number for number, _ in shape.steps]
+        slides = {name: Slide(Buffer(bases[name,], item.pitch, self.tensors[name].width),
+                              item.origins) for name, item in shape.sliding.items()}
+        for number, op in enumerate(unit.chain.ops):
+            item = OpPlan([tile for which, tile in shape.steps if which == number])
+            item.slides = {name: slides[name] for name in op.operands if name in slides}
+            for name in self._passing(op):
+                extent = op.extent(self.tensors[name], shape.rows[number], op.width)
+                item.strips[name] = [
+                    Buffer(bases[str(number), name, str(copy)], *extent, op.groups(name)[0])
+                    for copy in range(2)]
+            plan.ops[unit.first + number] = item
 
     def _make_room(self, item: _Item) -> None:
-        """Fragmentation: a strip tries smaller tiles, then the largest neighbour goes."""
+        """Fragmentation: a unit tries smaller strips, then the largest neighbour goes."""
         index = item.birth
-        op = self.ops[index]
-        if len(item.key) == 3 and isinstance(op, WindowOp):
-            least = self._strip_words(op, 1, 1)
+        if len(item.key) > 1:
+            least = self._least(index)
             if self.budget[index] > least:
-                smaller = min(self.budget[index], 2 * item.words) * 3 // 4
-                self.budget[index] = max(smaller, least)
+                shape = self._shape(index)
+                taken = shape.words if isinstance(shape, ChainShape) else 2 * item.words
+                self.budget[index] = max(min(self.budget[index], taken) * 3 // 4, least)
                 return
         # There is one: alone, a feature map fits, and so do the smallest strips.
         self._discard(max((name for name in self.resident if self.life[name][0] <= item.death
@@ -269,26 +304,7 @@ class _Planner:
                           key=lambda n: (self.words(n), n)))
 
 
-def _largest(most: int, good) -> int:  # type: ignore[no-untyped-def]
-    """Largest value from 1 to most that is good (1 if none), good being monotonic."""
-    low, high = 1, most
-    if good(most):
-        return most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if good(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _tiles(op: WindowOp, rows: int, columns: int) -> list[Tile]:
-    return [Tile(y, x, min(rows, op.height - y), min(columns, op.width - x))
-            for y in range(0, op.height, rows) for x in range(0, op.width, columns)]
-
-
-def _first_fit(item: _Item, placed: list[_Item], words: int) -> int:
+def _first_fit(item: _Item, placed: Iterable[_Item], words: int) -> int:
     """Lowest base that is free over the item's lifetime, or -1."""
     base = 0
     for other in sorted((p for p in placed if p.birth <= item.death and p.death >= item.birth),

@@ -8,6 +8,7 @@ from golden.graph import Graph, Node, Quant, Tensor
 from golden.spec.config import preset
 from golden.spec.isa import MAC
 from golden.spec.numerics import IDENTITY
+from sw.compiler.cost import Cost
 from sw.compiler.lower import lower
 from sw.compiler.plan import plan_memory
 from sw.compiler.split import split_wide
@@ -55,8 +56,8 @@ def conv(inputs, outputs, window=1, stride=1):
 
 def planned(graph, config, limit=0):
     lowered = lower(graph, config)
-    limits = [limit if isinstance(op, WindowOp) else 0 for op in lowered.ops]
-    return lowered, plan_memory(config, lowered.ops, lowered.tensors, limits)
+    return lowered, plan_memory(config, lowered.ops, lowered.tensors,
+                                [Cost(tile=100, pixels=limit)] * len(lowered.ops))
 
 
 def regions(config, lowered, plan):
@@ -133,7 +134,8 @@ def test_random_graphs(config, kind):
         lowered = lower(graph, config)
         limits = [[0, config.columns, 7][(seed + index) % 3] for index in range(len(lowered.ops))]
         try:
-            plan = plan_memory(config, lowered.ops, lowered.tensors, limits)
+            plan = plan_memory(config, lowered.ops, lowered.tensors,
+                               [Cost(pixels=limit) for limit in limits])
         except ModelError as error:
             assert "not even one output pixel fits" in str(error)
             assert any(needed(lowered, op, 1, 1, op.operands) > config.words
@@ -161,7 +163,8 @@ def test_all_resident_where_all_fits():
     lowered, plan = planned(graph, TINY)
     assert set(plan.resident) == set(lowered.tensors)
     assert {buffer.base for buffer in plan.resident.values()} == {0, 100}
-    assert all(len(item.tiles) == 1 and not item.strips for item in plan.ops)
+    assert not any(item.strips for item in plan.ops)
+    assert all(len(item.tiles) == 1 for item in plan.ops[1:-1])  # those load or store
     check_plan(TINY, lowered, plan)
 
 
@@ -183,7 +186,7 @@ def test_who_only_passes_through_goes_first():
                     lowered.ops[2].post, 0, residual="in")
     lowered.tensors["t3"] = LayerTensor("t3", 11, 11, 4, 0.1, 0)
     lowered.ops.append(late)
-    plan = plan_memory(TINY, lowered.ops, lowered.tensors, [0] * 4)
+    plan = plan_memory(TINY, lowered.ops, lowered.tensors, [Cost()] * 4)
     assert set(plan.resident) == set(lowered.tensors) - {"in"}
     assert list(plan.ops[0].strips) == list(plan.ops[3].strips) == ["in"]
     check_plan(TINY, lowered, plan)
@@ -245,7 +248,7 @@ def test_the_smallest_that_fits():
 
 def wide(config, attrs, shape):
     lowered = lower(network(shape, attrs), config)
-    plan = plan_memory(config, lowered.ops, lowered.tensors, [0] * len(lowered.ops))
+    plan = plan_memory(config, lowered.ops, lowered.tensors, [Cost()] * len(lowered.ops))
     check_plan(config, lowered, plan)
     return lowered, plan
 

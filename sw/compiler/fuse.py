@@ -1,0 +1,60 @@
+"""Which operators run as chains: those between which feature maps would go to DRAM and back."""
+
+from collections.abc import Sequence
+
+from golden.spec.config import Config
+from sw.compiler.chain import Chain, inner_tensors
+from sw.compiler.cost import Cost, op_cost
+from sw.compiler.pack import PackedOp
+from sw.compiler.plan import Plan, plan_memory
+from sw.compiler.window import HostOp, LayerTensor, WindowOp
+from sw.errors import ModelError
+
+__all__ = ["plan_chains"]
+
+_LONGEST = 6  # operators of a chain
+_LEAST_GAIN = 200  # cycles
+
+
+def plan_chains(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+                packed: Sequence[PackedOp | None]) -> Plan:
+    """Place and tile everything, with the chains that save cycles.
+
+    Raises
+    ------
+    ModelError
+        If an operator does not fit even alone.
+    """
+    costs = [op_cost(config, op, item) if isinstance(op, WindowOp) and item else Cost()
+             for op, item in zip(ops, packed, strict=True)]
+    chains: list[Chain] = []
+    plan = plan_memory(config, ops, tensors, costs)
+    first = 0
+    while first < len(ops):
+        tried = [(made, chain) for end in range(first + 2, min(first + _LONGEST, len(ops)) + 1)
+                 if (chain := _chain(config, ops, tensors, costs, first, end))
+                 and chain.inner - set(plan.resident)
+                 and (made := _try(config, ops, tensors, costs, [*chains, chain]))]
+        best, chain = min(tried, key=lambda item: item[0].cycles, default=(plan, None))
+        if chain and best.cycles < plan.cycles - _LEAST_GAIN:
+            plan, chains, first = best, [*chains, chain], chain.first + len(chain.ops)
+        else:
+            first += 1
+    return plan
+
+
+def _chain(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+           costs: list[Cost], first: int, end: int) -> Chain | None:
+    inner = inner_tensors(ops, tensors, costs, config.group, first, end)
+    if inner is None:
+        return None
+    members = [op for op in ops[first:end] if isinstance(op, WindowOp)]
+    return Chain(config, first, members, costs[first:end], tensors, inner)
+
+
+def _try(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+         costs: list[Cost], chains: list[Chain]) -> Plan | None:
+    try:
+        return plan_memory(config, ops, tensors, costs, chains)
+    except ModelError:
+        return None  # a row of each is too much
