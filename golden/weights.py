@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _HEADER_BYTES = BLOCK_HEADER.bytes
+_OFFSETS = 1 << BLOCK_HEADER.field("offset").bits
 
 
 class WeightStreamError(ValueError):
@@ -111,7 +112,7 @@ def block_from_dense(matrix: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def pack(config: Config, lane_blocks: Sequence[LaneBlock]) -> bytes:
-    """The weight stream of lane blocks, each block in its smallest format.
+    """The weight stream of lane blocks, each block in its smallest format, in runs where it can.
 
     A lane block without blocks gets the one empty BLOCK that the format demands.
 
@@ -143,9 +144,13 @@ def pack(config: Config, lane_blocks: Sequence[LaneBlock]) -> bytes:
     row = np.arange(len(values)) - (np.cumsum(n) - n)[of_row]
     formats = _formats(indices, of_row, row, len(n))
     pairs = formats == BlockFormat.PAIRS
-    beats = header + n + np.where(pairs, -(-np.maximum(n - 1, 0) // k), 0)
     entries = np.array([len(item) for item in lists])
     of_block = np.repeat(np.arange(len(lists)), entries)
+    place = {name: np.array([getattr(block, name) for block in blocks])
+             for name in ("dy", "dx", "offset")}
+    more, step, leads = _runs(formats, of_block, n, place)
+    own = header * leads  # beats of the header
+    beats = own + n + np.where(pairs, -(-np.maximum(n - 1, 0) // k), 0)
     start = np.cumsum(beats) - beats + (of_block + 1) * parameter_item_beats(config)
     first = start[np.cumsum(entries) - entries] - parameter_item_beats(config)
     out = np.zeros((int(start[-1] + beats[-1]), config.group), np.uint8)
@@ -162,21 +167,41 @@ def pack(config: Config, lane_blocks: Sequence[LaneBlock]) -> bytes:
 
     bits = _index_bytes(config, indices)
     heads = np.zeros((len(n), header * config.group), np.uint8)
-    heads[:, :_HEADER_BYTES] = _encode(
-        BLOCK_HEADER, kind=ItemKind.BLOCK, format=formats, n=n,
-        dy=np.array([block.dy for block in blocks]), dx=np.array([block.dx for block in blocks]),
-        offset=np.array([block.offset for block in blocks]))
+    heads[:, :_HEADER_BYTES] = _encode(BLOCK_HEADER, kind=ItemKind.BLOCK, format=formats, n=n,
+                                       more=more, step=step, **place)
     paired = pairs[of_row]
     here = paired & (row == 0)
     heads[of_row[here], _HEADER_BYTES:_HEADER_BYTES + bits.shape[1]] = bits[here]
-    _put(out, start, header, heads)
-    payload = start[of_row] + header + row
+    _put(out, start[leads], header, heads[leads])
+    payload = (start + own)[of_row] + row
     out[payload + np.where(paired & (row > 0), (row - 1) // k + 1, 0)] = values.view(np.uint8)
     here = paired & (row > 0)
     beat = (start[of_row] + header + 1 + (row - 1) // k * (k + 1))[here]
     byte = ((row[here] - 1) % k * bits.shape[1])[:, None] + np.arange(bits.shape[1])
     out[beat[:, None], byte] = bits[here]
     return out.tobytes()
+
+
+def _runs(formats: NDArray, of_block: NDArray, n: NDArray, place: dict[str, NDArray]
+          ) -> tuple[NDArray, NDArray, NDArray]:
+    """(more, step, leads) of each block: BLOCKs without headers after it, whether it has one."""
+    most = BLOCK_HEADER.field("more").range[1]
+    alike = (formats[1:] == BlockFormat.DENSE) & (n[1:] > 0)
+    for values in (formats, of_block, n, place["dy"], place["dx"]):
+        alike &= values[1:] == values[:-1]
+    steps = np.diff(place["offset"]) % (1 << BLOCK_HEADER.field("step").bits)
+    more, step = np.zeros(len(n), np.int64), np.zeros(len(n), np.int64)
+    leads = np.ones(len(n), bool)
+    lead = 0
+    for block in np.flatnonzero(alike).tolist():  # it and the next one
+        if leads[block]:
+            lead = block
+        if more[lead] == most or (more[lead] and steps[block] != step[lead]):
+            continue
+        more[lead] += 1
+        step[lead] = steps[block]
+        leads[block + 1] = False
+    return more, step, leads
 
 
 def unpack(config: Config, raw: bytes) -> list[LaneBlock]:
@@ -195,12 +220,15 @@ def unpack(config: Config, raw: bytes) -> list[LaneBlock]:
         fields, payload, position = _take(config, beats, position)
         if fields["kind"] != ItemKind.PARAMETERS:
             raise WeightStreamError(f"beat {position}: a BLOCK where PARAMETERS must come")
-        blocks = []
+        blocks, block = [], None
         for _ in range(fields["entries"]):
-            block, rows, position = _take(config, beats, position)
+            block, rows, position = _take(config, beats, position, block)
             if block["kind"] != ItemKind.BLOCK:
                 raise WeightStreamError(f"beat {position}: fewer BLOCKs than announced")
             blocks.append(Block(block["offset"], block["dy"], block["dx"], *rows))
+        if block and block["more"]:
+            raise WeightStreamError(f"beat {position}: {block['more']} BLOCKs more than the "
+                                    f"{fields['entries']} announced")
         if sum(len(block.values) for block in blocks) != fields["rows"]:
             raise WeightStreamError(f"beat {position}: rows differ from the {fields['rows']} "
                                     "announced")
@@ -209,15 +237,16 @@ def unpack(config: Config, raw: bytes) -> list[LaneBlock]:
     return found
 
 
-def _take(config: Config, beats: NDArray, position: int
+def _take(config: Config, beats: NDArray, position: int, before: dict[str, int] | None = None
           ) -> tuple[dict[str, int], tuple[NDArray, ...], int]:
-    item = read_item(config, beats, position)
+    item = read_item(config, beats, position, before)
     if item is None:
         raise WeightStreamError(f"beat {position}: the stream ends within an item")
     return item
 
 
-def read_item(config: Config, beats: NDArray, position: int
+def read_item(config: Config, beats: NDArray, position: int,
+              before: dict[str, int] | None = None
               ) -> tuple[dict[str, int], tuple[NDArray, ...], int] | None:
     """One item of a stream, or None if its beats are not all there yet.
 
@@ -226,11 +255,13 @@ def read_item(config: Config, beats: NDArray, position: int
     beats : ndarray [beats, M] uint8
     position : int
         The item's first beat.
+    before : dict or None
+        Fields of the item before; where it announces more BLOCKs, this one has no header.
 
     Returns
     -------
     fields : dict
-        Of its header.
+        Of its header, or those that it would have.
     payload : tuple of ndarray
         PARAMETERS: bias, multiplier, pre, post [L]; BLOCK: values [N, L] int8, indices [N, L].
     next : int
@@ -241,6 +272,14 @@ def read_item(config: Config, beats: NDArray, position: int
     WeightStreamError
         For an illegal header.
     """
+    if before and before.get("more"):
+        end = position + before["n"]
+        if end > len(beats):
+            return None
+        fields = before | {"more": before["more"] - 1,
+                           "offset": (before["offset"] + before["step"]) % _OFFSETS}
+        row = np.broadcast_to(np.arange(before["n"])[:, None], (before["n"], config.lanes))
+        return fields, (beats[position:end].view(np.int8), row), end
     header = header_beats(config)
     payload = position + header
     if payload > len(beats):
@@ -262,6 +301,9 @@ def read_item(config: Config, beats: NDArray, position: int
     n = fields["n"]
     if n > config.group:
         raise WeightStreamError(f"beat {position}: {n} rows, accepted are 0 to {config.group}")
+    if fields["more"] and (fields["format"] != BlockFormat.DENSE or not n):
+        raise WeightStreamError(f"beat {position}: more BLOCKs after one of {n} rows in format "
+                                f"{fields['format']}, accepted is DENSE with rows")
     row, k = np.arange(n), index_rows_per_beat(config)
     if fields["format"] != BlockFormat.PAIRS:
         source = row[:, None] if fields["format"] == BlockFormat.DENSE else np.arange(config.lanes)

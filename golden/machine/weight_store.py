@@ -96,6 +96,7 @@ class WeightStore:
         self.came = Signal(kernel)
         self._freed = Signal(kernel)
         self._beats: NDArray = np.zeros((0, config.group), np.uint8)
+        self._last: dict[str, int] | None = None  # fields of the item parsed last
         self._expected = 0  # BLOCK items before the next PARAMETERS, as parsed
         self._rows = 0
         self._space = [config.lane_blocks, config.parameter_beats, config.list_entries,
@@ -116,8 +117,9 @@ class WeightStore:
         before = len(self._beats)
         self._beats = np.concatenate([self._beats, beats])
         items, position = [], 0
-        while (found := read_item(self._config, self._beats, position)) is not None:
+        while (found := read_item(self._config, self._beats, position, self._last)) is not None:
             fields, payload, end = found
+            self._last = fields
             self._check(fields, position)
             items.append(Item(fields, payload, end - before, end - position))
             position = end

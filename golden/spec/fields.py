@@ -68,6 +68,10 @@ class Record:
             yield low, field
             low += field.bits
 
+    def field(self, name: str) -> Field:
+        """A field by its name."""
+        return next(field for field in self.fields if field.name == name)
+
     def encode(self, values: Mapping[str, int]) -> int:
         """Pack named values into an integer; a missing field is 0.
 

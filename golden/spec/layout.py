@@ -18,6 +18,8 @@ beats, its upper bits carry the first row's indices), then its payload:
 * BLOCK: N rows of L weights. DENSE: N value beats, lane l of row r has index r. DIAGONAL: N value
   beats, lane l has index l. PAIRS: the index of row 0 is in the header; before rows 1, 1+k,
   1+2k ... comes a beat with the indices of k = 8 // index_bits rows; each row is a value beat.
+  A DENSE one may announce ``more`` BLOCKs that are like it but for their offset, each ``step``
+  words beyond the one before; they follow without headers.
 
 A BLOCK with N = 0 has no rows; a lane block without weights has exactly one such BLOCK, so that
 its bias still drains. Each BLOCK is an *entry* of the group list: (offset, dy, dx, N).
@@ -71,11 +73,12 @@ PARAMETER_HEADER = Record("PARAMETER_HEADER", (
 BLOCK_HEADER = Record("BLOCK_HEADER", (
     Field("kind", 2, "ItemKind.BLOCK"),
     Field("format", 2, "BlockFormat"),
-    Field("reserved", 4, "zero"),
+    Field("more", 4, "BLOCKs alike that follow without headers; only of DENSE with rows"),
     Field("n", 8, "rows N, 0 to M"),
     Field("dy", 8, "input row relative to the window's first"),
     Field("dx", 8, "input column relative to the window's first"),
     Field("offset", 16, "words from the window's first position to this group's word"),
+    Field("step", 16, "words from each of them to the next, modulo 2**16"),
 ), HEADER_BITS)
 PARAMETER_LANE = Record("PARAMETER_LANE", (
     Field("bias", 32, "added to the accumulator", signed=True),

@@ -30,12 +30,15 @@ class WeightParser(wiring.Component):
         PARAMETER_BEATS per lane block.
     error : Out(ERROR)
         WEIGHT_STREAM, without tag: kind not the one that must come, no entries, unknown format,
-        more than M rows, or rows that don't add up to those announced.
+        more than M rows, a run of what is not DENSE or has no rows, or rows that don't add up to
+        those announced.
 
     Timing
     ------
     One beat a cycle, passed on in the same cycle; waits only where the item's output is not
-    ready. After an error nothing is taken.
+    ready. The entry of a BLOCK without a header comes from the cycle before its first row on
+    until it is taken; its last row waits for that if there are more. After an error nothing is
+    taken.
     """
 
     def __init__(self, config):
@@ -60,8 +63,13 @@ class WeightParser(wiring.Component):
         entries_left = Signal.like(self.blocks.p.entries)
         rows_left = Signal.like(self.blocks.p.rows)
         beats_left = Signal(range(layout.PARAMETER_BEATS))
-        n, row = Signal.like(self.entries.p.n), Signal(range(self.config.group))
+        row = Signal(range(self.config.group))
         block_format = Signal(2)
+        # Of a run of BLOCKs: how many are to come, and the entry of the newest one, which is
+        # handed over beside the rows.
+        more, pending = Signal(layout.BLOCK_HEADER.field("more").bits), Signal()
+        newest = Signal(self.entries.payload.shape(), reset_less=True)
+        step = Signal.like(newest.offset, reset_less=True)
         head, head_whole, save_head = self._header(m)
         index, index_beat, take_row, take_index, take_header = self._indices(
             m, block_format, row, head[layout.HEADER_BITS:])
@@ -85,13 +93,25 @@ class WeightParser(wiring.Component):
             self.entries.p.dx.eq(block.dx),
             self.entries.p.offset.eq(block.offset),
         ]
+        with m.If(pending):
+            m.d.comb += [self.entries.payload.eq(newest), self.entries.valid.eq(1)]
+            with m.If(self.entries.ready):
+                m.d.sync += pending.eq(0)
+
+        count, count_good, take_entry = Signal.like(block.n), Signal(), Signal()
         block_good = Signal()
-        m.d.comb += block_good.eq(
-            (block.kind == ItemKind.BLOCK)
-            & Cat(block.format == known for known in BlockFormat).any()
-            & (block.n <= self.config.group)
+        m.d.comb += [
             # All rows announced, no more, must have come with the last entry.
-            & ((block.n == rows_left) | ((block.n < rows_left) & (entries_left != 1))))
+            count_good.eq((count == rows_left) | ((count < rows_left) & (entries_left != 1))),
+            block_good.eq(
+                (block.kind == ItemKind.BLOCK)
+                & Cat(block.format == known for known in BlockFormat).any()
+                & (block.n <= self.config.group) & count_good
+                & ((block.more == 0) | ((block.format == BlockFormat.DENSE) & (block.n != 0)
+                                        & (block.more < entries_left)))),
+        ]
+        with m.If(take_entry):
+            m.d.sync += [entries_left.eq(entries_left - 1), rows_left.eq(rows_left - count)]
 
         with m.FSM(name="parser"):
             with m.State("HEADER"):
@@ -108,14 +128,15 @@ class WeightParser(wiring.Component):
                         m.next = "PARAMETERS"
                     with m.If(self.beats.valid & ~good):
                         m.d.sync += failed.eq(1)
-                with m.Else():
+                with m.Elif(~pending):
+                    m.d.comb += count.eq(block.n)
                     with m.If(self._pass(m, self.entries, ~failed & block_good)):
-                        m.d.comb += take_header.eq(1)
+                        m.d.comb += [take_header.eq(1), take_entry.eq(1)]
                         m.d.sync += [
-                            entries_left.eq(entries_left - 1),
-                            rows_left.eq(rows_left - block.n),
                             block_format.eq(block.format),
-                            n.eq(block.n),
+                            newest.eq(self.entries.payload),
+                            more.eq(block.more),
+                            step.eq(block.step),
                             row.eq(0),
                         ]
                         with m.If(block.n != 0):
@@ -131,10 +152,25 @@ class WeightParser(wiring.Component):
                 with m.If(index_beat):
                     m.d.comb += [self.beats.ready.eq(1), take_index.eq(self.beats.valid)]
                 with m.Else():
-                    with m.If(self._pass(m, self.rows, 1)):
+                    last, waits = Signal(), Signal()
+                    m.d.comb += [
+                        count.eq(newest.n),
+                        last.eq(row == newest.n - 1),
+                        waits.eq(last & (more != 0) & pending),
+                    ]
+                    with m.If(self._pass(m, self.rows, ~waits)):
                         m.d.comb += take_row.eq(1)
                         m.d.sync += row.eq(row + 1)
-                        with m.If(row == n - 1):
+                        with m.If(last & (more != 0) & count_good):
+                            m.d.comb += take_entry.eq(1)
+                            m.d.sync += [
+                                pending.eq(1),
+                                newest.offset.eq(newest.offset + step),
+                                more.eq(more - 1),
+                                row.eq(0),
+                            ]
+                        with m.Elif(last):
+                            m.d.sync += failed.eq(more != 0)
                             m.next = "HEADER"
         return m
 

@@ -10,7 +10,7 @@ from sw.compiler.window import LayerTensor, WindowOp
 
 __all__ = ["split_wide"]
 
-_MAX_BLOCKS = next(field for field in MAC.fields if field.name == "blocks").range[1]
+_MAX_BLOCKS = MAC.field("blocks").range[1]
 
 
 def split_wide(config: Config, op: WindowOp, tensors: dict[str, LayerTensor]) -> list[WindowOp]:

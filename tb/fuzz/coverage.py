@@ -57,6 +57,7 @@ BINS: dict[str, Bins] = {
     "channel multiplier": Bins((1, 2, 3)),
     "lane blocks of a MAC": Bins((1, 2, 3, 4, 8)),
     "entries of a lane block": Bins((1, 2, 5, 20, 100)),
+    "blocks of a run": Bins((1, 2, 3, 8, 16)),
     "tiles of a MAC": Bins((1, 2, 3, 10, 30)),
     "MACs of a layer": Bins((1, 2, 3, 5, 10)),
     "DRAM latency": Bins((0, 1, 2, 8, 40, 100)),

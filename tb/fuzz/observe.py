@@ -8,19 +8,10 @@ import numpy as np
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected, Weighted, Window
 from golden.spec.config import Config
 from golden.spec.isa import INSTRUCTION_BYTES, ArrayMode, Opcode, PostMode, Target, Unit, decode
-from golden.spec.layout import (
-    BLOCK_HEADER,
-    HEADER_BITS,
-    PARAMETER_BEATS,
-    PARAMETER_HEADER,
-    BlockFormat,
-    ItemKind,
-    block_beats,
-    index_rows_per_beat,
-    parameter_item_beats,
-)
+from golden.spec.layout import PARAMETER_BEATS, BlockFormat, ItemKind, index_rows_per_beat
 from golden.spec.numerics import ROUND_ONCE
 from golden.spec.program import ChipStep, HostStep, Program
+from golden.weights import read_item
 from tb.fuzz.case import Case
 from tb.fuzz.check import Outcome
 from tb.fuzz.coverage import BINS, CAUSES, Point
@@ -103,6 +94,7 @@ class _Program:
         self.config, self.program = config, program
         # Items of each weight LOAD: lane blocks of (N, format) of their entries.
         self.streams: dict[int, list[list[tuple[int, int]]]] = {}
+        self.runs: set[int] = set()  # blocks that share a header
 
     def points(self) -> Iterator[Point]:
         chip = [step for step in self.program.steps if isinstance(step, ChipStep)]
@@ -130,6 +122,8 @@ class _Program:
             elif opcode == Opcode.MAC:
                 macs[fields["tag"]].append(fields)
         yield from self._rings(lane_blocks)
+        for run in self.runs:
+            yield from _binned({"blocks of a run": run})
         position = 0  # of the lane block that the array reads next
         for layer in macs.values():
             yield from _binned({"MACs of a layer": len(layer)})
@@ -172,18 +166,18 @@ class _Program:
         if address in self.streams:
             return self.streams[address]
         raw = self.program.constants[address:address + load["run_bytes"]]
+        beats = np.frombuffer(raw, np.uint8).reshape(-1, group)
         blocks: list[list[tuple[int, int]]] = []
-        at = 0
-        while at < len(raw):
-            word = int.from_bytes(raw[at:at + HEADER_BITS // 8], "little")
-            if PARAMETER_HEADER.decode(word)["kind"] == ItemKind.PARAMETERS:
+        fields, at = None, 0
+        while at < len(beats):
+            before = fields
+            fields, _, at = read_item(self.config, beats, at, before)
+            if not (before and before.get("more")):
+                self.runs.add(fields.get("more", 0) + 1)
+            if fields["kind"] == ItemKind.PARAMETERS:
                 blocks.append([])
-                at += group * parameter_item_beats(self.config)
-            else:
-                fields = BLOCK_HEADER.decode(word)
-                blocks[-1].append((fields["n"], fields["format"]))
-                at += group * block_beats(self.config, BlockFormat(fields["format"]),
-                                          fields["n"])
+                continue
+            blocks[-1].append((fields["n"], fields["format"]))
         self.streams[address] = blocks
         return blocks
 

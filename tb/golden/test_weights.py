@@ -66,6 +66,60 @@ def test_round_trip_and_size(config, seed, counts):
     assert len(raw) == beats * config.group
 
 
+def dense_run(rng, config, *, count, n, step, start=65000):
+    """Dense blocks that differ in weights, and in offset by ``step``, modulo 2**16."""
+    index = np.repeat(np.arange(n)[:, None], config.lanes, 1)
+    return [Block((start + number * step) % (1 << 16), 3, 4,
+                  rng.integers(-128, 128, (n, config.lanes)).astype(np.int8), index)
+            for number in range(count)]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.name}{config.lanes}")
+@pytest.mark.parametrize("count, step, headers", [
+    (1, 0, 1), (2, 7, 1), (5, 40000, 1), (16, 600, 1), (17, 600, 2), (40, 0, 3)])
+def test_runs_share_a_header(config, count, step, headers):
+    rng = np.random.default_rng(count)
+    blocks = dense_run(rng, config, count=count, n=config.group, step=step)
+    lane_block = random_lane_block(rng, config, blocks)
+    raw = pack(config, [lane_block])
+    assert unpack(config, raw) == [lane_block]
+    assert len(raw) == config.group * (
+        layout.parameter_item_beats(config) + headers * layout.header_beats(config)
+        + count * config.group)
+
+
+def test_runs_end_where_blocks_differ():
+    """Another N, place, step or format, no rows, or the next lane block: a header of its own."""
+    config, rng = preset("base"), np.random.default_rng(0)
+    one, two = (dense_run(rng, config, count=2, n=16, step=9, start=start)
+                for start in (100, 118))
+    run = one + two  # four in one run
+    other = [
+        [run[0], Block(109, 3, 4, run[1].values[:9], run[1].indices[:9])],
+        [run[0], Block(109, 4, 4, run[1].values, run[1].indices)],
+        [run[0], Block(109, 3, 5, run[1].values, run[1].indices)],
+        [run[0], run[1], run[3]],
+        [run[0], Block(109, 3, 4, run[1].values, run[1].indices[::-1])],
+        [Block(100 + i * 9, 3, 4, run[i].values[:0], run[i].indices[:0]) for i in (0, 1)],
+    ]
+
+    def headers(lane_blocks):
+        raw = pack(config, lane_blocks)
+        assert unpack(config, raw) == lane_blocks
+        rows = sum(len(block.values) for item in lane_blocks for block in item.blocks)
+        pairs = sum(-(-(len(block.values) - 1) // 2) for item in lane_blocks
+                    for block in item.blocks if (block.indices[:, 0] != np.arange(
+                        len(block.indices))).any())
+        return (len(raw) // 16 - rows - pairs
+                - len(lane_blocks) * layout.parameter_item_beats(config))
+
+    assert headers([random_lane_block(rng, config, run)]) == 1
+    for blocks in other:
+        assert headers([random_lane_block(rng, config, blocks)]) == 2
+    assert headers([random_lane_block(rng, config, one),
+                    random_lane_block(rng, config, two)]) == 2
+
+
 def test_bytes_of_a_small_stream():
     """The stream of one lane block of `tiny`, byte by byte."""
     config = preset("tiny")

@@ -1,5 +1,7 @@
 """WeightParser: what it passes on, one beat a cycle, and what it refuses."""
 
+import random
+
 import numpy as np
 import pytest
 from amaranth.hdl import Value
@@ -9,7 +11,7 @@ from golden.spec.config import preset
 from golden.spec.registers import Cause
 from golden.weights import Block, LaneBlock, pack
 from hw.mem.weight_parser import WeightParser
-from tb.pysim import drive, simulate
+from tb.pysim import collect, drive, simulate
 
 CONFIG = preset("tiny")
 
@@ -66,14 +68,51 @@ def lane_block(entries, rows, *blocks):
     beats += [0] * layout.PARAMETER_BEATS
     for block in blocks:
         beats += header(layout.BLOCK_HEADER, **dict(kind=2) | block)
-        beats += [0] * block.get("n", 0)
+        beats += [0] * block.get("n", 0) * (1 + block.get("more", 0))
     return beats
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_runs(seed):
+    """Every block of a run gets its entry; without stalls no beat of several rows waits."""
+    rng, stall = np.random.default_rng(seed), 0.4 * (seed % 2)
+    blocks = []
+    for _ in range(5):
+        count, n = int(rng.integers(1, 17)), int(rng.integers(2 - seed % 2, 5))
+        step, offset = (int(value) for value in rng.integers(1 << 16, size=2))
+        index = np.repeat(np.arange(n)[:, None], 4, 1)
+        blocks += [Block((offset + i * step) % (1 << 16), n, 2,
+                         rng.integers(-128, 128, (n, 4)).astype(np.int8), index)
+                   for i in range(count)]
+    zeros = np.zeros(4, int)
+    raw = pack(CONFIG, [LaneBlock(zeros, zeros, zeros, zeros, blocks)])
+    beats = words_of(int.from_bytes(raw, "little"), len(raw) // CONFIG.group)
+    dut = WeightParser(CONFIG)
+    draws = random.Random(seed)
+
+    async def produce(ctx):
+        await drive(ctx, dut.beats, beats, rng=draws, stall=stall)
+
+    def consumer(name, count):
+        return lambda ctx: collect(ctx, getattr(dut, name), count, rng=draws, stall=stall)
+
+    rows = sum(len(block.values) for block in blocks)
+    _, _, _, entries, values = simulate(
+        dut, produce, consumer("blocks", 1), consumer("parameters", layout.PARAMETER_BEATS),
+        consumer("entries", len(blocks)), consumer("rows", rows),
+        cycles=20 * len(beats) if stall else len(beats) + 2)
+    assert [(e["n"], e["dy"], e["offset"]) for e in entries] == [
+        (len(b.values), b.dy, b.offset % CONFIG.words) for b in blocks], seed
+    assert [list(row.value) for row in values] == [
+        row.tolist() for b in blocks for row in b.values], seed
 
 
 @pytest.mark.parametrize("beats, good", [
     (lane_block(1, 2, dict(n=2)), True),
     (lane_block(2, 2, dict(n=2), dict(n=0)), True),
     (lane_block(1, 0, dict(n=0)) + lane_block(1, 1, dict(n=1)), True),
+    (lane_block(3, 6, dict(n=2, more=2)), True),
+    (lane_block(3, 5, dict(n=2, more=1), dict(n=1)), True),
     ([0, 0, 0], False),
     (header(layout.BLOCK_HEADER, kind=2), False),
     (header(layout.PARAMETER_HEADER, kind=3, entries=1), False),
@@ -86,6 +125,12 @@ def lane_block(entries, rows, *blocks):
     (lane_block(1, 3, dict(n=2)), False),
     (lane_block(2, 3, dict(n=2), dict(n=2)), False),
     (lane_block(2, 3, dict(n=2), dict(n=0)), False),
+    (lane_block(2, 6, dict(n=2, more=2)), False),
+    (lane_block(3, 5, dict(n=2, more=2)), False),
+    (lane_block(3, 7, dict(n=2, more=2)), False),
+    (lane_block(2, 0, dict(n=0, more=1)), False),
+    (lane_block(2, 2, dict(n=1, more=1, format=1)), False),
+    (lane_block(2, 2, dict(n=1, more=1, format=2)), False),
     (lane_block(1, 1, dict(n=1)) + header(layout.BLOCK_HEADER, kind=2), False),
 ])
 def test_errors(beats, good):
