@@ -173,3 +173,44 @@ def test_flush_ends_what_was_begun(wait):
         await dram.read(ctx, dut.ar, dut.r)
 
     simulate(dut, ask, background=[serve])
+
+
+def test_flushed_beats_reach_nobody():
+    """Beats that come after the flush began are dropped."""
+    dut = ReadMaster(TINY)
+    dram = FakeDram(bytearray(4096), 4, random.Random(0), latency=20)
+
+    async def bench(ctx):
+        ctx.set(dut.load.run.p, {"addr": 0, "beats": 900})
+        ctx.set(dut.load.run.valid, 1)
+        while not dram.read_bursts:
+            await ctx.tick()
+        ctx.set(dut.flush, 1)
+        await ctx.tick().until(dut.quiet)
+        for _ in range(30):
+            await ctx.tick()
+            assert not ctx.get(dut.load.beat.valid)
+
+    async def serve(ctx):
+        await dram.read(ctx, dut.ar, dut.r)
+
+    simulate(dut, bench, background=[serve])
+
+
+@pytest.mark.parametrize("read_beats", [8, 10, 11])
+def test_no_beat_without_room(read_beats):
+    """A client that takes nothing gets no more beats than it has room for."""
+    dut = ReadMaster(TINY.replace(burst_beats=4, read_beats=read_beats))
+    dram = FakeDram(bytearray(4096), 4, random.Random(0))
+
+    async def bench(ctx):
+        await drive(ctx, dut.load.run, [{"addr": 0, "beats": 11}])
+        for _ in range(80):
+            await ctx.tick()
+        # The third burst has three beats.
+        assert [beats for _, beats in dram.read_bursts] == [4, 4, 3][:2 + (read_beats == 11)]
+
+    async def serve(ctx):
+        await dram.read(ctx, dut.ar, dut.r)
+
+    simulate(dut, bench, background=[serve])

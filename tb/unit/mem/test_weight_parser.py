@@ -109,6 +109,7 @@ def test_runs(seed):
 
 @pytest.mark.parametrize("beats, good", [
     (lane_block(1, 2, dict(n=2)), True),
+    (lane_block(1, 4, dict(n=4)), True),
     (lane_block(2, 2, dict(n=2), dict(n=0)), True),
     (lane_block(1, 0, dict(n=0)) + lane_block(1, 1, dict(n=1)), True),
     (lane_block(3, 6, dict(n=2, more=2)), True),

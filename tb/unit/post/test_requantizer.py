@@ -82,6 +82,13 @@ def test_edges():
                ((0, 0), (0, 23), (0, 24 | ROUND_ONCE), (1, 31), (31, 31 | ROUND_ONCE), (31, 0)))])
 
 
+def test_carry_between_the_products():
+    """A multiplier of nearly 1 and low halves of ones: the inner products add up to 2**31."""
+    check([(sign * ((3 << bits) - less), 0, multiplier, 0, bits - 5, *FULL)
+           for bits in range(14, 20) for sign in (1, -1) for less in (0, 1, 40)
+           for multiplier in (MOST, MOST - 1, MOST - (1 << 16))])
+
+
 def test_clamp():
     """All zero points, and limits in any order."""
     limits = ((-128, 127), (0, 6), (-5, -5), (20, -20), (127, 127), (-128, -128))

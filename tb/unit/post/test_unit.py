@@ -223,6 +223,18 @@ def test_random_commands(name, seed):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["tiny", "base", "whole"])
+def test_writes_that_wait_for_long(name, mode):
+    """A tile begins only when all of its words have a place: none is lost."""
+    config, rng = CONFIGS[name], random.Random(mode)
+    table, residuals = random_memory(rng, config)
+    work = random_work(rng, config, mode, table, residuals, blocks=1, out_width=config.columns,
+                       out_height=6, tiles=6, out_row_step=1, res_row_step=1)
+    record = run(config, [work], table, residuals, stalls=(0, 0, 0, 0.95, 0))
+    assert [write[1:] for write in record.writes] == work.writes
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["tiny", "base", "whole"])
 def test_rate(name, mode):
     """Vectors at pace, without a gap between tiles and, parameters permitting, lane blocks."""
     config, rng = CONFIGS[name], random.Random(mode)
