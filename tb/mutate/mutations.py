@@ -69,7 +69,9 @@ BLOCKS = {
     "mac.walker": _block("mac", "walker", "parts", "unit"),
     "mac.fetch": _block("mac", "fetch", "fetch", "unit", "cycles"),
     "mac.issue": _block("mac", "issue", "issue"),
+    "mac.select": _block("mac", "select", "select"),
     "mac.column": _block("mac", "column", "column", "parts"),
+    "mac.array": _block("mac", "array", "unit"),
     "mac.drain": _block("mac", "drain", "drain"),
     "mac.unit": _block("mac", "unit", "unit", "cycles"),
     **{f"post.{name}": _block("post", name, name)
@@ -318,6 +320,18 @@ _TABLE = [
      "total.eq(Cat((acc[:16] + s3_product)[:16], (acc[16:] + s3_product[15].replicate(16))))"),
     ("mac.column", "sign", "the greatest byte is compared without its sign",
      "byte = s3_product[:8] ^ _FLIP", "byte = s3_product[:8]"),
+
+    ("mac.select", "default", "an item where none is chosen",
+     "Mux(hot[place], item, 0)", "Mux(hot[place] | (place == 0), item, 0)"),
+    ("mac.select", "beside", "the item beside the chosen one",
+     "Mux(hot[place], item, 0)", "Mux(hot[place - 1], item, 0)"),
+
+    ("mac.array", "word", "wrong word: every column writes the first one's",
+     "self.write.words[q]", "self.write.words[0]"),
+    ("mac.array", "enable", "columns take words that are not theirs",
+     "column.en.eq(self.write.en[q])", "column.en.eq(self.write.en[0])"),
+    ("mac.array", "sums", "the sums of the next column",
+     "self.sums[q].eq(column.sums)", "self.sums[q - 1].eq(column.sums)"),
 
     ("mac.drain", "clear", "credit off by one: sums are overwritten before they are copied",
      "<= flight + columns - 1)", "<= flight + columns)"),
