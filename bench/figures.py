@@ -20,8 +20,8 @@ from golden import executor
 from golden.spec.config import preset
 from sw.session import compiled, open_model
 
-NETWORKS = {"resnet8": 135_000, "dscnn": 36_000, "vww": 80_000, "autoencoder": 26_000}
-ENGINE_CYCLES_PER_SECOND = 50_000
+NETWORKS = {"resnet8": 106_000, "dscnn": 28_000, "vww": 62_000, "autoencoder": 21_000}
+ENGINE_CYCLES_PER_SECOND = 80_000
 GOLDEN_IMAGES_PER_SECOND = 50
 COMPILE_SECONDS = 3
 
