@@ -112,10 +112,13 @@ class Strips:
             if name in resident and name in op.sources:  # what two tiles share comes once
                 height = min(rows * op.stride_y, height)
             cycles = transfer(self.config, tensor, height, width, end - first)
+            # Parts of rows lie apart: an instruction for each channel group.
+            apart = width < tensor.width and not (tensor.bytes_in_dram or tensor.gather)
+            count = end - first if apart else 1
             if name == op.output:
-                traffic.store(cycles)
+                traffic.store(cycles / count, count)
             if name in op.reads:
-                traffic.load(cycles)
+                traffic.load(cycles / count, count)
         return traffic
 
 

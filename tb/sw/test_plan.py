@@ -7,9 +7,11 @@ from golden.attributes import AveragePool, Clamp, Conv2D, DepthwiseConv2D, MaxPo
 from golden.graph import Graph, Node, Quant, Tensor
 from golden.spec.config import preset
 from golden.spec.isa import MAC
+from golden.spec.layout import BlockFormat, block_beats, parameter_item_beats
 from golden.spec.numerics import IDENTITY
-from sw.compiler.cost import Cost
+from sw.compiler.cost import Cost, op_cost
 from sw.compiler.lower import lower
+from sw.compiler.pack import pack_op
 from sw.compiler.plan import plan_memory
 from sw.compiler.split import split_wide
 from sw.compiler.taps import sparse_taps
@@ -299,3 +301,31 @@ def test_more_lane_blocks_than_an_instruction_counts():
     post = Post(*(np.zeros(count, int) for _ in range(4)), 0, -128, 127)
     op = WindowOp("op", "Clamp", ["in"], "out", 1, 1, 1, 1, 0, 0, blocks, post, 0)
     assert [len(part.blocks) for part in split_wide(config, op, tensors)] == [most, 1]
+
+
+def test_strips_fill_the_columns():
+    """Strips of 14 columns have 4 rows (7 x 8 pixels), not 2 (3.5 x 8) or 3, if 4 fit."""
+    config = preset("base", bank_words=512)
+    lowered = lower(network((1, 14, 14, 16), conv(16, 400), conv(400, 16)), config)
+    costs = [Cost(tile=400, weights=100), Cost(tile=400, weights=100)]
+    plan = plan_memory(config, lowered.ops, lowered.tensors, costs)
+    assert list(plan.ops[0].strips) == ["t0"]
+    assert [tile.height for tile in plan.ops[0].tiles] == [4, 4, 4, 2]
+    check_plan(config, lowered, plan)
+
+
+def test_cost_of_an_operator():
+    """Cycles of Q pixels and of the stream, as the layouts say."""
+    config = preset("base")
+    lowered = lower(network((1, 8, 8, 32), conv(32, 48), conv(48, 48, window=3)), config)
+    first, second = (op_cost(config, op, pack_op(config, op, dense=False, single_tile=False))
+                     for op in lowered.ops)
+    # 3 lane blocks of 2 dense blocks; then of 9 x 3.
+    assert (first.tile, second.tile) == (3 * 2 * 16, 3 * 27 * 16)
+    assert (first.stays, second.stays, second.pixels) == (True, True, 0)
+    assert first.weights == 3 * (parameter_item_beats(config) + 2 * block_beats(
+        config, BlockFormat.DENSE, 16))
+    small = config.replace(weight_rows=256)
+    streamed = op_cost(small, lowered.ops[1], pack_op(small, lowered.ops[1], dense=False,
+                                                      single_tile=False))
+    assert (streamed.stays, streamed.pixels) == (False, 8)
