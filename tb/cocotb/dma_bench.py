@@ -94,7 +94,6 @@ async def dma_matches_golden(dut, seed):
                 "beats": rng.randint(1, FETCH)} for _ in range(8)]
     done = {unit: Retirements(bench, unit) for unit in ("load", "store")}
     await bench.power_on(memory, WordReader(bench, "store.read", words), *done.values())
-    memory.clear()
     regions = sum(REGION.const({"base": base, "bytes": SIZE}).as_bits() << region * REGION.size
                   for region, base in BASES.items())
     for unit, opcode, items in (("load", Opcode.LOAD, loads), ("store", Opcode.STORE, stores)):

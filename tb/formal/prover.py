@@ -11,7 +11,7 @@ from amaranth.asserts import AnySeq
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Elaboratable, Fragment, Module, Signal, Value
 
-__all__ = ["Property", "faulty", "refute", "verify"]
+__all__ = ["Property", "faulty", "made_of", "refute", "verify"]
 
 TIMEOUT = 300  # seconds for one proof; SymbiYosys then ends its solvers itself
 SCRIPT = """\
@@ -103,10 +103,24 @@ def refute(spec, *, depth):
     assert status == "FAIL" and "Assert failed" in log, log
 
 
-def faulty(block, old, new):
-    """Class ``block`` from its module's source with ``old``, which is there once, made ``new``."""
+def faulty(block, old, new, **parts):
+    """Class ``block`` from its module's source with ``old``, which is there once, made ``new``.
+
+    ``parts`` replace what the module calls by these names.
+    """
     source = inspect.getsource(inspect.getmodule(block))
     assert source.count(old) == 1, f"{old!r} is {source.count(old)} times in {block.__module__}"
+    return _variant(block, source.replace(old, new), parts)
+
+
+def made_of(block, **parts):
+    """Class ``block`` with ``parts`` in the place of what its module calls by these names."""
+    return _variant(block, inspect.getsource(inspect.getmodule(block)), parts)
+
+
+def _variant(block, source, parts):
     module = types.ModuleType(block.__module__)
-    exec(compile(source.replace(old, new), f"faulty {block.__module__}", "exec"), module.__dict__)
+    exec(compile(source, f"variant of {block.__module__}", "exec"), module.__dict__)
+    assert set(parts) <= set(module.__dict__), f"{block.__module__} uses no {parts}"
+    module.__dict__.update(parts)
     return getattr(module, block.__name__)
