@@ -26,7 +26,7 @@ __all__ = ["compile_graph"]
 _ALIGN = 64
 
 
-def compile_graph(graph: Graph, config: Config, *, dense: bool = False,
+def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: bool = True,
                   progress: Callable[[str], None] | None = None) -> Program:
     """Compile a network for one chip.
 
@@ -36,6 +36,9 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False,
     config : Config
     dense : bool
         Issue zero weights too: every block is packed at the N of the channels that exist.
+    chain : bool
+        Let operators take turns strip by strip where that saves cycles. ``info["chains"]`` of the
+        program lists the tags of those that do.
     progress : callable or None
         Told the name of each pass as it begins.
 
@@ -56,10 +59,13 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False,
     packed = [pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
               if isinstance(op, WindowOp) else None for op in lowered.ops]
     tell("planning memory")
-    plan = plan_chains(config, lowered.ops, lowered.tensors, packed)
+    plan = plan_chains(config, lowered.ops, lowered.tensors, packed, chain)
     tell("emitting instructions")
     program = _Assembly(graph, config, lowered, packed, plan).program()
-    program.info |= {"dense": dense, "compile_seconds": time.perf_counter() - started}
+    program.info |= {
+        "dense": dense, "compile_seconds": time.perf_counter() - started,
+        "chains": [sorted({lowered.ops[turn].layer for turn in turns})
+                   for turns in plan.turns.values()]}
     return program
 
 

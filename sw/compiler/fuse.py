@@ -17,8 +17,8 @@ _LEAST_GAIN = 200  # cycles
 
 
 def plan_chains(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
-                packed: Sequence[PackedOp | None]) -> Plan:
-    """Place and tile everything, with the chains that save cycles.
+                packed: Sequence[PackedOp | None], chain: bool = True) -> Plan:
+    """Place and tile everything, with the chains that save cycles if ``chain``.
 
     Raises
     ------
@@ -30,14 +30,14 @@ def plan_chains(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str,
     chains: list[Chain] = []
     plan = plan_memory(config, ops, tensors, costs)
     first = 0
-    while first < len(ops):
-        tried = [(made, chain) for end in range(first + 2, min(first + _LONGEST, len(ops)) + 1)
-                 if (chain := _chain(config, ops, tensors, costs, first, end))
-                 and chain.inner - set(plan.resident)
-                 and (made := _try(config, ops, tensors, costs, [*chains, chain]))]
-        best, chain = min(tried, key=lambda item: item[0].cycles, default=(plan, None))
-        if chain and best.cycles < plan.cycles - _LEAST_GAIN:
-            plan, chains, first = best, [*chains, chain], chain.first + len(chain.ops)
+    while chain and first < len(ops):
+        tried = [(made, part) for end in range(first + 2, min(first + _LONGEST, len(ops)) + 1)
+                 if (part := _chain(config, ops, tensors, costs, first, end))
+                 and part.inner - set(plan.resident)
+                 and (made := _try(config, ops, tensors, costs, [*chains, part]))]
+        best, part = min(tried, key=lambda item: item[0].cycles, default=(plan, None))
+        if part and best.cycles < plan.cycles - _LEAST_GAIN:
+            plan, chains, first = best, [*chains, part], part.first + len(part.ops)
         else:
             first += 1
     return plan
