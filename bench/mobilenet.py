@@ -102,8 +102,8 @@ def main() -> int:
                   f"every operator alone {apart['bytes_read']:,} and {apart['bytes_written']:,}",
                   highlight=False)
     console.print(f"{different} of {figures['bytes_compared']:,} output bytes differ from "
-                  f"LiteRT's; compiled in {seconds:.1f} s; on the host: {', '.join(figures['host'])}",
-                  highlight=False)
+                  f"LiteRT's; compiled in {seconds:.1f} s; on the host: "
+                  f"{', '.join(figures['host'])}", highlight=False)
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 1 if different or peak < MUST else 0

@@ -92,16 +92,22 @@ class Emitter:
                 self._table(op)
                 table = turn
             whole = Pass(plan.tiles[numbers[turn]], 0, len(packed.blocks))
-            self._strip(op, plan, numbers[turn], streams[turn], partial(_uncut, whole))
-            numbers[turn] += 1
+            rows = sum(max(count, self.config.drain_cycles) for count in packed.rows)
             pixels = whole.tile.height * whole.tile.width
-            long = pixels * sum(packed.rows) >= _LOGGED_CYCLES * self.config.columns
-            if long or numbers[turn] == len(plan.tiles):
+            long = pixels * rows >= _LOGGED_CYCLES * self.config.columns
+            last = numbers[turn] + 1 == len(plan.tiles)
+            self._strip(op, plan, numbers[turn], streams[turn], partial(_uncut, whole),
+                        logged=long and not last)
+            numbers[turn] += 1
+            if last:
                 self.log(op.layer)
 
     def _strip(self, op: WindowOp, plan: OpPlan, number: int, stream: tuple[int, int] | None,
-               cut: Callable[[], tuple[list[Pass], Ready | None]]) -> None:
-        """One tile; ``stream`` is the weights to load, ``cut`` gives its passes."""
+               cut: Callable[[], tuple[list[Pass], Ready | None]], logged: bool = False) -> None:
+        """One tile; ``stream`` is the weights to load, ``cut`` gives its passes.
+
+        With ``logged`` a record follows the array's part.
+        """
         tile, last = plan.tiles[number], number + 1 == len(plan.tiles)
         views = {name: self._source(op, plan, name, tile, number, last) for name in op.sources}
         residual = None
@@ -115,6 +121,8 @@ class Emitter:
         passes, self.ready = cut()
         for part in passes:
             self._mac(op, part, views, residual, output)
+        if logged:
+            self.log(op.layer)
         self._store(op, tile, output)
 
     def log(self, layer: int) -> None:
