@@ -21,16 +21,18 @@ class Instruction:
 
     Members
     -------
-    queued, taken, done : float
-        Cycles at which it was dispatched, its semaphores were taken, its effects were complete.
+    passed, wanted, taken, done : int
+        Cycles in which its last beat was dispatched, it stood whole at the head of its queue, its
+        semaphores were taken, and it retired; 0 if not yet.
     """
 
     index: int
     opcode: Opcode
     fields: dict[str, int] = field(repr=False)
-    queued: float = 0.0
-    taken: float = 0.0
-    done: float = 0.0
+    passed: int = 0
+    wanted: int = 0
+    taken: int = 0
+    done: int = 0
 
     @property
     def unit(self) -> Unit:

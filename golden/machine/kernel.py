@@ -14,6 +14,7 @@ class Signal:
     def __init__(self, kernel: "Kernel") -> None:
         self._kernel = kernel
         self._waiting: list[Process] = []
+        self._alarm = -1  # the next time at which it fires by itself, if not past
 
     def fire(self) -> None:
         """Resume every waiting process at the present time."""
@@ -21,13 +22,20 @@ class Signal:
         for process in waiting:
             self._kernel.resume(self._kernel.now, process)
 
+    def at(self, time: int) -> "Signal":
+        """The same signal, which also fires at a time: to wait for either."""
+        if not self._kernel.now < self._alarm <= time:
+            self._alarm = time
+            self._kernel.call(time, self.fire)
+        return self
+
     def wait(self, process: "Process") -> None:
         """Let a process wait (the kernel calls this)."""
         self._waiting.append(process)
 
 
 # A process yields a time to sleep until, or a signal to wait for.
-Process: TypeAlias = Generator["float | Signal", None, None]
+Process: TypeAlias = Generator["int | Signal", None, None]
 
 
 class Kernel:
@@ -35,20 +43,20 @@ class Kernel:
 
     Members
     -------
-    now : float
+    now : int
         Cycles since the beginning.
     """
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = 0
         self._order = count()
-        self._heap: list[tuple[float, int, Process | Callable[[], None]]] = []
+        self._heap: list[tuple[int, int, Process | Callable[[], None]]] = []
 
-    def resume(self, time: float, process: Process) -> None:
+    def resume(self, time: int, process: Process) -> None:
         """Continue a process at a time, not before now."""
         heapq.heappush(self._heap, (max(time, self.now), next(self._order), process))
 
-    def call(self, time: float, action: Callable[[], None]) -> None:
+    def call(self, time: int, action: Callable[[], None]) -> None:
         """Call an action at a time, not before now."""
         heapq.heappush(self._heap, (max(time, self.now), next(self._order), action))
 

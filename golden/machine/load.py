@@ -1,39 +1,45 @@
 """LOAD: gathered words, weight beats and tables."""
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.machine.account import Account
 from golden.machine.errors import MachineError
+from golden.machine.gather import Gather
 from golden.machine.instruction import Instruction
 from golden.machine.kernel import Kernel, Process, Signal
 from golden.machine.memory import Dram, OnChip
 from golden.machine.races import Races
-from golden.machine.timing import Timing, transfer_beats, transfer_bursts
+from golden.machine.read_master import ReadPort
+from golden.machine.sequencer import Sequencer
+from golden.machine.shared_port import SharedPort
+from golden.machine.timing import Timing, transfer_beats
 from golden.machine.weight_store import WeightStore
 from golden.spec.config import Config
-from golden.spec.isa import Target
+from golden.spec.isa import Target, Unit
 from golden.spec.registers import Cause
 from golden.weights import WeightStreamError
 
 __all__ = ["Load"]
 
 _NONE: NDArray = np.zeros(0, np.int64)
+_Sink = Generator[int | Signal, None, int]
 
 
 @dataclass(eq=False)
 class _Job:
-    """A LOAD under way: pieces of it that are coming, what takes them, what it does at its end."""
+    """A LOAD: what takes its beats, given the cycle after which they come; what it does."""
 
     instruction: Instruction
-    pieces: list[tuple[int, int]]
-    consume: Callable[[float, int], Process]
+    time: int  # of its being taken
+    sink: Callable[[int], _Sink]
     complete: Callable[[], None]
-    coming: deque[tuple[float, int]] = field(default_factory=deque)
 
 
 class Load:
@@ -41,27 +47,117 @@ class Load:
 
     Parameters
     ----------
-    config, timing, kernel, dram, chip, store, counters, races
-        What it works on.
+    config, timing, kernel, sequencer, port, dram, chip, store, shared, account, races
+        What it works on; ``port`` is the read master's for the data.
     """
 
-    def __init__(self, config: Config, timing: Timing, kernel: Kernel, dram: Dram, chip: OnChip,
-                 store: WeightStore, counters: dict[str, float], races: Races | None) -> None:
+    def __init__(self, config: Config, timing: Timing, kernel: Kernel, sequencer: Sequencer,
+                 port: ReadPort, dram: Dram, chip: OnChip, store: WeightStore,
+                 shared: SharedPort, account: Account, races: Races | None) -> None:
         self._config, self._timing, self._kernel = config, timing, kernel
-        self._dram, self._chip, self._store = dram, chip, store
-        self._counters, self._races = counters, races
+        self._sequencer, self._port, self._dram, self._chip = sequencer, port, dram, chip
+        self._store, self._account, self._races = store, account, races
         self._changed = Signal(kernel)
-        self._jobs: deque[_Job] = deque()
-        self._bursts = self._beats = 0  # in flight; asked for and not used
-        self._done = 0.0
+        self._gather = Gather(config, timing, kernel, port, shared, self._changed)
+        self._jobs: deque[_Job] = deque()  # not handed to a sink
+        self._using: deque[tuple[_Job, int]] = deque()  # handed, not begun
+        self._ends: list[int] = []  # when LOADs used their last beats or wrote their last words
+        self._handed = 0  # when the last one so far was handed to its sink
+        self._taken = self._retired = 0  # LOADs so far
+        self._since = self._until = 0  # busy since, if it is; or until
+        account.standing.append(self._standing)
 
-    @property
-    def busy(self) -> float:
-        """Until when it had something to do."""
-        return self._kernel.now if self._jobs else self._done
+    def processes(self) -> list[Process]:
+        """What takes LOADs and asks for their data, and what uses it."""
+        return [self._ask(), self._hand(), self._use()]
 
-    def begin(self, instruction: Instruction) -> Process:
-        """Ask for an instruction's data; ends when the next one may be taken."""
+    def _ask(self) -> Process:
+        port, asked, runs_before = self._port, 0, 0
+        while True:
+            yield from self._sequencer.next(Unit.LOAD)
+            self._begin(self._kernel.now)
+            instruction = self._sequencer.take(Unit.LOAD)
+            time = self._kernel.now
+            job, runs = self._job(instruction, time)
+            self._jobs.append(job)
+            self._changed.fire()
+            time += self._timing.run
+            beats = transfer_beats(self._config, runs, instruction.fields["run_bytes"])
+            for address, size in zip(runs.tolist(), beats.tolist(), strict=True):
+                asked += size
+                port.marks.append(asked)
+                runs_before += 1
+                if runs_before > self._timing.runs_ahead:
+                    while not port.marked:
+                        yield port.changed
+                    time = max(time, port.marked.popleft() + 1)
+                yield from port.split.accept(time, address, size)
+                time = self._kernel.now + 1
+            while job in self._jobs:
+                yield self._changed
+            yield max(time, self._handed + 1) + 1
+
+    def _hand(self) -> Process:
+        """Hand LOADs over to what uses their data, each when that is free for it."""
+        gathered, words = 0, False
+        for number in count():
+            while not self._jobs:
+                yield self._changed
+            job, before = self._jobs[0], words
+            words = job.instruction.fields["target"] == Target.SCRATCHPAD
+            others = number  # LOADs that must be done with
+            if words and before:
+                others = max(number - self._timing.loads_asked + 1, 0)
+                while len(self._gather.free) < gathered:
+                    yield self._changed
+            while len(self._ends) < others:
+                yield self._changed
+            free = self._gather.free[-1] if words and before else self._gather.idle
+            self._handed = max(job.time, self._ends[others - 1] if others else -1, free - 1) + 1
+            gathered += words
+            self._using.append((self._jobs.popleft(), self._handed))
+            self._changed.fire()
+
+    def _use(self) -> Process:
+        """Use the data of one LOAD after the other."""
+        while True:
+            while not self._using:
+                yield self._changed
+            job, handed = self._using.popleft()
+            end = yield from job.sink(handed)
+            self._ends.append(end)
+            self._changed.fire()
+            self._kernel.call(end + 1, partial(self._end, job))
+
+    def _begin(self, time: int) -> None:
+        """An instruction is taken."""
+        if self._taken == self._retired:
+            instruction = self._sequencer.head(Unit.LOAD)
+            assert instruction
+            self._account.add("load_wait_semaphore", max(instruction.wanted, self._until),
+                              instruction.taken)
+            self._since = time + 1
+        self._taken += 1
+
+    def _end(self, job: _Job) -> None:
+        """An instruction has had its effects."""
+        job.complete()
+        self._retired += 1
+        if self._taken == self._retired:
+            self._until = self._kernel.now
+            self._account.add("load_busy", self._since, self._until)
+        self._sequencer.retire(job.instruction)
+
+    def _standing(self, time: int) -> list[tuple[str, int]]:
+        if self._taken > self._retired:
+            return [("load_busy", max(time - self._since, 0))]
+        head = self._sequencer.head(Unit.LOAD)
+        if head and head.wanted and not head.taken:
+            return [("load_wait_semaphore", max(time - max(head.wanted, self._until), 0))]
+        return []
+
+    def _job(self, instruction: Instruction, time: int) -> tuple[_Job, NDArray]:
+        """What there is to do, and the byte addresses of the runs."""
         fields = instruction.fields
         instruction.need_positive("run_bytes", "runs")
         instruction.need(fields["target"] in tuple(Target), f"target {fields['target']}")
@@ -70,62 +166,27 @@ class Load:
         if self._races:
             self._races.access_dram(instruction, runs, fields["run_bytes"])
         if fields["target"] == Target.SCRATCHPAD:
-            job, others = self._words(instruction, runs), self._timing.loads_asked
-        else:
-            for name in ("address", "run_bytes", "run_stride"):
-                instruction.need(fields[name] % self._config.group == 0,
-                                 f"{name} is {fields[name]}, accepted are multiples of "
-                                 f"{self._config.group}")
-            raw = self._dram.data[runs[:, None] + np.arange(fields["run_bytes"])].reshape(-1)
-            make = self._table if fields["target"] == Target.TABLE else self._weights
-            job, others = make(instruction, runs, raw), 1
-        self._jobs.append(job)
-        self._changed.fire()
-        yield self._kernel.now + self._timing.load_start
-        yield from self._ask(job)
-        while len(self._jobs) > others and job in self._jobs:
-            yield self._changed
+            return self._words(instruction, runs, time), runs
+        for name in ("address", "run_bytes", "run_stride"):
+            instruction.need(fields[name] % self._config.group == 0,
+                             f"{name} is {fields[name]}, accepted are multiples of "
+                             f"{self._config.group}")
+        raw = self._dram.data[runs[:, None] + np.arange(fields["run_bytes"])].reshape(-1)
+        make = self._table if fields["target"] == Target.TABLE else self._weights
+        return make(instruction, raw, time), runs
 
-    def finish(self, retire: Callable[[Instruction], None]) -> Process:
-        """Take the data of one instruction after the other, and retire them."""
-        while True:
-            while not self._jobs:
-                yield self._changed
-            job = self._jobs[0]
-            for _ in range(len(job.pieces)):
-                while not job.coming:
-                    yield self._changed
-                arrival, beats = job.coming.popleft()
-                yield from job.consume(arrival + self._timing.load_data, beats)
-                self._beats -= beats
-                self._changed.fire()
-            yield self._kernel.now + self._timing.load_end
-            job.complete()
-            instruction = job.instruction
-            self._counters["load_busy"] += self._kernel.now - max(instruction.taken, self._done)
-            self._done = self._kernel.now
-            self._jobs.popleft()
-            self._changed.fire()
-            retire(instruction)
-            yield self._kernel.now + self._timing.load_pause - self._timing.load_end
-
-    def _words(self, instruction: Instruction, runs: NDArray) -> _Job:
-        address, words = self._gather(instruction, runs)
+    def _words(self, instruction: Instruction, runs: NDArray, time: int) -> _Job:
+        address, words = self._gathered(instruction, runs)
         if self._races:
             self._races.access(instruction, _NONE, address)
-        pieces = self._pieces(runs, instruction.fields["run_bytes"])
-        per_beat = len(address) / sum(beats for beats, _ in pieces)
-
-        def consume(arrival: float, beats: int) -> Process:
-            arrival += self._timing.load_gather
-            yield max(arrival + 1, self._kernel.now + beats * max(per_beat, 1))
 
         def complete() -> None:
             self._chip.words[address] = words
 
-        return _Job(instruction, pieces, consume, complete)
+        return _Job(instruction, time, lambda handed: self._gather.write(
+            runs, instruction.fields, address, handed), complete)
 
-    def _gather(self, instruction: Instruction, runs: NDArray) -> tuple[NDArray, NDArray]:
+    def _gathered(self, instruction: Instruction, runs: NDArray) -> tuple[NDArray, NDArray]:
         """Addresses [W] and words [W, M] that a LOAD writes, in its order."""
         f = instruction.fields
         instruction.need_positive("count0", "count1", "count2")
@@ -150,74 +211,36 @@ class Load:
         address = self._chip.word_addresses(address.reshape(-1), instruction)
         return address, words.reshape(-1, self._config.group)
 
-    def _table(self, instruction: Instruction, runs: NDArray, raw: NDArray) -> _Job:
+    def _table(self, instruction: Instruction, raw: NDArray, time: int) -> _Job:
         data = raw.view("<i4")
         entry = self._chip.table_entries(
             instruction.fields["dst"] + np.arange(len(data)), instruction)
         if self._races:
             self._races.access(instruction, _NONE, self._config.words + entry)
+        beats = len(raw) // self._config.group
 
-        def consume(arrival: float, beats: int) -> Process:
+        def sink(time: int) -> _Sink:
             # Entries are written one a cycle.
-            yield max(arrival, self._kernel.now) + beats * self._config.group // data.itemsize
+            for _ in range(beats):
+                while not self._port.beats:
+                    self._port.changed.fire()
+                    yield self._port.came
+                time = (max(time, self._port.beats.popleft() - 1)
+                        + self._config.group // data.itemsize)
+                self._port.use(time)
+            self._port.changed.fire()
+            return time
 
         def complete() -> None:
             self._chip.table[entry] = data
 
-        return _Job(instruction, self._pieces(runs, instruction.fields["run_bytes"]), consume,
-                    complete)
+        return _Job(instruction, time, sink, complete)
 
-    def _weights(self, instruction: Instruction, runs: NDArray, raw: NDArray) -> _Job:
+    def _weights(self, instruction: Instruction, raw: NDArray, time: int) -> _Job:
         try:
-            items = deque(self._store.parse(raw.reshape(-1, self._config.group)))
+            kinds = self._store.parse(raw.reshape(-1, self._config.group))
         except WeightStreamError as error:
             raise MachineError(Cause.WEIGHT_STREAM, instruction.unit, instruction.tag,
                                text=str(error)) from error
-        seen = 0
-
-        def consume(arrival: float, beats: int) -> Process:
-            nonlocal seen
-            while items and items[0].end <= seen + beats:
-                left = seen + beats - items[0].end
-                # Beats stream in one after the other and are parsed one a cycle.
-                ready = max(arrival - left * self._dram.beat_cycles,
-                            self._kernel.now + min(items[0].beats, beats))
-                yield min(ready, max(arrival, self._kernel.now))
-                yield from self._store.push(items.popleft())
-            seen += beats
-            yield arrival
-
-        return _Job(instruction, self._pieces(runs, instruction.fields["run_bytes"]), consume,
-                    lambda: None)
-
-    def _ask(self, job: _Job) -> Process:
-        config = self._config
-        for beats, bursts in job.pieces:
-            while self._beats and (self._beats + beats > config.read_beats or (
-                    self._bursts and self._bursts + bursts > config.bursts_in_flight)):
-                yield self._changed
-            self._beats += beats
-            self._bursts += bursts
-            yield self._kernel.now + bursts * self._timing.load_burst
-            arrival = self._dram.transfer(self._kernel.now, beats) + config.dram_latency
-            self._kernel.call(arrival, partial(self._ended, bursts))
-            self._counters["beats_read"] += beats
-            job.coming.append((arrival, beats))
-            self._changed.fire()
-
-    def _ended(self, bursts: int) -> None:
-        self._bursts -= bursts
-        self._changed.fire()
-
-    def _pieces(self, runs: NDArray, size: int) -> list[tuple[int, int]]:
-        """(beats, bursts) to ask for at once: parts of runs, small against the buffer."""
-        most = max(self._config.read_beats // 4 // self._config.burst_beats, 1
-                   ) * self._config.burst_beats
-        pieces = []
-        for beats, bursts in zip(transfer_beats(self._config, runs, size).tolist(),
-                                 transfer_bursts(self._config, runs, size).tolist(), strict=True):
-            parts = -(-beats // most)
-            for part in range(parts):
-                pieces.append((min(most, beats - part * most),
-                               bursts * (part + 1) // parts - bursts * part // parts))
-        return pieces
+        return _Job(instruction, time,
+                    lambda handed: self._store.write(kinds, self._port, handed), lambda: None)

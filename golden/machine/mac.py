@@ -1,23 +1,56 @@
 """MAC: the array, fed by the weight store, and post-processing behind it."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.machine.account import Account
+from golden.machine.array import Array, Tile
+from golden.machine.fetch_costs import FetchCosts
 from golden.machine.instruction import Instruction
-from golden.machine.kernel import Kernel, Process
+from golden.machine.kernel import Kernel, Process, Signal
 from golden.machine.memory import OnChip
 from golden.machine.post import post_process
+from golden.machine.post_timing import PostTiming
 from golden.machine.races import Races
-from golden.machine.timing import Timing, fetch_cycles
-from golden.machine.weight_store import LaneBlockState, Space, WeightStore
+from golden.machine.sequencer import Sequencer
+from golden.machine.shared_port import SharedPort
+from golden.machine.timing import Timing
+from golden.machine.weight_store import LaneBlock, WeightStore
 from golden.machine.windows import Entries, Windows
 from golden.spec.config import Config
-from golden.spec.isa import PostMode
-from golden.spec.layout import PARAMETER_BEATS, TABLE_ENTRIES
+from golden.spec.isa import PostMode, Unit
+from golden.spec.layout import TABLE_ENTRIES
 
 __all__ = ["Mac"]
+
+
+@dataclass(eq=False)
+class _Job:
+    """A MAC under way.
+
+    Members
+    -------
+    offered, begin : int
+        When the unit was offered it, and the walker took it.
+    tiles : int
+        Not through the array, once it is being executed.
+    walked : int
+        From when the walker can take the next one, 0 if not known yet.
+    lengths : int
+        Lane blocks whose length the weight store can forget and has not.
+    """
+
+    instruction: Instruction
+    offered: int
+    begin: int
+    tiles: int = 0
+    walked: int = 0
+    lengths: int = 0
 
 
 class Mac:
@@ -25,68 +58,178 @@ class Mac:
 
     Parameters
     ----------
-    config, timing, kernel, chip, store, counters, races
+    config, timing, kernel, sequencer, chip, store, shared, account, races
         What it works on.
     """
 
-    def __init__(self, config: Config, timing: Timing, kernel: Kernel, chip: OnChip,
-                 store: WeightStore, counters: dict[str, float], races: Races | None) -> None:
+    def __init__(self, config: Config, timing: Timing, kernel: Kernel, sequencer: Sequencer,
+                 chip: OnChip, store: WeightStore, shared: SharedPort, account: Account,
+                 races: Races | None) -> None:
         self._config, self._timing, self._kernel = config, timing, kernel
-        self._chip, self._store = chip, store
-        self._counters, self._races = counters, races
-        self._array_free = 0.0  # when the last instruction's last row has been issued
-        self._taken = 0.0  # when post-processing has taken the last vector so far
-        self._retired = 0.0
-        self._pace = self._next_pace = 1  # cycles a vector, of the last tile and this one
+        self._sequencer, self._chip, self._store = sequencer, chip, store
+        self._account, self._races = account, races
+        self._post = PostTiming(config, timing, store, shared)
+        self._array = Array(config, timing, store, self._post)
+        self._changed = Signal(kernel)
+        self._jobs: deque[_Job] = deque()  # begun, not through the array
+        self._ends: list[int] = []  # retirements known
+        self._told = 0  # up to when each cycle is accounted for
+        self._stall = ""  # why the array with a job issues nothing
+        account.standing.append(self._standing)
 
-    def execute(self, instruction: Instruction, retire: Callable[[Instruction], None]) -> Process:
-        """Do one instruction's array part; ``retire`` is called when its outputs are written."""
+    def processes(self) -> list[Process]:
+        """What takes MACs, and what executes them."""
+        return [self._take(), self._execute()]
+
+    def _take(self) -> Process:
+        before: _Job | None = None
+        for number in count():
+            yield from self._sequencer.next(Unit.MAC)
+            instruction = self._sequencer.head(Unit.MAC)
+            assert instruction
+            offered = self._kernel.now
+            if before:
+                while not before.walked:
+                    yield self._changed
+                yield before.walked
+            before = _Job(instruction, offered, self._kernel.now)
+            if not instruction.fields["keep"]:
+                before.lengths = instruction.fields["blocks"]
+            self._free_lengths(before, offered + self._timing.plan_lengths,
+                               self._timing.lengths_ahead)
+            self._jobs.append(before)
+            self._changed.fire()
+            # Post-processing must have a place for it, too.
+            others = number - self._timing.post_ahead
+            while len(self._ends) < others:
+                yield self._changed
+            if others > 0:
+                yield self._ends[others - 1] - 1
+            self._sequencer.take(Unit.MAC)
+
+    def _free_lengths(self, job: _Job, time: int, blocks: int) -> None:
+        """The weight store reads ahead how long lane blocks are."""
+        blocks = min(blocks, job.lengths)
+        job.lengths -= blocks
+        self._store.lengths.free([time] * blocks)
+        self._store.changed.fire()
+
+    def _execute(self) -> Process:
+        while True:
+            while not self._jobs:
+                yield self._changed
+            job = self._jobs[0]
+            for name, start, end in self._idle(job.begin + 1, job.instruction):
+                self._account.add(name, start, end)
+            self._told = max(self._told, job.begin + 1)
+            self._stall = "mac_wait_words"
+            yield from self._run(job)
+            self._jobs.popleft()
+
+    def _run(self, job: _Job) -> Process:
+        """Pass an instruction through the array, lane block by lane block."""
+        instruction, fields = job.instruction, job.instruction.fields
         windows = Windows(self._config, instruction)
         outputs = self._outputs(instruction, windows)
-        fetch = _Fetch(self._config, windows)
-        timing, fields = self._timing, instruction.fields
+        costs = FetchCosts(self._config, windows)
+        first, keep, blocks = self._store.position, bool(fields["keep"]), fields["blocks"]
         adds = fields["post_mode"] == PostMode.ADD
-        self._next_pace = 2 if adds else 1
-        time = self._start()
-        results, first = [], self._store.position
-        for block in range(fields["blocks"]):
-            while (lane := self._store.lane_block(first + block)) is None:
-                yield self._store.came
-            time = self._arrived(time, lane.arrival)
-            yield from self._run(lane, fetch, time, bool(fields["keep"]))
-            time = self._array_free
+        job.tiles = blocks * costs.tiles
+        self._array.start(job.begin)
+        self._walk(job)
+        self._post.start(job.offered, adds)
+        results = []
+        for block in range(blocks):
+            lane = yield from self._lane(job, first + block)
+            self._free_lengths(job, self._kernel.now, 1)
+            residuals = windows.outputs("res", block).tolist() if adds else []
+            self._post.block(outputs[block].tolist(), residuals)
+            yield from self._pass(job, lane, costs)
             entries = Entries([(item.fields, (item.payload[0], item.payload[1]))
                                for item in lane.items])
-            self._count(entries, fetch)
             if self._races:
                 self._races.access(instruction, windows.reads(entries), np.zeros(0, np.int64))
             results.append(self._result(instruction, windows, lane, entries, block))
-            if not fields["keep"]:
-                self._store.free(time, Space(lane_blocks=1))
+            if not keep:
                 self._store.drop(first + block)
-        self._store.position = first if fields["keep"] else first + fields["blocks"]
-        if adds:
-            self._taken += timing.post_add
-        self._retired = max(self._taken + timing.post, self._retired + 1)
+        self._store.position = first if keep else first + blocks
+        done = self._post.finish()
+        self._ends.append(done)
+        self._changed.fire()
 
         def complete() -> None:
             self._chip.words[outputs] = np.stack(results).view(np.uint8)
-            retire(instruction)
+            self._sequencer.retire(instruction)
 
-        self._kernel.call(self._retired, complete)
+        self._kernel.call(done, complete)
 
-    @property
-    def busy(self) -> float:
-        """Until when it has something to do."""
-        return self._taken
+    def _walk(self, job: _Job) -> None:
+        """The walker has begun a tile; if it is the last one, another job can follow it."""
+        if job.tiles == 1:
+            job.walked = self._array.walked
+            self._changed.fire()
 
-    def _start(self) -> float:
-        """When the first row of an instruction taken now can be issued."""
-        now = self._kernel.now
-        self._counters["mac_wait_drain"] += max(min(now, self._taken) - self._array_free, 0)
-        time = max(now + self._timing.mac_start + self._config.columns, self._array_free)
-        self._counters["mac_wait_words"] += time - max(now, self._array_free)
-        return time
+    def _lane(self, job: _Job, number: int) -> Generator[int | Signal, None, LaneBlock]:
+        """Wait for a lane block to begin to arrive."""
+        yield self._array.take
+        self._stall = "mac_wait_weights"
+        while (lane := self._store.lane_block(number)) is None:
+            yield self._store.changed
+        return lane
+
+    def _pass(self, job: _Job, lane: LaneBlock, costs: FetchCosts) -> Process:
+        """Pass a lane block through the array; ends when its last tile is being fetched."""
+        array, tiles = self._array, costs.tiles
+        keep = bool(job.instruction.fields["keep"])
+        sizes: list[int] = []
+        for tile in range(tiles):
+            if tile:
+                yield array.take
+            if not tile:
+                taken = yield from array.first(lane, costs, job.offered, keep or tiles > 1)
+                self._post.parameters(lane, keep)
+                items = [item.fields for item in lane.items]
+                sizes = [fields["n"] for fields in items]
+                cycles = costs.of(items)
+            else:
+                taken = array.again(cycles[tile], sizes, keep or tile < tiles - 1)
+            self._post.tile(taken.end - 1)
+            self._note(taken, sum(cycles[tile]) - len(sizes),
+                       min(self._config.columns, costs.pixels - tile * self._config.columns))
+            job.tiles -= 1
+            if job.tiles:
+                array.step()
+                self._walk(job)
+
+    def _note(self, tile: Tile, conflicts: int, pixels: int) -> None:
+        """Count a tile's cycles."""
+        account, begin = self._account, max(tile.begin, self._told)
+        account.divide(begin, tile.end, {
+            "mac_busy": tile.rows, "mac_wait_weights": tile.weights, "mac_wait_drain": tile.drain,
+            "mac_wait_words": tile.end - begin - tile.rows - tile.weights - tile.drain})
+        account.add("row_columns", begin, tile.end, tile.rows * pixels)
+        account.add("conflicts", begin, tile.end, conflicts)
+        self._told = tile.end
+
+    def _idle(self, time: int, instruction: Instruction | None) -> list[tuple[str, int, int]]:
+        """What the cycles before a time are that no job accounts for, given the next one."""
+        start = self._told
+        time = max(time, start)
+        released = min(max(self._array.released, start), time)
+        drained = min(max(self._post.last + 1, released), time)
+        wanted = instruction.wanted if instruction and instruction.wanted else time
+        waits = min(max(wanted, drained), time)
+        granted = instruction.taken if instruction and instruction.taken else time
+        ends = min(max(granted, waits), time)
+        return [("mac_wait_words", start, released), ("mac_wait_drain", released, drained),
+                ("mac_idle", drained, waits), ("mac_wait_semaphore", waits, ends),
+                ("mac_idle", ends, time)]
+
+    def _standing(self, time: int) -> list[tuple[str, int]]:
+        if self._jobs:
+            return [(self._stall, max(time - self._told, 0))]
+        return [(name, end - start) for name, start, end in
+                self._idle(time, self._sequencer.head(Unit.MAC))]
 
     def _outputs(self, instruction: Instruction, windows: Windows) -> NDArray:
         """Output addresses [blocks, P], checked and noted."""
@@ -108,103 +251,11 @@ class Mac:
             self._races.access(instruction, np.concatenate(reads), outputs.reshape(-1))
         return outputs
 
-    def _result(self, instruction: Instruction, windows: Windows, lane: LaneBlockState,
+    def _result(self, instruction: Instruction, windows: Windows, lane: LaneBlock,
                 entries: Entries, block: int) -> NDArray:
         words, residual = self._chip.words, None
         if instruction.fields["post_mode"] == PostMode.ADD:
             residual = words.view(np.int8)[windows.outputs("res", block)]
-        return post_process(instruction.fields, lane.parameters,
+        return post_process(instruction.fields, lane.head.payload,
                             windows.accumulate(entries, words), residual, self._chip.table)
 
-    def _arrived(self, time: float, arrival: float) -> float:
-        """Wait for something of the weight store."""
-        late = arrival + self._timing.weight - time
-        if late > 0:
-            self._counters["mac_wait_weights"] += late
-        return time + max(late, 0)
-
-    def _run(self, lane: LaneBlockState, fetch: "_Fetch", time: float, keep: bool) -> Process:
-        """Pass a lane block through the array; ends when its last tile enters."""
-        once, before = fetch.tiles == 1, time
-        for entry in range(lane.entries):
-            while len(lane.items) <= entry:
-                yield self._store.came
-            fields = lane.items[entry].fields
-            time = self._arrived(time, lane.times[entry]) + fetch.cost(fields, 0)
-            if once and not keep:
-                self._store.free(time, Space(list_entries=1, weight_rows=fields["n"]))
-        if not keep:
-            self._store.free(time, Space(parameter_beats=PARAMETER_BEATS))
-        time = self._finish(time)
-        if not once:
-            for cost in fetch.costs([item.fields for item in lane.items])[1:].tolist():
-                before, time = time, self._finish(time + cost)
-            if not keep:
-                at = before
-                for item in lane.items:
-                    at += fetch.cost(item.fields, -1)
-                    self._store.free(at, item.space)
-        self._array_free = time
-        yield before
-
-    def _finish(self, time: float) -> float:
-        """The last row of a tile, which waits until the vectors before it have a place."""
-        late = self._taken - self._timing.drain_places * self._pace - time
-        if late > 0:
-            self._counters["mac_wait_drain"] += late
-            time += late
-        self._pace = self._next_pace
-        self._taken = (max(time + self._timing.drain, self._taken)
-                       + self._config.drain_cycles * self._pace)
-        return time
-
-    def _count(self, entries: Entries, fetch: "_Fetch") -> None:
-        rows = int(entries.n.sum())
-        self._counters["mac_busy"] += rows * fetch.tiles
-        self._counters["row_columns"] += rows * fetch.pixels
-        kinds, counts = np.unique(np.stack([entries.dy * 256 + entries.dx, entries.n]), axis=1,
-                                  return_counts=True)
-        for (tap, n), count in zip(kinds.T.tolist(), counts.tolist(), strict=True):
-            cycles = fetch.tap(tap) if n else np.ones(fetch.tiles)
-            self._counters["conflicts"] += count * float((cycles - 1).sum())
-            self._counters["mac_wait_words"] += count * float(
-                np.maximum(cycles - max(n, 1), 0).sum())
-
-
-class _Fetch:
-    """Cycles an instruction's word fetches take, by tap and tile."""
-
-    def __init__(self, config: Config, windows: Windows) -> None:
-        self._config, self._windows = config, windows
-        self.pixels = len(windows.address)
-        self.tiles = -(-self.pixels // config.columns)
-        self._taps: dict[int, NDArray] = {}
-
-    def tap(self, tap: int) -> NDArray:
-        """Cycles [tiles] of a fetch at tap dy x 256 + dx."""
-        if tap not in self._taps:
-            dy, dx = divmod(tap, 256)
-            used = self._windows.inside(np.array([dy]), np.array([dx]))[:, 0]
-            shape = (self.tiles, self._config.columns)
-            spare = self.tiles * self._config.columns - self.pixels
-            self._taps[tap] = fetch_cycles(
-                self._config, np.pad(self._windows.address, (0, spare)).reshape(shape),
-                np.pad(used, (0, spare)).reshape(shape))
-        return self._taps[tap]
-
-    def cost(self, fields: dict[str, int], tile: int) -> int:
-        """Cycles of an entry in a tile: its rows, or its fetch where that takes longer."""
-        if not fields["n"]:
-            return 1  # reads nothing
-        return max(int(self.tap(fields["dy"] * 256 + fields["dx"])[tile]), fields["n"])
-
-    def costs(self, items: list[dict[str, int]]) -> NDArray:
-        """Cycles [tiles] of a whole group list."""
-        counts: dict[tuple[int, int], int] = {}
-        for fields in items:
-            key = fields["dy"] * 256 + fields["dx"], fields["n"]
-            counts[key] = counts.get(key, 0) + 1
-        total = np.zeros(self.tiles, np.int64)
-        for (tap, n), count in counts.items():
-            total += count * (np.maximum(self.tap(tap), n) if n else 1)
-        return total

@@ -1,20 +1,21 @@
 """The whole chip at instruction level."""
 
-import numpy as np
-
+from golden.machine.account import Account
+from golden.machine.bus import Bus
 from golden.machine.errors import UndefinedError
 from golden.machine.instruction import Instruction
-from golden.machine.kernel import Kernel, Process
+from golden.machine.kernel import Kernel
 from golden.machine.load import Load
 from golden.machine.mac import Mac
 from golden.machine.memory import Dram, OnChip
 from golden.machine.races import Races
+from golden.machine.read_master import ReadMaster
 from golden.machine.sequencer import Sequencer
+from golden.machine.shared_port import SharedPort
 from golden.machine.store import Store
 from golden.machine.timing import Timing
 from golden.machine.weight_store import WeightStore
 from golden.spec.config import Config
-from golden.spec.isa import Unit
 from golden.spec.registers import COUNTERS
 
 __all__ = ["Machine"]
@@ -54,7 +55,7 @@ class Machine:
         self._config = config
         self._timing = timing or Timing()
         self._check_races = check_races
-        self.dram = Dram(config, dram_bytes)
+        self.dram = Dram(dram_bytes)
         self.chip = OnChip(config)
         self.counters = {item.name: 0 for item in COUNTERS}
         self.instructions: list[Instruction] = []
@@ -83,19 +84,19 @@ class Machine:
         UndefinedError
             Where golden.spec leaves open what the chip does.
         """
-        kernel = Kernel()
-        counts = {item.name: 0.0 for item in COUNTERS}
-        self.dram.restart()
-        races = Races(self._config) if self._check_races else None
-        sequencer = Sequencer(self._config, self._timing, kernel, self.dram, counts, races)
-        store = WeightStore(self._config, kernel)
-        load = Load(self._config, self._timing, kernel, self.dram, self.chip, store, counts,
+        config, timing, kernel, account = self._config, self._timing, Kernel(), Account()
+        races = Races(config) if self._check_races else None
+        bus, shared = Bus(config, kernel), SharedPort(config)
+        reads = ReadMaster(config, timing, kernel, bus, account)
+        sequencer = Sequencer(config, timing, kernel, self.dram, reads.fetch, account, races)
+        store = WeightStore(config, kernel)
+        load = Load(config, timing, kernel, sequencer, reads.load, self.dram, self.chip, store,
+                    shared, account, races)
+        mac = Mac(config, timing, kernel, sequencer, self.chip, store, shared, account, races)
+        out = Store(config, timing, kernel, sequencer, bus, self.dram, self.chip, shared, account,
                     races)
-        mac = Mac(self._config, self._timing, kernel, self.chip, store, counts, races)
-        out = Store(self._config, self._timing, kernel, self.dram, self.chip, counts, races)
-        for process in (self._load(sequencer, load), load.finish(sequencer.retire),
-                        self._mac(sequencer, mac),
-                        self._store(sequencer, out), sequencer.process(address, size)):
+        for process in (*sequencer.processes(address, size), *load.processes(), *mac.processes(),
+                        *out.processes(), reads.process(), bus.process()):
             kernel.resume(0, process)
         try:
             kernel.run(lambda: sequencer.finished)
@@ -104,32 +105,8 @@ class Machine:
             if store.leftover():
                 raise UndefinedError(f"the weight store still has {store.leftover()} at END")
         finally:
-            counts["cycles"] = kernel.now
-            self.counters = {name: int(np.ceil(value)) for name, value in counts.items()}
+            self.counters = account.before(sequencer.cycles or kernel.now + 1)
             self.instructions = sequencer.instructions
             self.fetched = sequencer.fetched
             self.semaphores_waited = sequencer.waited()
         return self.counters
-
-    @staticmethod
-    def _load(sequencer: Sequencer, load: Load) -> Process:
-        while True:
-            yield from sequencer.next(Unit.LOAD, waits="load_wait_semaphore",
-                                      busy=lambda: load.busy)
-            yield from load.begin(sequencer.take(Unit.LOAD))
-
-    @staticmethod
-    def _store(sequencer: Sequencer, store: Store) -> Process:
-        while True:
-            yield from sequencer.next(Unit.STORE)
-            instruction = sequencer.take(Unit.STORE)
-            yield from store.execute(instruction)
-            sequencer.retire(instruction)
-
-    @staticmethod
-    def _mac(sequencer: Sequencer, mac: Mac) -> Process:
-        while True:
-            yield from sequencer.next(Unit.MAC, waits="mac_wait_semaphore", idle="mac_idle",
-                                      busy=lambda: mac.busy)
-            instruction = sequencer.take(Unit.MAC)
-            yield from mac.execute(instruction, sequencer.retire)

@@ -1,4 +1,4 @@
-"""DRAM behind its regions, with its shared bandwidth, and the scratchpad's contents."""
+"""Contents: DRAM behind its regions, scratchpad and tables."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,10 @@ __all__ = ["Dram", "OnChip"]
 
 
 class Dram:
-    """Simulated memory: bytes, regions, and one data path that reads and writes share.
+    """Simulated memory: bytes and regions.
 
     Parameters
     ----------
-    config : Config
-        ``dram_bytes`` a cycle, ``dram_latency``.
     size : int
         Bytes.
 
@@ -30,16 +28,9 @@ class Dram:
         As the region registers; `REGIONS` of them.
     """
 
-    def __init__(self, config: Config, size: int) -> None:
+    def __init__(self, size: int) -> None:
         self.data: NDArray = np.zeros(size, np.uint8)
         self.regions: list[tuple[int, int]] = [(0, 0)] * REGIONS
-        # The bus carries one beat a cycle at most.
-        self.beat_cycles = max(config.group / config.dram_bytes, 1)
-        self._free = 0.0
-
-    def restart(self) -> None:
-        """Forget times, as START does."""
-        self._free = 0.0
 
     def runs(self, instruction: Instruction, size: int, count: int, stride: int) -> NDArray:
         """Byte addresses [runs] of an instruction's runs, checked.
@@ -67,11 +58,6 @@ class Dram:
                 instruction.unit, instruction.tag, int(base + offset[missing][0]) & 0xFFFFFFFF,
                 f"the memory has {len(self.data)} bytes")
         return base + offset
-
-    def transfer(self, time: float, beats: float) -> float:
-        """Take the data path for some beats from a time on; gives when the last one is over."""
-        self._free = max(self._free, time) + beats * self.beat_cycles
-        return self._free
 
 
 class OnChip:

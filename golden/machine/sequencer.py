@@ -1,16 +1,18 @@
 """Fetch, queues, semaphores, SYNC and END."""
 
 from collections import deque
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
 
+from golden.machine.account import Account
 from golden.machine.errors import MachineError
 from golden.machine.instruction import Instruction
 from golden.machine.kernel import Kernel, Process, Signal
 from golden.machine.memory import Dram
 from golden.machine.races import Races
+from golden.machine.read_master import ReadPort
 from golden.machine.timing import Timing
 from golden.spec.config import Config
 from golden.spec.isa import (
@@ -27,122 +29,197 @@ from golden.spec.registers import Cause
 __all__ = ["Sequencer"]
 
 
+@dataclass
+class _Queue:
+    """A unit's instructions that it has not taken.
+
+    Members
+    -------
+    waiting : deque of Instruction
+        Dispatched, the first one perhaps granted.
+    granted : bool
+        It is offered to the unit.
+    first : list of int
+        Cycles in which first beats came, of every instruction.
+    freed : list of int
+        Cycles in which the unit took instructions.
+    """
+
+    waiting: deque[Instruction] = field(default_factory=deque)
+    granted: bool = False
+    first: list[int] = field(default_factory=list)
+    freed: list[int] = field(default_factory=list)
+
+
 class Sequencer:
     """Hands instructions to the units and takes them back.
 
     Parameters
     ----------
-    config, timing, kernel, dram
-        What it works with.
-    counters : dict of str to float
-        Counters of this run.
+    config, timing, kernel, dram, port, account
+        What it works with; ``port`` is the read master's for the fetch.
     races : Races or None
         Finds accesses that no semaphore orders.
 
     Members
     -------
     finished : bool
-        END has been reached.
+        END has been reached,
+    cycles : int
+        and was over before this cycle.
     fetched : int
         Instructions fetched.
     instructions : list of Instruction
         All that were dispatched.
     """
 
-    def __init__(self, config: Config, timing: Timing, kernel: Kernel, dram: Dram,
-                 counters: dict[str, float], races: Races | None) -> None:
+    def __init__(self, config: Config, timing: Timing, kernel: Kernel, dram: Dram, port: ReadPort,
+                 account: Account, races: Races | None) -> None:
         self._config, self._timing, self._kernel, self._dram = config, timing, kernel, dram
-        self._counters, self._races = counters, races
-        self._queues: dict[Unit, deque[Instruction]] = {
-            unit: deque() for unit in (Unit.LOAD, Unit.MAC, Unit.STORE)}
+        self._port, self._account, self._races = port, account, races
+        self._beats = INSTRUCTION_BYTES // config.group
+        self._queues = {unit: _Queue() for unit in (Unit.LOAD, Unit.MAC, Unit.STORE)}
         self._semaphores = np.zeros(SEMAPHORES, np.int64)
         # One signal for all changes of queues and semaphores: there are few units to wake.
         self._changed = Signal(kernel)
+        self._handed: list[int] = []  # cycle of each instruction's last beat out of the fetch
         self._outstanding = 0
         self.finished = False
-        self.fetched = 0
+        self.fetched = self.cycles = 0
         self.instructions: list[Instruction] = []
 
-    def process(self, address: int, size: int) -> Process:
-        """Fetch and dispatch a program until END."""
-        timing = self._timing
-        beats = INSTRUCTION_BYTES // self._config.group
-        total = size // INSTRUCTION_BYTES
-        # When each of the instructions left that hold up the next run; their runs' arrival.
-        room = deque([self._kernel.now] * timing.fetch_held)
-        arrival = 0.0
+    def processes(self, address: int, size: int) -> list[Process]:
+        """What fetches, dispatches and grants, until END."""
+        return [self._fetch(address, size // INSTRUCTION_BYTES), self._dispatch(address, size),
+                *(self._grant(unit) for unit in self._queues)]
+
+    def _fetch(self, address: int, count: int) -> Process:
+        """Ask for the program, a run of instructions at a time, ahead of its use."""
+        timing, time = self._timing, 0
+        for first in range(0, count, timing.fetch_run):
+            before = first - timing.fetch_held + timing.fetch_run  # must have been handed over
+            while len(self._handed) < before:
+                yield self._changed
+            if before > 0:
+                time = max(time, self._handed[before - 1] + 1)
+            size = min(timing.fetch_run, count - first)
+            yield from self._port.split.accept(
+                time + 1, address + first * INSTRUCTION_BYTES, size * self._beats)
+            time = self._kernel.now + 1
+
+    def _dispatch(self, address: int, size: int) -> Process:
+        free = 0  # from when an instruction can be decoded
         for index in count():
-            if index % timing.fetch_run == 0:
-                part = max(min(timing.fetch_run, total - index), 0)
-                request = room[min(timing.fetch_run, len(room)) - 1] + timing.fetch_start
-                arrival = (self._dram.transfer(request, part * beats) - part * beats
-                           + self._config.dram_latency + timing.fetch_latency)
-                self._counters["beats_read"] += part * beats
-            arrival = max(arrival, self._kernel.now) + beats
-            yield arrival
+            if index < size // INSTRUCTION_BYTES:
+                while not self._port.beats:
+                    yield self._port.came
+                free = max(free, self._port.beats[0])
+            yield free
             instruction = self._decode(index, address, size)
-            if instruction.unit == Unit.SEQUENCER:
-                instruction.need(not instruction.fields["wait"] | instruction.fields["post"],
-                                 "wait and post must be 0")
-                while self._outstanding:
-                    yield self._changed
-                if instruction.opcode == Opcode.END:
-                    self._counters["instructions"] += 1
-                    self.finished = True
-                    return
-                if self._races:
-                    self._races.synchronize(instruction)
-                self._counters["instructions"] += 1
-            else:
-                queue = self._queues[instruction.unit]
-                while len(queue) >= self._config.queue_depth:
-                    yield self._changed
-                instruction.queued = self._kernel.now
-                queue.append(instruction)
+            own = instruction.unit == Unit.SEQUENCER
+            time = free
+            for beat in range(self._beats):
+                if not self._port.beats:
+                    self._port.changed.fire()
+                    while not self._port.beats:
+                        yield self._port.came
+                time = max(time + 1, self._port.beats.popleft())
+                if not own:
+                    while (room := self._room(self._queues[instruction.unit], beat)) is None:
+                        self._port.changed.fire()
+                        yield self._changed
+                    time = max(time, room)
+                    if not beat:
+                        self._queues[instruction.unit].first.append(time)
+                self._port.use(time)
+            self._port.changed.fire()
+            self._handed.append(time)
+            free = time + 1
+            if not own:
+                instruction.passed = time
+                self._queues[instruction.unit].waiting.append(instruction)
                 self.instructions.append(instruction)
                 self._outstanding += 1
-                self._kernel.call(self._kernel.now + timing.queue, self._changed.fire)
-            room.append(self._kernel.now)
-            room.popleft()
-            yield self._kernel.now + timing.dispatch
+                self._changed.fire()
+                continue
+            self._changed.fire()
+            yield free
+            instruction.need(not instruction.fields["wait"] | instruction.fields["post"],
+                             "wait and post must be 0")
+            while self._outstanding:
+                yield self._changed
+            free = self._kernel.now + 1
+            self._account.add("instructions", self._kernel.now, free)
+            if instruction.opcode == Opcode.END:
+                self.cycles = free
+                yield free + self._timing.semaphore  # what the last posts may overflow
+                self.finished = True
+                return
+            if self._races:
+                self._races.synchronize(instruction)
 
-    def next(self, unit: Unit, waits: str = "", idle: str = "",
-             busy: Callable[[], float] = lambda: 0.0) -> Process:
-        """Wait until a unit's next instruction may start; `take` then gives it.
+    def _room(self, queue: "_Queue", beat: int) -> int | None:
+        """From when a queue has a place for a beat of the next instruction; None if unknown."""
+        leaves = len(queue.first) - (beat > 0) - self._config.queue_depth
+        if leaves < 0:
+            return 0
+        if leaves > len(queue.freed):
+            return None
+        # It follows the beat that goes to the queue's head.
+        head = queue.freed[leaves - 1] + 1 if leaves else 0
+        return max(head, queue.first[leaves] + 1) + beat + 1
 
-        Parameters
-        ----------
-        unit : Unit
-        waits, idle : str
-            Counters for cycles with an instruction that waits, and with none.
-        busy : callable
-            Until when the unit has something to do; cycles before it don't count.
-        """
+    def _grant(self, unit: Unit) -> Process:
+        """Put a unit's instructions together and wait for their semaphores, one after another."""
         queue = self._queues[unit]
-        since, counter = self._kernel.now, waits if queue else idle
-        while not queue or not self._free(queue[0]):
+        for number in count():
+            while not queue.waiting:
+                yield self._changed
+            instruction = queue.waiting[0]
+            whole = queue.freed[number - 1] + self._beats if number else 0
+            yield max(whole, instruction.passed + 1) + 1
+            instruction.wanted = self._kernel.now
+            while not self._free(instruction):
+                yield self._changed
+            self._take(instruction)
+            yield self._kernel.now + 1
+            queue.granted = True
+            self._changed.fire()
+            while queue.granted:
+                yield self._changed
+
+    def next(self, unit: Unit) -> Process:
+        """Wait until a unit is offered its next instruction; it is then ``head``."""
+        while not self._queues[unit].granted:
             yield self._changed
-            if counter:
-                self._counters[counter] += max(self._kernel.now - max(since, busy()), 0)
-            since, counter = self._kernel.now, waits if queue else idle
+
+    def head(self, unit: Unit) -> Instruction | None:
+        """The first instruction of a queue, granted or not."""
+        waiting = self._queues[unit].waiting
+        return waiting[0] if waiting else None
 
     def take(self, unit: Unit) -> Instruction:
-        """Take the instruction that `next` waited for."""
-        instruction = self._queues[unit].popleft()
-        self._take(instruction)
-        instruction.taken = self._kernel.now
+        """The unit takes the instruction that it is offered, in this cycle."""
+        queue = self._queues[unit]
+        queue.granted = False
+        queue.freed.append(self._kernel.now)
         self._changed.fire()
-        return instruction
+        return queue.waiting.popleft()
 
     def retire(self, instruction: Instruction) -> None:
-        """All effects of an instruction are complete."""
+        """All effects of an instruction are complete, since the cycle before."""
         instruction.done = self._kernel.now
-        self._counters["instructions"] += 1
-        self._outstanding -= 1
+        self._account.add("instructions", instruction.done, instruction.done + 1)
         if self._races:
             self._races.retire(instruction)
-        self._kernel.call(self._kernel.now + self._timing.semaphore,
+        # The units say themselves whether they are busy; post-processing one cycle later.
+        self._kernel.call(instruction.done + (instruction.unit == Unit.MAC), self._left)
+        self._kernel.call(instruction.done + self._timing.semaphore - 1,
                           lambda: self._post(instruction))
+
+    def _left(self) -> None:
+        self._outstanding -= 1
+        self._changed.fire()
 
     def deadlock(self) -> MachineError:
         """The watchdog's error: of the first unit with something to do; what all wait for."""
@@ -151,11 +228,11 @@ class Sequencer:
             if item := next((item for item in self.instructions
                              if item.unit == name and not item.done), None):
                 unit, tag = name, item.tag
-            if queue and not self._free(queue[0]):
-                wait = queue[0].fields["wait"]
+            head = self.head(name)
+            if head and not queue.granted and not self._free(head):
                 missing = [i for i in range(SEMAPHORES)
-                           if wait >> i & 1 and not self._semaphores[i]]
-                parts.append(f"{name.name} instruction {queue[0].index} (tag {queue[0].tag}) "
+                           if head.fields["wait"] >> i & 1 and not self._semaphores[i]]
+                parts.append(f"{name.name} instruction {head.index} (tag {head.tag}) "
                              f"waits for semaphore {', '.join(map(str, missing))}")
         stuck = [item for item in self.instructions if item.taken and not item.done]
         parts += [f"{item.unit.name} instruction {item.index} (tag {item.tag}) doesn't end"
@@ -165,19 +242,19 @@ class Sequencer:
     def waited(self) -> int:
         """Bit mask of semaphores that queue heads wait for and have not."""
         missing = 0
-        for queue in self._queues.values():
-            if queue:
-                missing |= queue[0].fields["wait"] & ~self._mask()
+        for unit, queue in self._queues.items():
+            if (head := self.head(unit)) and not queue.granted:
+                missing |= head.fields["wait"] & ~self._mask()
         return missing
 
     def _mask(self) -> int:
         return sum(1 << i for i in range(SEMAPHORES) if self._semaphores[i])
 
     def _free(self, instruction: Instruction) -> bool:
-        seen = instruction.queued + self._timing.queue <= self._kernel.now
-        return seen and not instruction.fields["wait"] & ~self._mask()
+        return not instruction.fields["wait"] & ~self._mask()
 
     def _take(self, instruction: Instruction) -> None:
+        instruction.taken = self._kernel.now
         for index in range(SEMAPHORES):
             if instruction.fields["wait"] >> index & 1:
                 self._semaphores[index] -= 1

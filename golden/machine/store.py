@@ -1,58 +1,202 @@
 """STORE and LOG: words packed to bytes, and counters."""
 
-import numpy as np
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.machine.account import Account
+from golden.machine.bus import Bus
 from golden.machine.instruction import Instruction
-from golden.machine.kernel import Kernel, Process
+from golden.machine.kernel import Kernel, Process, Signal
 from golden.machine.memory import Dram, OnChip
 from golden.machine.races import Races
-from golden.machine.timing import Timing, transfer_beats, transfer_bursts
+from golden.machine.sequencer import Sequencer
+from golden.machine.shared_port import SharedPort
+from golden.machine.timing import Timing, transfer_beats
+from golden.machine.write_master import WriteMaster
 from golden.spec.config import Config
-from golden.spec.isa import Opcode
+from golden.spec.isa import Opcode, Unit
 from golden.spec.layout import LOG_BYTES
 from golden.spec.registers import COUNTERS
 
 __all__ = ["Store"]
 
+_AHEAD = 8  # cycles for which words are timed at once
+
+
+@dataclass(eq=False)
+class _Job:
+    """A STORE or LOG under way.
+
+    Members
+    -------
+    taken : int
+        When the unit took it.
+    runs, size
+        Byte addresses of its runs, and the bytes of each.
+    words : list of int
+        Scratchpad words it reads, in order; none of a LOG.
+    bytes : list of int
+        Of each word of a run.
+    issued : int
+        When its last run was on its way, 0 if not yet.
+    """
+
+    instruction: Instruction
+    taken: int
+    runs: NDArray
+    size: int
+    words: list[int]
+    bytes: list[int]
+    complete: Callable[[], None]
+    issued: int = 0
+
 
 class Store:
-    """Executes STOREs and LOGs, one after the other.
+    """Executes STOREs and LOGs; the next one's words are read while responses come in.
 
     Parameters
     ----------
-    config, timing, kernel, dram, chip, counters, races
+    config, timing, kernel, sequencer, bus, dram, chip, shared, account, races
         What it works on.
     """
 
-    def __init__(self, config: Config, timing: Timing, kernel: Kernel, dram: Dram, chip: OnChip,
-                 counters: dict[str, float], races: Races | None) -> None:
+    def __init__(self, config: Config, timing: Timing, kernel: Kernel, sequencer: Sequencer,
+                 bus: Bus, dram: Dram, chip: OnChip, shared: SharedPort, account: Account,
+                 races: Races | None) -> None:
         self._config, self._timing, self._kernel = config, timing, kernel
-        self._dram, self._chip = dram, chip
-        self._counters, self._races = counters, races
+        self._sequencer, self._bus, self._dram, self._chip = sequencer, bus, dram, chip
+        self._shared, self._account, self._races = shared, account, races
+        self._master = WriteMaster(config, timing, kernel, bus, account, self._written)
+        self._changed = Signal(kernel)
+        self._pending: deque[_Job] = deque()  # taken, not answered
+        self._unasked: deque[_Job] = deque()  # taken, runs not asked for
+        self._packed = deque([-1] * timing.store_ahead, maxlen=timing.store_ahead)
+        self._free = 0  # when the beat before left the packer
+        self._since = self._answered = 0  # busy since, if it is; the last final response
+        account.standing.append(self._standing)
 
-    def execute(self, instruction: Instruction) -> Process:
-        """Do one instruction; its effects are there when this ends."""
-        begin = self._kernel.now
-        if instruction.opcode == Opcode.LOG:
-            yield from self._log(instruction)
-        else:
-            yield from self._store(instruction)
-        self._counters["store_busy"] += self._kernel.now - begin
+    def processes(self) -> list[Process]:
+        """What takes instructions and reads their words, asks for runs, and sends them."""
+        return [self._take(), self._ask(), self._master.process()]
 
-    def _log(self, instruction: Instruction) -> Process:
+    def _take(self) -> Process:
+        while True:
+            yield from self._sequencer.next(Unit.STORE)
+            if len(self._pending) == self._timing.stores_taken:
+                while len(self._pending) == self._timing.stores_taken:
+                    yield self._changed
+                yield self._kernel.now + 1
+            instruction = self._sequencer.take(Unit.STORE)
+            if not self._pending:
+                self._since = self._kernel.now + 1
+            log = instruction.opcode == Opcode.LOG
+            job = self._log(instruction) if log else self._store(instruction)
+            self._pending.append(job)
+            self._bus.writing = True
+            self._unasked.append(job)
+            self._changed.fire()
+            time = job.taken + self._timing.store_words
+            if log:
+                while self._pending[0] is not job:
+                    yield self._changed
+                time = max(time, self._answered + 1)
+                yield time
+                self._snapshot(job)
+            yield from self._read(job, time)
+            time = self._kernel.now + log
+            while not job.issued:
+                yield self._changed
+            yield max(time, job.issued) + 2
+
+    def _ask(self) -> Process:
+        time = 0
+        while True:
+            while not self._unasked:
+                yield self._changed
+            job = self._unasked[0]
+            time = max(time, job.taken + self._timing.run)
+            last = len(job.runs) - 1
+            beats = transfer_beats(self._config, job.runs, job.size).tolist()
+            job.issued = 0 if last else time - 1
+            for index, address in enumerate(job.runs.tolist()):
+                yield from self._master.split.accept(time, address, beats[index], index == last)
+                time = self._kernel.now + 1
+                if index == last - 1:
+                    job.issued = self._kernel.now
+                    self._changed.fire()
+            self._unasked.popleft()
+
+    def _read(self, job: _Job, time: int) -> Process:
+        """Read an instruction's words from a cycle on, and pack them; ends with the last read."""
+        group, master, timing = self._config.group, self._master, self._timing
+        per_run = len(job.bytes)
+        words = iter(job.words)
+        time -= 1
+        packed = self._packed[-1]
+        for address in job.runs.tolist():
+            fill = address % group
+            for index, size in enumerate(job.bytes):
+                time = max(time, self._packed[0]) + 1
+                if job.words:
+                    if time > self._kernel.now + _AHEAD:
+                        yield time
+                    time = self._shared.wait(time, next(words))
+                packed = max(time + timing.store_pack, packed + 1, self._free)
+                self._packed.append(packed)
+                fill += size
+                ends = index == per_run - 1
+                while fill >= group or (ends and fill > 0):
+                    while (room := master.room()) is None:
+                        yield master.changed
+                    self._free = max(packed + 1, room)
+                    master.put(self._free)
+                    fill -= group
+                    if ends and fill > 0:  # the rest of the last word
+                        packed = self._free
+        yield time
+
+    def _written(self) -> None:
+        """The first instruction's last response has come."""
+        job = self._pending.popleft()
+        self._answered = self._kernel.now
+        if not self._pending:
+            self._bus.writing = False
+            self._account.add("store_busy", self._since, self._kernel.now + 1)
+        self._changed.fire()
+        self._kernel.call(self._kernel.now + 1, lambda: self._end(job))
+
+    def _end(self, job: _Job) -> None:
+        job.complete()
+        self._sequencer.retire(job.instruction)
+
+    def _standing(self, time: int) -> list[tuple[str, int]]:
+        return [("store_busy", max(time - self._since, 0))] if self._pending else []
+
+    def _log(self, instruction: Instruction) -> _Job:
         where = self._dram.runs(instruction, LOG_BYTES, 1, 0)
         if self._races:
             self._races.access_dram(instruction, where, LOG_BYTES)
-        beats = int(transfer_beats(self._config, where, LOG_BYTES).sum())
-        snapshot = dict(self._counters, cycles=self._kernel.now)
-        words = [instruction.tag] + [int(snapshot[item.name]) & 0xFFFFFFFF for item in COUNTERS]
-        end = self._dram.transfer(self._kernel.now + self._timing.log, beats)
-        yield end + self._config.dram_latency
-        self._counters["beats_written"] += beats
-        raw = np.array(words, "<u4").view(np.uint8)
-        self._dram.data[where[0]:where[0] + LOG_BYTES] = raw
+        group = self._config.group
+        return _Job(instruction, self._kernel.now, where, LOG_BYTES, [],
+                    [group] * (LOG_BYTES // group), lambda: None)
 
-    def _store(self, instruction: Instruction) -> Process:
+    def _snapshot(self, job: _Job) -> None:
+        """What a LOG writes: the counters, which come by a register."""
+        values = self._account.before(self._kernel.now - 1)
+        words = [job.instruction.tag] + [values[item.name] & 0xFFFFFFFF for item in COUNTERS]
+        raw = np.array(words, "<u4").view(np.uint8)
+        at = int(job.runs[0])
+
+        def complete() -> None:
+            self._dram.data[at:at + LOG_BYTES] = raw
+
+        job.complete = complete
+
+    def _store(self, instruction: Instruction) -> _Job:
         f, config = instruction.fields, self._config
         instruction.need_positive("count0", "count1", "count2", "runs", "run_bytes")
         instruction.need(1 <= f["tail"] <= config.group, f"tail is {f['tail']}")
@@ -74,20 +218,9 @@ class Store:
         kept[-1, f["tail"]:] = False
         data = words[..., kept].reshape(len(runs), -1)
 
-        # Words come one a cycle, beats leave as the memory takes them.
-        beats = transfer_beats(config, runs, size)
-        bursts = transfer_bursts(config, runs, size)
-        per_run = f["count0"] * f["count1"] * f["count2"]
-        time, end = self._kernel.now + self._timing.store_start, 0.0
-        for beat, burst in zip(beats.tolist(), bursts.tolist(), strict=True):
-            for part in range(burst):
-                share = beat * (part + 1) // burst - beat * part // burst
-                time += per_run * share / beat
-                yield time
-                end = self._dram.transfer(time, share)
-                # The unit can't run ahead of the bus by more than it buffers: a burst.
-                time = max(time, end - share * self._dram.beat_cycles)
-            time += self._timing.store_run
-        yield max(time, end) + config.dram_latency + self._timing.store_end
-        self._counters["beats_written"] += int(beats.sum())
-        self._dram.data[runs[:, None] + np.arange(size)] = data
+        def complete() -> None:
+            self._dram.data[runs[:, None] + np.arange(size)] = data
+
+        pixel = [config.group] * (f["count0"] - 1) + [f["tail"]]
+        return _Job(instruction, self._kernel.now, runs, size, address.reshape(-1).tolist(),
+                    pixel * (f["count1"] * f["count2"]), complete)

@@ -1,7 +1,6 @@
-"""Every constant of the timing model, and the formulas that only need those.
+"""Every constant of the timing model: depths and latencies of the chip, as hw builds it.
 
-None of them belongs to a network. The model knows no single cycles: it gives each instruction
-and weight item times, from the counts that bound them. Times are cycles.
+None of them belongs to a network or a configuration. Times are cycles.
 """
 
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from numpy.typing import NDArray
 
 from golden.spec.config import Config
 
-__all__ = ["Timing", "fetch_cycles", "transfer_beats", "transfer_bursts"]
+__all__ = ["BURST_BOUNDARY", "Timing", "fetch_cycles", "slots", "transfer_beats"]
 
-_BURST_BOUNDARY = 4096
+BURST_BOUNDARY = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Fixed latencies, in cycles; calibrated against the RTL.
+    """Depths of buffers and lengths of pipelines.
 
     Parameters
     ----------
@@ -26,92 +25,142 @@ class Timing:
         Instructions fetched with one run.
     fetch_held : int
         Instructions asked for and not dispatched at most.
-    fetch_start : int
-        From START, or from the dispatch that makes room, to the run's address.
-    fetch_latency : int
-        From a run's first beat to the dispatcher having it.
-    dispatch : int
-        Cycles an instruction's dispatch takes besides its beats.
-    queue : int
-        From an instruction's last beat into an empty queue to its unit being offered it.
-    load_start : int
-        From a LOAD's semaphores to its first read address.
-    load_data : int
-        From a beat on the bus to its word, weight or table entry.
-    load_gather : int
-        The same for words, longer by this.
-    load_pause : int
-        Cycles between the last item of a LOAD and the first of the next one.
-    load_end : int
-        From its last word or beat to its retirement.
+    fetch_beats : int
+        Depth of the FIFO in front of the dispatcher.
+    semaphore : int
+        From retirement to the unit being offered the instruction that waits for it.
+    run : int
+        From a unit taking a LOAD, STORE or LOG to its first run.
+    runs_ahead : int
+        Runs of LOADs asked for whose last beat has not been used.
     loads_asked : int
-        LOADs whose data is asked for and not all there, at most.
-    load_burst : int
-        Cycles between the addresses of two bursts.
-    store_start : int
-        From a STORE's semaphores to its first word.
-    store_end : int
-        From its last data beat to its retirement, beyond the memory's own latency.
-    store_run : int
-        Cycles between the last word of a run and the first one of the next.
-    log : int
-        Cycles of a LOG besides its beats.
-    weight : int
-        From a weight row's beat to the row being there for the array.
+        LOADs of words that the gather has, at most.
+    split : int
+        From a run to its first burst.
+    address : int
+        From the decision to ask for a burst to its address on the bus.
+    read_fifo : int
+        From a beat on the bus to its place of use.
+    gather : int
+        From a LOAD being handed over to its first word's place being known.
+    load_pause : int
+        Cycles between the last word of a LOAD and the first one of the next.
+    gather_word : int
+        From a word's place and beat being there to its write.
+    store_words : int
+        From a unit taking a STORE or LOG to the first word being read.
+    store_ahead : int
+        Words read and not packed at most.
+    store_pack : int
+        From reading a word to packing it.
+    store_fifo : int
+        From packing a beat's last word to the beat counting as there.
+    store_data : int
+        From the decision to write a burst to its first beat being offered.
+    stores_taken : int
+        STOREs and LOGs taken and not retired at most.
+    ring : int
+        From an item's write into a ring of the weight store to its being offered.
+    ring_ahead : int
+        Items of a ring that have been read and not taken.
+    plan : int
+        From the weight store having a MAC's command to the first entry or row being offered.
+    plan_beats : int
+        From then to the ring of parameters being set up.
+    plan_lengths : int
+        From then to the lengths of lane blocks being read.
+    lengths_ahead : int
+        Lane blocks whose lengths have been read, the one at hand included.
+    residual : int
+        From post-processing having an ADD to the first word it adds being read, less one.
+    residual_taken : int
+        From a word's last vector being taken to the word added to it leaving its place.
     mac_start : int
-        From a MAC's semaphores to its first row, besides Q cycles for the windows of its first
-        tile; hidden where the array is busy. Its semaphores are looked at when the last tile of
-        the instruction before enters the array.
+        From a MAC being offered to its first row, besides Q cycles for the windows of its first
+        tile.
+    fetch_word : int
+        From taking an entry to its words being in the columns, if no two share a bank.
+    column : int
+        From a row entering column 0 to the sums being loaded, if it is a tile's last.
     drain : int
-        From a tile's last row to its first vector of D accumulators being taken.
+        From a tile's last row to its first vector of D accumulators being offered.
     drain_places : int
-        Vectors that can wait between array and post-processing: a tile may end while at most
-        this many of the tiles before it were not taken yet.
+        Vectors that can wait between array and post-processing.
     post : int
-        From an instruction's last vector being taken to its retirement.
+        From an instruction's last vector being taken, and past, to its retirement.
     post_add : int
         Longer by this in PostMode.ADD; the next instruction's first vector waits as long.
-    semaphore : int
-        From retirement to the semaphores being seen.
+    post_ahead : int
+        MACs that post-processing has besides the one at hand, at most.
     """
 
     fetch_run: int = 4
     fetch_held: int = 8
-    fetch_start: int = 4
-    fetch_latency: int = 3
-    dispatch: int = 1
-    queue: int = 2
-    load_start: int = 7
-    load_data: int = 3
-    load_gather: int = 3
-    load_pause: int = 2
-    load_end: int = 1
+    fetch_beats: int = 32
+    semaphore: int = 2
+    run: int = 4
+    runs_ahead: int = 16
     loads_asked: int = 2
-    load_burst: int = 1
-    store_start: int = 6
-    store_end: int = 4
-    store_run: int = 2
-    log: int = 10
-    weight: int = 4
-    mac_start: int = 8
+    split: int = 2
+    address: int = 1
+    read_fifo: int = 2
+    gather: int = 5
+    load_pause: int = 2
+    gather_word: int = 2
+    store_words: int = 2
+    store_ahead: int = 4
+    store_pack: int = 2
+    store_fifo: int = 1
+    store_data: int = 2
+    stores_taken: int = 4
+    ring: int = 3
+    ring_ahead: int = 2
+    plan: int = 8
+    plan_beats: int = 1
+    plan_lengths: int = 2
+    lengths_ahead: int = 5
+    residual: int = 1
+    residual_taken: int = 10
+    mac_start: int = 10
+    fetch_word: int = 6
+    column: int = 5
     drain: int = 7
     drain_places: int = 16
-    post: int = 16
+    post: int = 14
     post_add: int = 13
-    semaphore: int = 2
+    post_ahead: int = 2
+
+
+    @property
+    def load_start(self) -> int:
+        """From a LOAD being taken to its first address, if nothing is in its way."""
+        return self.run + self.split + self.address
+
+    @property
+    def load_data(self) -> int:
+        """From a beat on the bus to the cycle after its use."""
+        return self.read_fifo + 1
+
+    @property
+    def store_start(self) -> int:
+        """From a STORE being taken to its first beat being whole."""
+        return self.store_words + self.store_pack + self.store_fifo + 1
+
+    @property
+    def store_end(self) -> int:
+        """From a STORE's last beat being whole to its being on the bus, and from its response
+        to its retirement."""
+        return self.store_data + self.address + 1
+
+
+def slots(config: Config) -> int:
+    """Entries whose words can wait in front of each column."""
+    return 16 if config.columns <= 8 else 32
 
 
 def transfer_beats(config: Config, address: NDArray, size: int) -> NDArray:
     """Bus beats that runs of ``size`` bytes at byte addresses [runs] touch, [runs]."""
     return -(-(address % config.group + size) // config.group)
-
-
-def transfer_bursts(config: Config, address: NDArray, size: int) -> NDArray:
-    """Bursts of those runs, split at burst_beats and at 4 KiB, [runs]."""
-    first = address - address % config.group
-    beats = transfer_beats(config, address, size)
-    pages = (first + beats * config.group - 1) // _BURST_BOUNDARY - first // _BURST_BOUNDARY
-    return np.maximum(-(-beats // config.burst_beats), pages + 1)
 
 
 def fetch_cycles(config: Config, address: NDArray, used: NDArray) -> NDArray:

@@ -1,84 +1,75 @@
-"""The weight store: rings of parsed lane blocks, filled by loads, emptied by the array."""
+"""The weight store: lane blocks parsed from their stream, kept in rings, freed by the array."""
 
-import heapq
+from collections import deque
+from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden.machine.kernel import Kernel, Process, Signal
+from golden.machine.read_master import ReadPort
+from golden.machine.ring import Ring
 from golden.spec.config import Config
-from golden.spec.layout import PARAMETER_BEATS, ItemKind
+from golden.spec.layout import (
+    BLOCK_HEADER,
+    HEADER_BITS,
+    PARAMETER_BEATS,
+    PARAMETER_HEADER,
+    BlockFormat,
+    ItemKind,
+    header_beats,
+    index_rows_per_beat,
+)
 from golden.weights import WeightStreamError, read_item
 
-__all__ = ["Item", "LaneBlockState", "Space", "WeightStore"]
+__all__ = ["Item", "LaneBlock", "WeightStore"]
 
-
-@dataclass(frozen=True)
-class Space:
-    """Places in the four rings."""
-
-    lane_blocks: int = 0
-    parameter_beats: int = 0
-    list_entries: int = 0
-    weight_rows: int = 0
-
-    def as_tuple(self) -> tuple[int, int, int, int]:
-        """In the order of the fields."""
-        return self.lane_blocks, self.parameter_beats, self.list_entries, self.weight_rows
-
-
-@dataclass(frozen=True)
-class Item:
-    """One item of the stream.
-
-    Members
-    -------
-    end : int
-        Beats of the load it ended in, up to and with its last one.
-    beats : int
-        Its length.
-    """
-
-    fields: dict[str, int]
-    payload: tuple[NDArray, ...]
-    end: int
-    beats: int
-
-    @property
-    def space(self) -> Space:
-        """What it takes."""
-        if self.fields["kind"] == ItemKind.PARAMETERS:
-            return Space(1, PARAMETER_BEATS, 0, 0)
-        return Space(0, 0, 1, self.fields["n"])
+# What a beat of the stream brings, if anything: items of the rings; an entry without a header,
+# beside its first row; a row that waits until such an entry was written.
+_LENGTH, _PARAMETERS, _ENTRY, _ROW, _RUN, _WAITS = (1 << bit for bit in range(6))
 
 
 @dataclass
-class LaneBlockState:
+class Item:
+    """One item of the stream: its header's fields; its payload, once it is there."""
+
+    fields: dict[str, int]
+    payload: tuple[NDArray, ...] = ()
+
+
+@dataclass
+class LaneBlock:
     """One lane block as far as it has come.
 
     Members
     -------
-    parameters : tuple of ndarray [L]
-        bias, multiplier, pre, post.
-    entries : int
-        BLOCK items announced.
+    head : Item
+        bias, multiplier, pre, post [L].
     items : list of Item
-        Those that are there.
-    times : list of float
-        When each came.
+        Entries that are there: values [N, L], indices [N, L].
+    came : int
+        Cycle in which its header was written.
+    parameters, entries, rows : list of int
+        Cycles in which its parameters, entries and weight rows were written.
     """
 
-    parameters: tuple[NDArray, ...]
-    entries: int
-    rows: int
-    arrival: float
+    head: Item
+    came: int
     items: list[Item] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
+    parameters: list[int] = field(default_factory=list)
+    entries: list[int] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Entries announced."""
+        return self.head.fields["entries"]
 
 
 class WeightStore:
-    """Parses the stream and keeps the rings' credit.
+    """Parses the stream and keeps the rings.
 
     Parameters
     ----------
@@ -87,91 +78,104 @@ class WeightStore:
 
     Members
     -------
-    came : Signal
-        A lane block or an item has arrived.
+    lengths, parameters, entries, rows : Ring
+        To be freed by who reads.
+    changed : Signal
+        Something has arrived, or something was freed (to be fired by who does so).
+    position : int
+        Number of the next lane block that the array reads.
     """
 
     def __init__(self, config: Config, kernel: Kernel) -> None:
-        self._config, self._kernel = config, kernel
-        self.came = Signal(kernel)
-        self._freed = Signal(kernel)
+        self._config = config
+        self.changed = Signal(kernel)
+        self.lengths, self.parameters = Ring(config.lane_blocks), Ring(config.parameter_beats)
+        self.entries, self.rows = Ring(config.list_entries), Ring(config.weight_rows)
         self._beats: NDArray = np.zeros((0, config.group), np.uint8)
-        self._last: dict[str, int] | None = None  # fields of the item parsed last
+        self._parsed: dict[str, int] | None = None  # fields of the last item
         self._expected = 0  # BLOCK items before the next PARAMETERS, as parsed
         self._rows = 0
-        self._space = [config.lane_blocks, config.parameter_beats, config.list_entries,
-                       config.weight_rows]
-        self._frees: list[tuple[float, tuple[int, ...]]] = []
-        self._lane_blocks: dict[int, LaneBlockState] = {}
+        self._partial: Item | None = None  # the one to which the remaining beats belong
+        self._items: deque[Item] = deque()  # those whose header was not written yet
+        self._lane_blocks: dict[int, LaneBlock] = {}
         self._next = 0  # number of the next lane block that arrives
-        self.position = 0  # number of the next lane block that the array reads
+        self.position = 0
 
-    def parse(self, beats: NDArray) -> list[Item]:
-        """Items that beats [beats, M] of one load complete; the rest waits for the next load.
+    def parse(self, beats: NDArray) -> list[int]:
+        """What each of a load's beats [beats, M] brings, for `write`.
 
         Raises
         ------
         WeightStreamError
             At the first illegal item; items before it are lost with it.
         """
-        before = len(self._beats)
+        config, before = self._config, len(self._beats)
         self._beats = np.concatenate([self._beats, beats])
-        items, position = [], 0
-        while (found := read_item(self._config, self._beats, position, self._last)) is not None:
+        kinds: list[int] = []
+        position = 0
+        while (found := read_item(config, self._beats, position, self._parsed)) is not None:
             fields, payload, end = found
-            self._last = fields
-            self._check(fields, position)
-            items.append(Item(fields, payload, end - before, end - position))
+            kinds += self._kinds(fields)
+            item = self._announce(fields, position)
+            item.fields, item.payload = fields, payload
+            self._parsed, self._partial = fields, None
             position = end
             if position == len(self._beats):
                 break
         self._beats = self._beats[position:]
-        return items
+        if len(self._beats) and (head := self._head()):
+            kinds += self._kinds(head)
+            self._partial = self._announce(head, position)
+        kinds += [0] * len(self._beats)
+        return kinds[before:before + len(beats)]
 
-    def _check(self, fields: dict[str, int], position: int) -> None:
-        if fields["kind"] == ItemKind.PARAMETERS:
-            if self._expected:
-                raise WeightStreamError(f"beat {position}: {self._expected} BLOCKs are missing")
-            self._expected, self._rows = fields["entries"], fields["rows"]
-            return
-        if not self._expected:
-            raise WeightStreamError(f"beat {position}: a BLOCK where PARAMETERS must come")
-        self._expected -= 1
-        self._rows -= fields["n"]
-        if self._rows < 0 or (self._rows and not self._expected):
-            raise WeightStreamError(f"beat {position}: rows differ from the announced ones")
+    def write(self, kinds: list[int], port: ReadPort,
+              time: int) -> Generator[int | Signal, None, int]:
+        """Take a load's beats from a port, after a cycle, one a cycle as long as there is room.
 
-    def push(self, item: Item) -> Process:
-        """Wait for room for an item and put it in."""
-        need = item.space.as_tuple()
-        while True:
-            while self._frees and self._frees[0][0] <= self._kernel.now:
-                for ring, places in enumerate(heapq.heappop(self._frees)[1]):
-                    self._space[ring] += places
-            if all(have >= want for have, want in zip(self._space, need, strict=True)):
-                break
-            # The next credit may be known already, or must be given first.
-            yield self._frees[0][0] if self._frees else self._freed
-        for ring, places in enumerate(need):
-            self._space[ring] -= places
-        if item.fields["kind"] == ItemKind.PARAMETERS:
-            self._lane_blocks[self._next] = LaneBlockState(
-                item.payload, item.fields["entries"], item.fields["rows"], self._kernel.now)
-            self._next += 1
-        else:
-            newest = self._lane_blocks[self._next - 1]
-            newest.items.append(item)
-            newest.times.append(self._kernel.now)
-        self.came.fire()
+        Gives the cycle of the last one.
+        """
+        rings = ((_LENGTH, self.lengths), (_PARAMETERS, self.parameters), (_ENTRY, self.entries),
+                 (_ROW, self.rows))
+        beats, beside = port.beats, 0
+        for kind in kinds:
+            if not beats:
+                port.changed.fire()
+                self.changed.fire()
+                while not beats:
+                    yield port.came
+            if kind & _RUN:
+                yield from self._room(self.entries, port)
+                beside = max(time + 1, self.entries.write())
+                self._arrive(_ENTRY, beside)
+            time = max(time + 1, beats.popleft())
+            if kind & _WAITS:
+                time = max(time, beside + 1)
+            for flag, ring in rings:
+                if kind & flag:
+                    if not ring.known:
+                        yield from self._room(ring, port)
+                    time = max(time, ring.write())
+                    self._arrive(flag, time)
+            port.use(time)
+        port.changed.fire()
+        self.changed.fire()
+        return time
 
-    def lane_block(self, number: int) -> LaneBlockState | None:
-        """A lane block by its number in the stream, once its parameters are there."""
+    def _room(self, ring: Ring, port: ReadPort) -> Process:
+        """Wait until it is known from when a ring has room."""
+        while not ring.known:
+            port.changed.fire()
+            self.changed.fire()
+            yield self.changed
+
+    def lane_block(self, number: int) -> LaneBlock | None:
+        """A lane block by its number in the stream, once its header is there."""
         return self._lane_blocks.get(number)
 
-    def free(self, time: float, space: Space) -> None:
-        """Give places back from a time on."""
-        heapq.heappush(self._frees, (time, space.as_tuple()))
-        self._freed.fire()
+    def drop(self, number: int) -> None:
+        """Forget a lane block that has been read for the last time."""
+        del self._lane_blocks[number]
 
     def leftover(self) -> str:
         """What the array has not read, or an empty string."""
@@ -179,6 +183,81 @@ class WeightStore:
             return "an unfinished lane block"
         return f"{len(self._lane_blocks)} lane blocks" if self._lane_blocks else ""
 
-    def drop(self, number: int) -> None:
-        """Forget a lane block that has been read for the last time."""
-        del self._lane_blocks[number]
+    def _arrive(self, kind: int, time: int) -> None:
+        if kind == _LENGTH:
+            self._lane_blocks[self._next] = LaneBlock(self._items.popleft(), time)
+            self._next += 1
+            return
+        newest = self._lane_blocks[self._next - 1]
+        if kind == _ENTRY:
+            newest.items.append(self._items.popleft())
+            newest.entries.append(time)
+        else:
+            (newest.rows if kind == _ROW else newest.parameters).append(time)
+
+    def _announce(self, fields: dict[str, int], position: int) -> Item:
+        """The item of a header, which is checked and noted unless it was there before."""
+        if self._partial:
+            return self._partial
+        item = Item(fields)
+        self._items.append(item)
+        if fields["kind"] == ItemKind.PARAMETERS:
+            if self._expected:
+                raise WeightStreamError(f"beat {position}: {self._expected} BLOCKs are missing")
+            self._expected, self._rows = fields["entries"], fields["rows"]
+            return item
+        if not self._expected:
+            raise WeightStreamError(f"beat {position}: a BLOCK where PARAMETERS must come")
+        self._expected -= 1
+        self._rows -= fields["n"]
+        if self._rows < 0 or (self._rows and not self._expected):
+            raise WeightStreamError(f"beat {position}: rows differ from the announced ones")
+        return item
+
+    def _head(self) -> dict[str, int] | None:
+        """Fields of the item that the remaining beats begin, if they tell; all but its offset."""
+        if self._run():
+            return self._parsed
+        if len(self._beats) < header_beats(self._config):
+            return None
+        word = int.from_bytes(self._beats.reshape(-1)[:HEADER_BITS // 8].tobytes(), "little")
+        fields = BLOCK_HEADER.decode(word)
+        return fields if fields["kind"] == ItemKind.BLOCK else PARAMETER_HEADER.decode(word)
+
+    def _run(self) -> bool:
+        """Whether the next item is a BLOCK without a header."""
+        return bool(self._parsed and self._parsed.get("more"))
+
+    def _kinds(self, fields: dict[str, int]) -> tuple[int, ...]:
+        """What the beats of an item bring, the item before it being known."""
+        if fields["kind"] == ItemKind.PARAMETERS:
+            return _kinds(self._config, None, 0, False, False)
+        run = self._run()
+        more = fields["more"] > (fields is self._parsed)  # a partial one's are not known yet
+        return _kinds(self._config, fields["format"], fields["n"], run, run and more)
+
+
+@lru_cache(maxsize=1024)
+def _kinds(config: Config, style: int | None, n: int, run: bool, more: bool) -> tuple[int, ...]:
+    """What the beats of an item bring: of PARAMETERS, or of a BLOCK of a format and N rows.
+
+    Parameters
+    ----------
+    run, more : bool
+        It has no header; another one without a header follows.
+    """
+    kinds = [0] * (header_beats(config) - 1)
+    if style is None:
+        return (*kinds, _LENGTH, *[_PARAMETERS] * PARAMETER_BEATS)
+    if run:
+        kinds = [_ROW] * n
+        kinds[0] |= _RUN
+        kinds[-1] |= _WAITS * more
+        return tuple(kinds)
+    kinds.append(_ENTRY)
+    each = index_rows_per_beat(config)
+    for row in range(n):
+        if style == BlockFormat.PAIRS and row and (row - 1) % each == 0:
+            kinds.append(0)  # indices
+        kinds.append(_ROW)
+    return tuple(kinds)

@@ -148,15 +148,15 @@ def test_deadlock():
 
 
 def test_head_of_line_blocking():
-    """A full queue stops dispatch to every unit."""
+    """A full queue, besides the instruction at its head, stops dispatch to every unit."""
     config = preset("tiny")
-    for waiting in (config.queue_depth, config.queue_depth + 1):
+    for waiting in (config.queue_depth + 1, config.queue_depth + 2):
         rig = Rig(config)
         for _ in range(waiting):
             store(rig, 1, 3, wait=sem(L, S))
         for _ in range(waiting):
             load(rig, 1, 9, post=sem(L, S))
-        if waiting == config.queue_depth:
+        if waiting == config.queue_depth + 1:
             rig.run()
         else:
             with pytest.raises(MachineError, match="WATCHDOG"):

@@ -1,0 +1,195 @@
+"""Timing of the array: windows walked, words fetched, rows issued."""
+
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from golden.machine.fetch_costs import FetchCosts
+from golden.machine.kernel import Signal
+from golden.machine.post_timing import PostTiming
+from golden.machine.timing import Timing, slots
+from golden.machine.weight_store import LaneBlock, WeightStore
+from golden.spec.config import Config
+
+__all__ = ["Array", "Tile"]
+
+
+@dataclass
+class Tile:
+    """What became of one tile.
+
+    Members
+    -------
+    begin, end : int
+        Cycles [begin, end) are those after the last row of the tile before, up to this one's.
+    rows, weights, drain : int
+        Those of them with a row; that waited for one or for an entry; that waited for the drain.
+        All others waited for words.
+    """
+
+    begin: int
+    end: int
+    rows: int
+    weights: int
+    drain: int
+
+
+class Array:
+    """Walker, fetcher and issuer: in which cycles a tile's entries and rows go through them.
+
+    Parameters
+    ----------
+    config, timing, store, post
+        What it works on.
+
+    Members
+    -------
+    take : int
+        When the fetcher takes the next tile's windows.
+    walked : int
+        From when the walker can take an instruction, if the next tile is the last one of its.
+    """
+
+    def __init__(self, config: Config, timing: Timing, store: WeightStore,
+                 post: PostTiming) -> None:
+        self._timing, self._store, self._post = timing, store, post
+        self._columns, places = config.columns, slots(config)
+        # From when the places of the last entries are free: some cycles after their first use.
+        self._left = deque([0] * places, maxlen=places)
+        self._after = max(config.columns - 2 - timing.fetch_word, 0) + 1
+        self._free = self._entry = 0  # from when an entry can be taken; when the last one was
+        self._last = -1  # the last row, or what stood for one
+        self._entries = [0] * timing.ring_ahead  # when the last entries and rows were taken
+        self._rows = [0] * timing.ring_ahead
+        self.take = self.walked = 0
+
+    @property
+    def released(self) -> int:
+        """From when no words wait in front of the columns."""
+        return self._left[-1]
+
+    def start(self, time: int) -> None:
+        """The walker gets an instruction in a cycle."""
+        self._walk(max(time + 1, self.take))
+
+    def step(self) -> None:
+        """The walker goes on to the instruction's next tile."""
+        self._walk(self.take)
+
+    def _walk(self, time: int) -> None:
+        full = time + self._columns
+        self.walked, self.take = full - 1, max(full, self._entry)
+
+    def first(self, lane: LaneBlock, costs: FetchCosts, offered: int,
+              keep: bool) -> Generator[int | Signal, None, Tile]:
+        """The first tile of a lane block, whose entries and rows may still be on their way.
+
+        Parameters
+        ----------
+        offered : int
+            When the weight store got the instruction's command.
+        keep : bool
+            Nothing is freed: this tile is not the last one, or the weights stay.
+        """
+        timing, store = self._timing, self._store
+        begin, last, number, weights, empty = self._last + 1, self._last, 0, 0, 0
+        entries, rows = list(self._entries), list(self._rows)
+        free, plan, freed = max(self._free, self.take + 1), offered + timing.plan, (0, 0)
+        for index in range(lane.size):
+            while len(lane.entries) <= index:
+                freed = self._free_read(lane, freed, entries, rows, keep)
+                yield store.changed
+            fields = lane.items[index].fields
+            n = fields["n"]
+            while len(lane.rows) < number + n:
+                freed = self._free_read(lane, freed, entries, rows, keep)
+                yield store.changed
+            there = max(lane.entries[index] + timing.ring, plan)
+            entry = max(free, self._left[0], there)
+            # It starves when nothing that was fetched is left.
+            weights += max(there - max(self._left[-1], self.take + 1, last + 1), 0)
+            free = entry + costs.first(fields)
+            entries.append(entry)
+            use = time = max(free + timing.fetch_word, last) + 1
+            for came in lane.rows[number:number + n]:
+                at = max(time, came + timing.ring, plan)
+                weights += at - time
+                rows.append(at)
+                time = at + 1
+            if not n:
+                empty += 1
+                time += 1
+            number, last = number + n, time - 1
+            if index == lane.size - 1:
+                last = self._post.end(last)
+                if n:
+                    rows[-1] = last
+                if n <= 1:
+                    use = last
+            self._left.append((rows[-n] if n else use) + self._after)
+        self._entries, self._rows = entries[-timing.ring_ahead:], rows[-timing.ring_ahead:]
+        self._free_read(lane, freed, entries, rows, keep)
+        self._free, self._entry, self._last = free, entries[-1], last
+        return Tile(begin, last + 1, number, weights, empty + last + 1 - time)
+
+    def again(self, costs: Sequence[int], sizes: Sequence[int], keep: bool) -> Tile:
+        """A later tile of a lane block.
+
+        Parameters
+        ----------
+        costs, sizes : list of int
+            Cycles to fetch the words of each entry, and its rows.
+        keep : bool
+            As of `first`.
+        """
+        left, word, after = self._left, self._timing.fetch_word + 1, self._after
+        begin, last = self._last + 1, self._last
+        entry, use = 0, 0
+        entries: list[int] = []
+        uses: list[int] = []
+        free = max(self._free, self.take + 1)
+        for cost, n in zip(costs, sizes, strict=True):
+            entry = free if free > left[0] else left[0]
+            free = entry + cost
+            use = free + word if free + word > last else last + 1
+            last = use + n - 1 if n else use
+            left.append(use + after)
+            entries.append(entry)
+            uses.append(use)
+        end = self._post.end(last)
+        if n <= 1:
+            left[-1] = end + after
+        if not keep:
+            self._read(entries, uses, sizes, end)
+        self._free, self._entry, self._last = free, entry, end
+        rows = sum(sizes)
+        return Tile(begin, end + 1, rows, 0, sizes.count(0) + end - last)
+
+    def _free_read(self, lane: LaneBlock, freed: tuple[int, int], entries: list[int],
+                   rows: list[int], keep: bool) -> tuple[int, int]:
+        """Free what is known to be read, beyond entries and rows freed already; gives those."""
+        if keep:
+            return freed
+        # One is read when it has come, and one a little before it has been taken.
+        read = [[max(came + 1, before) for came, before in
+                 zip(times[done:], taken[done:], strict=False)]
+                for times, taken, done in ((lane.entries, entries, freed[0]),
+                                           (lane.rows, rows, freed[1]))]
+        self._store.entries.free(read[0])
+        self._store.rows.free(read[1])
+        if read[0] or read[1]:
+            self._store.changed.fire()
+        return freed[0] + len(read[0]), freed[1] + len(read[1])
+
+    def _read(self, entries: list[int], uses: list[int], sizes: Sequence[int],
+              end: int) -> None:
+        """Free entries and rows, some of which were read before they were taken."""
+        ahead = self._timing.ring_ahead
+        rows = [use + row for use, n in zip(uses, sizes, strict=True) for row in range(n)]
+        if sizes[-1]:
+            rows[-1] = end
+        entries, rows = self._entries + entries, self._rows + rows
+        self._store.entries.free(entries[:-ahead])
+        self._store.rows.free(rows[:-ahead])
+        self._entries, self._rows = entries[-ahead:], rows[-ahead:]
+        self._store.changed.fire()

@@ -1,0 +1,122 @@
+"""Timing of the gather: beats of a LOAD's runs to words of the scratchpad."""
+
+from collections.abc import Generator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.machine.kernel import Kernel, Signal
+from golden.machine.read_master import ReadPort
+from golden.machine.shared_port import SharedPort
+from golden.machine.timing import Timing, transfer_beats
+from golden.spec.config import Config
+
+__all__ = ["Gather"]
+
+# Places on their way to the window at once.
+_STAGES = 3
+# Cycles for which words are timed at once: others must have told when they use the banks.
+_AHEAD = 8
+
+
+class Gather:
+    """Takes beats as its words need them, and writes a word a cycle.
+
+    Parameters
+    ----------
+    config, timing, kernel, port, shared
+        What it works on.
+    changed : Signal
+        To fire when more is known.
+
+    Members
+    -------
+    free : list of int
+        From when it can be handed another LOAD after each one, as far as that is known.
+    idle : int
+        From when nothing of the LOADs so far is left in it.
+    """
+
+    def __init__(self, config: Config, timing: Timing, kernel: Kernel, port: ReadPort,
+                 shared: SharedPort, changed: Signal) -> None:
+        self._config, self._timing, self._kernel = config, timing, kernel
+        self._port, self._shared = port, shared
+        self.free: list[int] = []
+        self.idle, self._changed = 0, changed
+        self._moved = self._written = 0  # of the last word, out of the window and to its bank
+
+    def write(self, runs: NDArray, fields: dict[str, int], address: NDArray,
+              time: int) -> Generator[int | Signal, None, int]:
+        """Write the words of a LOAD that is handed over in a cycle; gives the last one's cycle.
+
+        Parameters
+        ----------
+        runs : ndarray [runs]
+            Byte addresses.
+        address : ndarray [W]
+            Word addresses, in order.
+        """
+        port, wait = self._port, self._shared.wait
+        beats, targets = port.beats, iter(address.tolist())
+        places = self._places(runs, fields)
+        left = max(time + self._timing.gather, self.idle) - 1  # when a place was done with
+        # When the last place enters if nothing is in its way.
+        entered = time + self._timing.gather + len(places) - _STAGES - 1
+        # Those still on their way to the window when the last place enters.
+        enters = min(_STAGES, len(places)) - 1
+        moved, written, used = self._moved, self._written, 0
+        for to_go, (advance, straddles, word) in zip(
+                range(len(places) - 1, -1, -1), places, strict=True):
+            if to_go == enters:
+                self.free.append(max(entered, left) + 1)
+                self._changed.fire()
+            left = max(left + 1, moved)
+            for _ in range(advance):
+                if not beats:
+                    port.changed.fire()
+                    while not beats:
+                        yield port.came
+                left = used = max(used + 1, left, beats.popleft())
+                port.use(used)
+            if not word:
+                continue
+            if left > self._kernel.now + _AHEAD:
+                port.changed.fire()
+                yield left
+            moved = max(left + 1, written)
+            if straddles:
+                if not beats:
+                    port.changed.fire()
+                    while not beats:
+                        yield port.came
+                moved = max(moved, used + 1, beats[0])
+            written = wait(moved + 1, next(targets))
+        port.changed.fire()
+        self._moved, self._written = moved, written
+        self.idle = left + 1
+        return written
+
+    def _places(self, runs: NDArray, f: dict[str, int]) -> list[tuple[int, bool, bool]]:
+        """For every word: beats that go by before it, whether it needs one more, and True.
+
+        At the end of a run that has beats no word needs, these, and False.
+        """
+        group = self._config.group
+        i0, i1, i2 = (np.arange(f[f"count{axis}"], dtype=np.int64) for axis in range(3))
+        low, beats = runs % group, transfer_beats(self._config, runs, f["run_bytes"])
+        row = f["first"] + i0 * f["step0"] + i1[:, None] * f["step1"]
+        # One beat more, as the first byte's beat has to go by, too.
+        place = (row + i2[:, None, None] * f["step2"] + low[:, None, None, None] + group)
+        place = place.reshape(len(runs), -1)
+        size = np.clip(f["row_bytes"] - row, 0, np.where(i0 == len(i0) - 1, f["tail"], group))
+        size = np.broadcast_to(size, (len(i2), *size.shape)).reshape(-1)
+        gone = np.maximum.accumulate(np.minimum(place // group, beats[:, None]), axis=1)
+        straddles = (place % group + size > group) & (gone != beats[:, None])
+        advance = np.diff(gone, axis=1, prepend=0, append=beats[:, None])
+        places = []
+        for ahead, both in zip(advance.tolist(), straddles.tolist(), strict=True):
+            places += [(beats, second, True)
+                       for beats, second in zip(ahead[:-1], both, strict=True)]
+            if ahead[-1]:
+                places.append((ahead[-1], False, False))
+        return places
