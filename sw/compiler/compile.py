@@ -15,6 +15,7 @@ from sw.compiler.fuse import plan_chains
 from sw.compiler.lower import lower
 from sw.compiler.lowering import Lowered
 from sw.compiler.pack import PackedOp, pack_op
+from sw.compiler.permute import permute_channels
 from sw.compiler.plan import OpPlan, Plan
 from sw.compiler.sync import Instruction, synchronize
 from sw.compiler.transfer import Home
@@ -53,6 +54,9 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
         if progress:
             progress(text)
 
+    if not dense:
+        tell("ordering channels")
+        graph = permute_channels(graph, config)
     tell("lowering")
     lowered = lower(graph, config, dense=dense)
     tell("packing weights")
