@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from golden.machine.timing import Timing
 from golden.spec.config import Config
 from golden.spec.isa import INSTRUCTION_BYTES, PostMode
-from golden.spec.layout import PARAMETER_BEATS, BlockFormat, block_beats, parameter_item_beats
+from golden.spec.layout import BlockFormat, block_beats, parameter_item_beats
 from sw.compiler.pack import PackedOp
 from sw.compiler.window import LayerTensor, WindowOp
 
@@ -78,17 +78,14 @@ class Traffic:
 def op_cost(config: Config, op: WindowOp, packed: PackedOp) -> Cost:
     """The cost of a packed operator."""
     drain = config.drain_cycles * (2 if op.post.mode == PostMode.ADD else 1)
-    blocks, rows, entries = len(packed.blocks), packed.rows, packed.entries
+    rows, entries = packed.rows, packed.entries
     beats = [block_beats(config, BlockFormat.DENSE if n == config.group else BlockFormat.PAIRS, n)
              for n in range(config.group + 1)]
     total = sum(parameter_item_beats(config) + sum(beats[n] for n in block.counts.tolist())
                 for block in packed.blocks)
     large = max(rows) > config.weight_rows or max(entries) > config.list_entries
-    stays = (sum(rows) <= config.weight_rows and sum(entries) <= config.list_entries
-             and blocks * PARAMETER_BEATS <= config.parameter_beats
-             and blocks <= config.lane_blocks)
     return Cost(sum(max(count, drain) for count in rows), _bytes(config, total * config.group),
-                stays, config.columns if large else 0)
+                packed.stays(config, 0, len(packed.blocks)), config.columns if large else 0)
 
 
 def latency(config: Config) -> int:

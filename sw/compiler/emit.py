@@ -6,7 +6,7 @@ from functools import partial
 
 from golden.spec.config import Config
 from golden.spec.isa import INSTRUCTION_BYTES, Opcode, PostMode, Target
-from golden.spec.layout import LOG_BYTES, PARAMETER_BEATS
+from golden.spec.layout import LOG_BYTES
 from golden.spec.registers import Region
 from sw.compiler.overlap import Pass, Ready, cut_passes
 from sw.compiler.pack import PackedOp
@@ -66,14 +66,14 @@ class Emitter:
 
     def operator(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> None:
         """Loads, weights, array passes and stores of one operator."""
-        stay = len(plan.tiles) > 1 and self._weights_stay(packed, 0, len(packed.blocks))
+        stay = len(plan.tiles) > 1 and packed.stays(self.config, 0, len(packed.blocks))
         stream = self._stream(op, packed, plan)
         if op.post.table is not None:
             self._table(op)
         for number, tile in enumerate(plan.tiles):
             last = number + 1 == len(plan.tiles)
             cut = partial(cut_passes, self.config, op, tile, packed.rows,
-                          partial(self._weights_stay, packed), ready=self.ready, ends=last,
+                          partial(packed.stays, self.config), ready=self.ready, ends=last,
                           keep=stay and not last)
             self._strip(op, plan, number, None if number and stay else stream, cut)
         self.log(op.layer)
@@ -138,14 +138,6 @@ class Emitter:
         """Take the instructions of a finished step."""
         done, self.instructions = self.instructions, []
         return done
-
-    def _weights_stay(self, packed: PackedOp, first: int, end: int) -> bool:
-        """Do the lane blocks [first, end) fit in the weight store at once?"""
-        config, blocks = self.config, end - first
-        return (sum(packed.rows[first:end]) <= config.weight_rows
-                and sum(packed.entries[first:end]) <= config.list_entries
-                and blocks * PARAMETER_BEATS <= config.parameter_beats
-                and blocks <= config.lane_blocks)
 
     def _stream(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> tuple[int, int]:
         buffers = [self._buffers(plan, name)[0] for name in op.sources]

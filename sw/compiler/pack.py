@@ -43,6 +43,14 @@ class PackedOp:
         """Entries of each lane block, at least one."""
         return [max(len(block.counts), 1) for block in self.blocks]
 
+    def stays(self, config: Config, first: int, end: int) -> bool:
+        """Do the lane blocks [first, end) fit in the weight store at once?"""
+        blocks = end - first
+        return (sum(self.rows[first:end]) <= config.weight_rows
+                and sum(self.entries[first:end]) <= config.list_entries
+                and blocks * layout.PARAMETER_BEATS <= config.parameter_beats
+                and blocks <= config.lane_blocks)
+
     def stream(self, config: Config, source_offsets: list[int], plane_words: list[int],
                pitch: int) -> bytes:
         """The weight stream for sources at word offsets, with words per channel group and row."""
