@@ -46,8 +46,6 @@ class Array:
     -------
     take : int
         When the fetcher takes the next tile's windows.
-    walked : int
-        From when the walker can take an instruction, if the next tile is the last one of its.
     """
 
     def __init__(self, config: Config, timing: Timing, store: WeightStore,
@@ -61,24 +59,22 @@ class Array:
         self._last = -1  # the last row, or what stood for one
         self._entries = [0] * timing.ring_ahead  # when the last entries and rows were taken
         self._rows = [0] * timing.ring_ahead
-        self.take = self.walked = 0
+        self.take = 0
 
     @property
     def released(self) -> int:
         """From when no words wait in front of the columns."""
         return self._left[-1]
 
-    def start(self, time: int) -> None:
-        """The walker gets an instruction in a cycle."""
-        self._walk(max(time + 1, self.take))
+    def start(self, time: int) -> int:
+        """The walker gets an instruction in a cycle; gives when its first tile is complete."""
+        full = max(time + 1, self.take) + self._columns
+        self.take = max(full, self._entry)
+        return full
 
     def step(self) -> None:
         """The walker goes on to the instruction's next tile."""
-        self._walk(self.take)
-
-    def _walk(self, time: int) -> None:
-        full = time + self._columns
-        self.walked, self.take = full - 1, max(full, self._entry)
+        self.take = max(self.take + self._columns, self._entry)
 
     def first(self, lane: LaneBlock, costs: FetchCosts, offered: int,
               keep: bool) -> Generator[int | Signal, None, Tile]:

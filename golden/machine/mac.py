@@ -135,8 +135,7 @@ class Mac:
         first, keep, blocks = self._store.position, bool(fields["keep"]), fields["blocks"]
         adds = fields["post_mode"] == PostMode.ADD
         job.tiles = blocks * costs.tiles
-        self._array.start(job.begin)
-        self._walk(job)
+        self._walked(job, self._array.start(job.begin), 1)
         self._post.start(job.offered, adds)
         results = []
         for block in range(blocks):
@@ -163,15 +162,20 @@ class Mac:
 
         self._kernel.call(done, complete)
 
-    def _walk(self, job: _Job) -> None:
-        """The walker has begun a tile; if it is the last one, another job can follow it."""
-        if job.tiles == 1:
-            job.walked = self._array.walked
+    def _walked(self, job: _Job, full: int, left: int) -> None:
+        """A tile is complete in a cycle; if the job then has only that one left, it is the last."""
+        if job.tiles == left:
+            job.walked = full - 1
             self._changed.fire()
+
+    def _taken(self, job: _Job) -> Process:
+        """Wait until the fetcher takes the next tile, while the walker goes on to the next."""
+        yield self._array.take
+        self._walked(job, self._array.take + self._config.columns, 2)
 
     def _lane(self, job: _Job, number: int) -> Generator[int | Signal, None, LaneBlock]:
         """Wait for a lane block to begin to arrive."""
-        yield self._array.take
+        yield from self._taken(job)
         self._stall = "mac_wait_weights"
         while (lane := self._store.lane_block(number)) is None:
             yield self._store.changed
@@ -184,7 +188,7 @@ class Mac:
         sizes: list[int] = []
         for tile in range(tiles):
             if tile:
-                yield array.take
+                yield from self._taken(job)
             if not tile:
                 taken = yield from array.first(lane, costs, job.offered, keep or tiles > 1)
                 self._post.parameters(lane, keep)
@@ -199,7 +203,6 @@ class Mac:
             job.tiles -= 1
             if job.tiles:
                 array.step()
-                self._walk(job)
 
     def _note(self, tile: Tile, conflicts: int, pixels: int) -> None:
         """Count a tile's cycles."""

@@ -98,8 +98,7 @@ class PostTiming:
         if self._residuals:
             taken = first + step - self._pace + self._timing.residual_taken
             for word in self._residuals[begin:end]:
-                self._asked = max(self._asked, self._places[0]) + 1
-                self._shared.use([self._asked], [word])
+                self._asked = self._shared.wait(max(self._asked, self._places[0]) + 1, word)
                 self._places.append(taken)
                 taken += step
         written = first + step - self._pace + self._timing.post + self._extra
