@@ -1,0 +1,1 @@
+"""Pruning: which weights go, so that what remains costs few cycles on the chip."""
