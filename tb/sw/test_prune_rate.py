@@ -56,7 +56,7 @@ def test_rows_at(rate, n):
 
 @pytest.mark.parametrize("rate", [-0.1, 1.01, float("nan"), float("inf")])
 def test_rates_out_of_range(rate):
-    with pytest.raises(UsageError, match="accepted are 0 .* to 1"):
+    with pytest.raises(UsageError, match=r"accepted are 0 .* to 1"):
         rows_at(BASE, rate)
 
 
