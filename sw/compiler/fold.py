@@ -200,20 +200,22 @@ def _weights(config: Config, op: WindowOp) -> Iterator[tuple[np.ndarray, ...]]:
 def _taps(config: Config, dy: np.ndarray, dx: np.ndarray, source: np.ndarray, lane: np.ndarray,
           value: np.ndarray, outputs: int) -> list[Taps]:
     """Lane blocks of weights given one by one."""
+    group = source // config.group
+    columns, groups = int(dx.max(initial=0)) + 1, int(group.max(initial=0)) + 1
+    # Entries in the order in which convolutions have them: rows, columns, channel groups.
+    key = (dy * columns + dx) * groups + group
     result = []
     for first in range(0, outputs, config.lanes):
         mine = (lane >= first) & (lane < first + config.lanes)
-        where, entry = np.unique(
-            np.stack([np.zeros_like(dy), source // config.group, dy, dx], axis=1)[mine],
-            axis=0, return_inverse=True)
-        weights = np.zeros((len(where), config.group, config.lanes), np.int8)
+        places, entry = np.unique(key[mine], return_inverse=True)
+        weights = np.zeros((len(places), config.group, config.lanes), np.int8)
         present = np.zeros(weights.shape, bool)
-        at = entry.reshape(-1), source[mine] % config.group, lane[mine] - first
+        at = entry, source[mine] % config.group, lane[mine] - first
         weights[at] = value[mine]
         present[at] = True
-        # In the order in which convolutions have them: rows, columns, channel groups.
-        order = np.lexsort((where[:, 1], where[:, 3], where[:, 2]))
-        result.append(Taps(where[order], weights[order], present[order]))
+        where = np.stack([np.zeros_like(places), places % groups,
+                          places // groups // columns, places // groups % columns], axis=1)
+        result.append(Taps(where, weights, present))
     return result
 
 
