@@ -44,8 +44,8 @@ class Array:
 
     Members
     -------
-    take : int
-        When the fetcher takes the next tile's windows.
+    full, take : int
+        When the walker has the next tile's windows, and when the fetcher takes them.
     """
 
     def __init__(self, config: Config, timing: Timing, store: WeightStore,
@@ -59,22 +59,24 @@ class Array:
         self._last = -1  # the last row, or what stood for one
         self._entries = [0] * timing.ring_ahead  # when the last entries and rows were taken
         self._rows = [0] * timing.ring_ahead
-        self.take = 0
+        self.full = self.take = 0
 
     @property
     def released(self) -> int:
         """From when no words wait in front of the columns."""
         return self._left[-1]
 
-    def start(self, time: int) -> int:
-        """The walker gets an instruction in a cycle; gives when its first tile is complete."""
-        full = max(time + 1, self.take) + self._columns
-        self.take = max(full, self._entry)
-        return full
+    def start(self, time: int) -> None:
+        """The walker gets an instruction in a cycle."""
+        self._walk(max(time + 1, self.take))
 
     def step(self) -> None:
         """The walker goes on to the instruction's next tile."""
-        self.take = max(self.take + self._columns, self._entry)
+        self._walk(self.take)
+
+    def _walk(self, time: int) -> None:
+        self.full = time + self._columns
+        self.take = max(self.full, self._entry)
 
     def first(self, lane: LaneBlock, costs: FetchCosts, offered: int,
               keep: bool) -> Generator[int | Signal, None, Tile]:

@@ -60,10 +60,10 @@ class Gather:
         beats, targets = port.beats, iter(address.tolist())
         places = self._places(runs, fields)
         left = max(time + self._timing.gather, self.idle) - 1  # when a place was done with
-        # When the last place enters if nothing is in its way.
-        entered = time + self._timing.gather + len(places) - _STAGES - 1
-        # Those still on their way to the window when the last place enters.
-        enters = min(_STAGES, len(places)) - 1
+        # The last word enters, if nothing is in its way, or when so many places are still to go.
+        rest = not places[-1][2]
+        entered = time + self._timing.gather + len(places) - rest - _STAGES - 1
+        enters = min(_STAGES - 1 + rest, len(places) - 1)
         moved, written, used = self._moved, self._written, 0
         for to_go, (advance, straddles, word) in zip(
                 range(len(places) - 1, -1, -1), places, strict=True):

@@ -38,9 +38,10 @@ class _Job:
     offered, begin : int
         When the unit was offered it, and the walker took it.
     tiles : int
-        Not through the array, once it is being executed.
-    walked : int
-        From when the walker can take the next one, 0 if not known yet.
+        Not through the array.
+    taken, walked : int
+        When the last tile is taken from the walker; from when the walker can take another job, if
+        that one is not in its way. 0 if not known yet.
     lengths : int
         Lane blocks whose length the weight store can forget and has not.
     """
@@ -48,7 +49,8 @@ class _Job:
     instruction: Instruction
     offered: int
     begin: int
-    tiles: int = 0
+    tiles: int
+    taken: int = 0
     walked: int = 0
     lengths: int = 0
 
@@ -82,22 +84,24 @@ class Mac:
         return [self._take(), self._execute()]
 
     def _take(self) -> Process:
-        before: _Job | None = None
+        jobs: list[_Job] = []  # the last two
         for number in count():
             yield from self._sequencer.next(Unit.MAC)
             instruction = self._sequencer.head(Unit.MAC)
             assert instruction
             offered = self._kernel.now
-            if before:
-                while not before.walked:
+            if jobs:
+                while not self._walks(*jobs):
                     yield self._changed
-                yield before.walked
-            before = _Job(instruction, offered, self._kernel.now)
+                yield jobs[-1].walked
+            job = _Job(instruction, offered, self._kernel.now,
+                       instruction.fields["blocks"] * instruction.fields["tiles"])
             if not instruction.fields["keep"]:
-                before.lengths = instruction.fields["blocks"]
-            self._free_lengths(before, offered + self._timing.plan_lengths,
+                job.lengths = instruction.fields["blocks"]
+            self._free_lengths(job, offered + self._timing.plan_lengths,
                                self._timing.lengths_ahead)
-            self._jobs.append(before)
+            jobs = [*jobs[-1:], job]
+            self._jobs.append(job)
             self._changed.fire()
             # Post-processing must have a place for it, too.
             others = number - self._timing.post_ahead
@@ -134,8 +138,8 @@ class Mac:
         costs = FetchCosts(self._config, windows)
         first, keep, blocks = self._store.position, bool(fields["keep"]), fields["blocks"]
         adds = fields["post_mode"] == PostMode.ADD
-        job.tiles = blocks * costs.tiles
-        self._walked(job, self._array.start(job.begin), 1)
+        self._array.start(job.begin)
+        self._next(job)
         self._post.start(job.offered, adds)
         results = []
         for block in range(blocks):
@@ -162,16 +166,29 @@ class Mac:
 
         self._kernel.call(done, complete)
 
-    def _walked(self, job: _Job, full: int, left: int) -> None:
-        """A tile is complete in a cycle; if the job then has only that one left, it is the last."""
-        if job.tiles == left:
-            job.walked = full - 1
-            self._changed.fire()
+    def _walks(self, job: _Job, after: _Job | None = None) -> bool:
+        """Whether it is known when the walker is through with the last of one or two jobs."""
+        if not after:
+            return job.walked > 0
+        # A single tile is walked even while the job before it waits for its weights.
+        if not after.walked and after.tiles == 1 and job.taken:
+            after.walked = max(after.begin + 1, job.taken) + self._config.columns - 1
+        return after.walked > 0
+
+    def _next(self, job: _Job) -> None:
+        """It is known when the job's next tile is taken, from when on the walker goes further."""
+        take = self._array.take
+        if job.tiles == 1:
+            job.taken = take
+            job.walked = job.walked or self._array.full - 1
+        self._changed.fire()
 
     def _taken(self, job: _Job) -> Process:
-        """Wait until the fetcher takes the next tile, while the walker goes on to the next."""
+        """Wait until the fetcher takes the next tile."""
         yield self._array.take
-        self._walked(job, self._array.take + self._config.columns, 2)
+        if job.tiles == 2:
+            job.walked = self._array.take + self._config.columns - 1
+            self._changed.fire()
 
     def _lane(self, job: _Job, number: int) -> Generator[int | Signal, None, LaneBlock]:
         """Wait for a lane block to begin to arrive."""
@@ -203,6 +220,7 @@ class Mac:
             job.tiles -= 1
             if job.tiles:
                 array.step()
+                self._next(job)
 
     def _note(self, tile: Tile, conflicts: int, pixels: int) -> None:
         """Count a tile's cycles."""

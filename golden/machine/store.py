@@ -24,7 +24,8 @@ from golden.spec.registers import COUNTERS
 
 __all__ = ["Store"]
 
-_AHEAD = 8  # cycles for which words are timed at once
+# Cycles for which words are timed at once: everyone else goes first at the banks.
+_AHEAD = 2
 
 
 @dataclass(eq=False)
