@@ -11,12 +11,12 @@ from typing import NoReturn
 from golden.spec.config import ConfigError
 from golden.spec.program import ProgramError
 from sw.commands import compile as compile_command
-from sw.commands import inspect, report, run, verilog, zoo
+from sw.commands import estimate, inspect, report, run, verilog, zoo
 from sw.errors import BadConfigError, ModelError, SenteiError, UsageError
 
 __all__ = ["main"]
 
-_COMMANDS = (run, compile_command, inspect, report, zoo, verilog)
+_COMMANDS = (run, compile_command, estimate, inspect, report, zoo, verilog)
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 _DESCRIPTION = "Sentei: an open AI accelerator that skips pruned weights."
 _EPILOG = """\
@@ -25,6 +25,7 @@ examples:
   sentei run vww --samples 4                  four bundled pictures on the simulated chip
   sentei run vww --input photo.jpg --check    your picture, every byte held against LiteRT
   sentei run my.tflite --input x.npy          your network
+  sentei estimate my.tflite                   what pruning would gain
   sentei report resnet8 -o resnet8.html       where the time goes, on one page
   sentei verilog --preset base -o build       the chip itself
 

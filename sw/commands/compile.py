@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 
 from golden.spec.program import ChipStep, HostStep
-from sw.commands.options import add_chip, add_json, chip
+from sw.commands.options import add_chip, add_json, add_weights, chip
 from sw.commands.progress import Progress
 from sw.errors import UsageError
-from sw.session import compiled, open_model
+from sw.session import at_rate, compiled, open_model
 
 __all__ = ["add", "execute"]
 
@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=".tflite file or name of the zoo")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE",
                         help="program file to write, usually named *.sentei")
-    parser.add_argument("--dense", action="store_true", help="do not skip zero weights")
+    add_weights(parser)
     add_chip(parser)
     add_json(parser)
 
@@ -37,6 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
         model = open_model(arguments.model)
         if model.program is not None:
             raise UsageError(f"{model.path}: compiled already; sentei inspect shows it")
+        model = at_rate(model, config, arguments.rate)
         program = compiled(model, config, dense=arguments.dense, progress=progress.update)
         program.save(arguments.output)
     instructions = sum(step.bytes for step in program.steps if isinstance(step, ChipStep))

@@ -6,7 +6,7 @@ import math
 from golden.spec.config import PRESETS, Config, ConfigError, preset
 from sw.errors import BadConfigError
 
-__all__ = ["add_chip", "add_json", "chip", "chip_asked", "count", "numbers"]
+__all__ = ["add_chip", "add_json", "add_weights", "chip", "chip_asked", "count", "numbers"]
 
 
 def count(text: str) -> int:
@@ -43,6 +43,14 @@ def add_chip(parser: argparse.ArgumentParser, *, memory: bool = True) -> None:
                            help="simulated memory: bytes a cycle")
         group.add_argument("--dram-latency", type=int, metavar="L",
                            help="simulated memory: cycles from address to first data")
+
+
+def add_weights(parser: argparse._ActionsContainer) -> None:
+    """``--dense`` and ``--rate``."""
+    parser.add_argument("--dense", action="store_true", help="do not skip zero weights")
+    parser.add_argument("--rate", type=float, metavar="R",
+                        help="keep only the round(M (1 - R)) largest weights of each block, "
+                        "untrained: for speed, not for answers")
 
 
 def add_json(parser: argparse._ActionsContainer) -> None:

@@ -8,6 +8,7 @@ examples:
   sentei run vww --engine rtl --input me.jpg      on the generated Verilog
   sentei run my.tflite --input a.png b.png --mean 127.5 --std 127.5 --labels names.txt
   sentei run my.tflite --input left=a.npy right=b.npy
+  sentei run resnet8 --rate 0.75                  as fast as if three quarters were pruned
   sentei run resnet8 --set bank_words=256 --set weight_rows=1024
   sentei run resnet8 --engine rtl --waves r.fst --from 1000 --to 3000
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sw.commands.inputs import add_inputs
-from sw.commands.options import add_chip, add_json, count
+from sw.commands.options import add_chip, add_json, add_weights, count
 from sw.commands.progress import Progress
 from sw.commands.running import run
 from sw.driver.device import RunResult
@@ -34,12 +35,12 @@ __all__ = ["add", "add_engine", "execute"]
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
-    """``--engine`` and ``--dense``."""
+    """``--engine``, ``--dense`` and ``--rate``."""
     group = parser.add_argument_group("engine")
     group.add_argument("--engine", choices=ENGINES, default="machine",
                        help="; ".join(f"{name}: {text}" for name, text in ENGINES.items())
                        + " (default: machine)")
-    group.add_argument("--dense", action="store_true", help="do not skip zero weights")
+    add_weights(group)
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,16 @@ from sw.commands.progress import Progress
 from sw.driver.device import RunResult
 from sw.errors import UsageError
 from sw.report.summary import Summary
-from sw.session import GoldenEngine, Model, Waves, compiled, open_engine, open_model, run_samples
+from sw.session import (
+    GoldenEngine,
+    Model,
+    Waves,
+    at_rate,
+    compiled,
+    open_engine,
+    open_model,
+    run_samples,
+)
 from sw.session.engines import Engine
 from sw.zoo import Sample
 
@@ -62,6 +71,10 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
     with progress.step(f"reading {arguments.model}"):
         model = open_model(arguments.model)
         config = _configuration(arguments, model)
+        if check and arguments.rate is not None:
+            raise UsageError("--check with --rate: LiteRT has the weights of the file; the engines "
+                             "golden, machine and rtl agree on the pruned ones")
+        model = at_rate(model, config, arguments.rate)
         chosen = samples(arguments, model)
         answers = reader(arguments, model)
         reference = _reference(model) if check else None

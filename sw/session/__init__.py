@@ -1,10 +1,10 @@
 """A network, an engine and samples brought together: what `run`, `report` and benches share."""
 
 from sw.session.engines import ENGINES, GoldenEngine, Waves, open_engine
-from sw.session.model import Model, compiled, open_model
+from sw.session.model import Model, at_rate, compiled, open_model
 from sw.session.run import run_samples
 
 __all__ = [
-    "ENGINES", "GoldenEngine", "Model", "Waves", "compiled", "open_engine", "open_model",
+    "ENGINES", "GoldenEngine", "Model", "Waves", "at_rate", "compiled", "open_engine", "open_model",
     "run_samples",
 ]

@@ -1,5 +1,6 @@
 """A model argument, opened: a TensorFlow Lite file, a zoo network or a compiled program."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,13 @@ from golden.spec.config import Config
 from golden.spec.container import MAGIC
 from golden.spec.program import Binding, Program
 from sw.compiler import compile_graph
-from sw.errors import BadConfigError, ModelError
+from sw.errors import BadConfigError, ModelError, UsageError
 from sw.frontend import tflite
 from sw.inputs import TensorSpec
+from sw.prune.rate import prune_to_rate
 from sw.zoo import Network, find, model_digest, recognize
 
-__all__ = ["PROGRAM_SUFFIX", "Model", "compiled", "open_model"]
+__all__ = ["PROGRAM_SUFFIX", "Model", "at_rate", "compiled", "open_model"]
 
 PROGRAM_SUFFIX = ".sentei"
 _ORIGIN = "model_sha256"  # in Program.info: whose labels and samples fit
@@ -92,6 +94,21 @@ def open_model(argument: str) -> Model:
     graph.name = network.name if network else path.stem
     return Model(graph.name, path, [_of_tensor(graph.tensors[name]) for name in graph.inputs],
                  [_of_tensor(graph.tensors[name]) for name in graph.outputs], network, graph)
+
+
+def at_rate(model: Model, config: Config, rate: float | None) -> Model:
+    """The model with its smallest weights gone, as `prune_to_rate`; None leaves it.
+
+    Raises
+    ------
+    UsageError
+        For a rate out of range, or a compiled program.
+    """
+    if rate is None:
+        return model
+    if model.graph is None:
+        raise UsageError(f"{model.path}: --rate needs the model itself, not a compiled program")
+    return dataclasses.replace(model, graph=prune_to_rate(model.graph, config, rate))
 
 
 def compiled(model: Model, config: Config, *, dense: bool = False,

@@ -1,0 +1,99 @@
+"""sentei estimate and --rate: figures that the engines confirm, and refusals."""
+
+import json
+
+import pytest
+
+from golden.spec.config import preset
+from sw.cli import main
+from sw.session import open_model
+from sw.session.estimate import estimate
+
+BASE = preset("base")
+
+
+def run(capsys, *arguments):
+    """(exit code, stdout, stderr)."""
+    code = main([str(argument) for argument in arguments])
+    text = capsys.readouterr()
+    return code, text.out, text.err
+
+
+def facts(capsys, *arguments):
+    code, out, _ = run(capsys, *arguments, "--json")
+    assert code == 0
+    return json.loads(out)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "vww"])
+def test_rates(capsys, name):
+    """The JSON of the issue; each rate is what a run at that rate takes."""
+    found = facts(capsys, "estimate", name, "--prune", "0,0.5,0.75")
+    assert (found["network"], found["preset"]) == (name, "base")
+    rates = found["rates"]
+    assert [(item["rate"], item["dense"]) for item in rates] == [
+        (0, True), (0, False), (0.5, False), (0.75, False)]
+    cycles = [item["cycles"] for item in rates]
+    assert cycles == sorted(cycles, reverse=True) or name == "resnet8"  # which has no zeros
+    assert cycles[3] < cycles[2] < cycles[1]
+    for item in rates:
+        assert item["speedup"] == pytest.approx(cycles[0] / item["cycles"])
+        assert sum(layer["cycles"] for layer in item["layers"]) == item["cycles"]
+        assert sum(layer["ideal_cycles"] for layer in item["layers"]) == item["ideal_cycles"]
+        assert {layer["bound"] for layer in item["layers"]} <= {
+            "MACs", "drain", "weights", "feature maps", "banks", "program", "host", ""}
+    for options, item in zip((("--dense",), (), ("--rate", "0.5"), ("--rate", "0.75")), rates,
+                             strict=True):
+        told = facts(capsys, "run", name, "--samples", "1", *options)
+        assert told["cycles"] == item["cycles"], options
+        assert told["bytes_read"] + told["bytes_written"] == item["bytes"], options
+
+
+def test_text_and_plot(capsys, tmp_path):
+    plot = tmp_path / "gain.png"
+    code, out, _ = run(capsys, "estimate", "dscnn", "--prune", "0.5", "--plot", plot)
+    assert code == 0
+    assert "dense" in out and "0.5" in out and "1.00x" in out and str(plot) in out
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_compile_at_a_rate(capsys, tmp_path):
+    """A program at a rate runs like the network at that rate."""
+    path = tmp_path / "half.sentei"
+    assert run(capsys, "compile", "dscnn", "--rate", "0.5", "-o", path)[0] == 0
+    one, other = (facts(capsys, "run", *what, "--samples", "2") for what in (
+        (path,), ("dscnn", "--rate", "0.5")))
+    assert one["cycles"] == other["cycles"]
+    assert [answer["text"] for answer in one["answers"]] == [
+        answer["text"] for answer in other["answers"]]
+
+
+def test_memory_matters():
+    """A slower memory shows in cycles, and in what binds."""
+    graph = open_model("autoencoder").graph
+    slow = BASE.replace(dram_bytes=2)
+    assert estimate(graph, slow, 0.0).cycles > 4 * estimate(graph, BASE, 0.0).cycles
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (("estimate", "dscnn", "--prune", "0.5,1.5"), "rate is 1.5, accepted are 0"),
+    (("estimate", "dscnn", "--prune", "half"), "is not a number"),
+    (("estimate", "dscnn", "--plot", "gain.txt"), "--plot gain.txt: accepted is"),
+    (("estimate", "dscnn", "--plot", "/nowhere/gain.png"), "a folder that exists"),
+    (("estimate", "no_such_model"), "no such file"),
+    (("run", "dscnn", "--rate", "-1"), "rate is -1.0"),
+    (("run", "dscnn", "--rate", "0.5", "--check"), "--check with --rate"),
+    (("run", "dscnn", "--rate", "much"), "invalid float value"),
+])
+def test_refusals(capsys, arguments, text):
+    code, out, err = run(capsys, *arguments)
+    assert code == 2 and not out
+    assert text in err.splitlines()[-1]
+
+
+def test_programs_are_refused(capsys, tmp_path):
+    path = tmp_path / "d.sentei"
+    run(capsys, "compile", "dscnn", "-o", path)
+    for command in (("estimate", path), ("run", path, "--rate", "0.5")):
+        code, _, err = run(capsys, *command)
+        assert code == 2 and "not a compiled program" in err
