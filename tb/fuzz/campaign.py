@@ -67,21 +67,25 @@ class Campaign:
     def run(self, count: int, first: int) -> None:
         """Compare ``count`` cases, drawn from number ``first`` on.
 
-        Networks that are refused, or that the host runs alone, don't count.
+        Networks that are refused, or that the host runs alone, don't count. An interrupt ends
+        the campaign early.
         """
         for chip in self.chips:
             self.tell(f"chip {chip}: building its simulator if the cache has none")
             self.engines.prepare(chip)
         started = reported = time.monotonic()
         number = first
-        while self.cases.total() < count and len(self.failures) < self.most_failures:
-            chip = self.chips[number % len(self.chips)]
-            self.one(Case.draw(chip, number))
-            number += 1
-            self.seconds = time.monotonic() - started
-            if time.monotonic() - reported > REPORT_SECONDS:
-                reported = time.monotonic()
-                self.tell(self._progress(count))
+        try:
+            while self.cases.total() < count and len(self.failures) < self.most_failures:
+                chip = self.chips[number % len(self.chips)]
+                self.one(Case.draw(chip, number))
+                number += 1
+                self.seconds = time.monotonic() - started
+                if time.monotonic() - reported > REPORT_SECONDS:
+                    reported = time.monotonic()
+                    self.tell(self._progress(count))
+        except KeyboardInterrupt:
+            self.tell("interrupted: the account is of what was compared")
         self.tell(self._progress(count))
 
     def one(self, case: Case) -> Outcome | None:
