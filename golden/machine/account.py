@@ -29,7 +29,7 @@ class Account:
             self._counts.append((start, max(end, start + 1), name, count))
 
     def divide(self, start: int, end: int, shares: dict[str, int]) -> None:
-        """Cycles [start, end) are divided among counters: shares that add up to them."""
+        """Cycles [start, end) are divided among counters, in that order: shares add up to them."""
         self._shares.append((start, end, shares))
 
     def before(self, time: int) -> dict[str, int]:
@@ -46,13 +46,11 @@ class Account:
         for start, end, name, amount in self._counts:
             if start < time:
                 values[name] += amount * (time - start) // (end - start)
-        for start, end, shares in self._shares:
+        for start, _, shares in self._shares:
             left = max(time - start, 0)
             for name, amount in shares.items():
-                part = min(-(-amount * (time - start) // (end - start)), left)
-                if part > 0:
-                    values[name] += part
-                    left -= part
+                values[name] += min(amount, left)
+                left -= min(amount, left)
         for tell in self.standing:
             for name, count in tell(time):
                 values[name] += count

@@ -1,7 +1,7 @@
 """Timing of the array: windows walked, words fetched, rows issued."""
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from golden.machine.fetch_costs import FetchCosts
@@ -11,17 +11,17 @@ from golden.machine.timing import Timing, slots
 from golden.machine.weight_store import LaneBlock, WeightStore
 from golden.spec.config import Config
 
-__all__ = ["Array", "Tile"]
+__all__ = ["Array", "Span"]
 
 
 @dataclass
-class Tile:
-    """What became of one tile.
+class Span:
+    """Cycles of the array, up to one with a tile's row.
 
     Members
     -------
     begin, end : int
-        Cycles [begin, end) are those after the last row of the tile before, up to this one's.
+        Cycles [begin, end).
     rows, weights, drain : int
         Those of them with a row; that waited for one or for an entry; that waited for the drain.
         All others waited for words.
@@ -29,9 +29,9 @@ class Tile:
 
     begin: int
     end: int
-    rows: int
-    weights: int
-    drain: int
+    rows: int = 0
+    weights: int = 0
+    drain: int = 0
 
 
 class Array:
@@ -46,6 +46,8 @@ class Array:
     -------
     full, take : int
         When the walker has the next tile's windows, and when the fetcher takes them.
+    waits : int
+        From when it waits for weights, if it waits; before that for words.
     """
 
     def __init__(self, config: Config, timing: Timing, store: WeightStore,
@@ -59,7 +61,7 @@ class Array:
         self._last = -1  # the last row, or what stood for one
         self._entries = [0] * timing.ring_ahead  # when the last entries and rows were taken
         self._rows = [0] * timing.ring_ahead
-        self.full = self.take = 0
+        self.full = self.take = self.waits = 0
 
     @property
     def released(self) -> int:
@@ -78,8 +80,8 @@ class Array:
         self.full = time + self._columns
         self.take = max(self.full, self._entry)
 
-    def first(self, lane: LaneBlock, costs: FetchCosts, offered: int,
-              keep: bool) -> Generator[int | Signal, None, Tile]:
+    def first(self, lane: LaneBlock, costs: FetchCosts, offered: int, keep: bool,
+              note: Callable[[Span], None]) -> Generator[int | Signal, None, int]:
         """The first tile of a lane block, whose entries and rows may still be on their way.
 
         Parameters
@@ -88,49 +90,67 @@ class Array:
             When the weight store got the instruction's command.
         keep : bool
             Nothing is freed: this tile is not the last one, or the weights stay.
-        """
-        timing, store = self._timing, self._store
-        begin, last, number, weights, empty = self._last + 1, self._last, 0, 0, 0
-        entries, rows = list(self._entries), list(self._rows)
-        free, plan, freed = max(self._free, self.take + 1), offered + timing.plan, (0, 0)
-        for index in range(lane.size):
-            while len(lane.entries) <= index:
-                freed = self._free_read(lane, freed, entries, rows, keep)
-                yield store.changed
-            fields = lane.items[index].fields
-            n = fields["n"]
-            while len(lane.rows) < number + n:
-                freed = self._free_read(lane, freed, entries, rows, keep)
-                yield store.changed
-            there = max(lane.entries[index] + timing.ring, plan)
-            entry = max(free, self._left[0], there)
-            # It starves when nothing that was fetched is left.
-            weights += max(there - max(self._left[-1], self.take + 1, last + 1), 0)
-            free = entry + costs.first(fields)
-            entries.append(entry)
-            use = time = max(free + timing.fetch_word, last) + 1
-            for came in lane.rows[number:number + n]:
-                at = max(time, came + timing.ring, plan)
-                weights += at - time
-                rows.append(at)
-                time = at + 1
-            if not n:
-                empty += 1
-                time += 1
-            number, last = number + n, time - 1
-            if index == lane.size - 1:
-                last = self._post.end(last)
-                if n:
-                    rows[-1] = last
-                if n <= 1:
-                    use = last
-            self._left.append((rows[-n] if n else use) + self._after)
-        self._entries, self._rows = entries[-timing.ring_ahead:], rows[-timing.ring_ahead:]
-        self._free_read(lane, freed, entries, rows, keep)
-        self._free, self._entry, self._last = free, entries[-1], last
-        return Tile(begin, last + 1, number, weights, empty + last + 1 - time)
+        note : callable
+            Told of the cycles up to the tile's last row, whenever it waits and at its end.
 
-    def again(self, costs: Sequence[int], sizes: Sequence[int], keep: bool) -> Tile:
+        Gives the cycle of the tile's last row.
+        """
+        timing, left = self._timing, self._left
+        entries, rows = list(self._entries), list(self._rows)
+        free, plan, number = max(self._free, self.take + 1), offered + timing.plan, 0
+        span = Span(self._last + 1, self._last + 1)
+        read = (0, 0)  # entries and rows freed
+        for index in range(lane.size):
+            # It starves when nothing that was fetched is left.
+            starves = max(left[-1], self.take + 1, span.end)
+            while len(lane.entries) <= index:
+                self.waits = starves
+                span, read = self._told(span, note), self._free_read(
+                    lane, read, entries, rows, keep)
+                yield self._store.changed
+            fields = lane.items[index].fields
+            n, final = fields["n"], index == lane.size - 1
+            there = max(lane.entries[index] + timing.ring, plan)
+            starved = max(there - starves, 0)
+            entries.append(max(free, left[0], there))
+            free = entries[-1] + costs.first(fields)
+            use = time = max(free + timing.fetch_word, span.end - 1) + 1
+            for row in range(n):
+                while len(lane.rows) <= number:
+                    self.waits = time - starved
+                    span, read = self._told(span, note), self._free_read(
+                        lane, read, entries, rows, keep)
+                    yield self._store.changed
+                at = max(time, lane.rows[number] + timing.ring, plan)
+                span.weights, starved = span.weights + starved + at - time, 0
+                rows.append(at)
+                if row == 0:
+                    use = at
+                number, time, span.rows, span.end = number + 1, at + 1, span.rows + 1, at + 1
+            if not n:
+                span.weights, span.drain, span.end = span.weights + starved, span.drain + 1, use + 1
+            if final:
+                end = self._post.end(span.end - 1)
+                span.drain, span.end = span.drain + end + 1 - span.end, end + 1
+                if n:
+                    rows[-1] = end
+                if n <= 1:
+                    use = end
+            left.append(use + self._after)
+        self._entries, self._rows = entries[-timing.ring_ahead:], rows[-timing.ring_ahead:]
+        self._free_read(lane, read, entries, rows, keep)
+        self._free, self._entry, self._last = free, entries[-1], span.end - 1
+        note(span)
+        return self._last
+
+    def _told(self, span: Span, note: Callable[[Span], None]) -> Span:
+        """Tell of a span before a wait; gives the next one."""
+        if span.end == span.begin:
+            return span
+        note(span)
+        return Span(span.end, span.end)
+
+    def again(self, costs: Sequence[int], sizes: Sequence[int], keep: bool) -> Span:
         """A later tile of a lane block.
 
         Parameters
@@ -161,7 +181,7 @@ class Array:
             self._read(entries, uses, sizes, end)
         self._free, self._entry, self._last = free, entry, end
         rows = sum(sizes)
-        return Tile(begin, end + 1, rows, 0, sizes.count(0) + end - last)
+        return Span(begin, end + 1, rows, 0, sizes.count(0) + end - last)
 
     def _free_read(self, lane: LaneBlock, freed: tuple[int, int], entries: list[int],
                    rows: list[int], keep: bool) -> tuple[int, int]:

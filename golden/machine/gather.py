@@ -1,11 +1,11 @@
 """Timing of the gather: beats of a LOAD's runs to words of the scratchpad."""
 
-from collections.abc import Generator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.machine.kernel import Kernel, Signal
+from golden.machine.kernel import Kernel, Process, Signal
 from golden.machine.read_master import ReadPort
 from golden.machine.shared_port import SharedPort
 from golden.machine.timing import Timing, transfer_beats
@@ -15,8 +15,9 @@ __all__ = ["Gather"]
 
 # Places on their way to the window at once.
 _STAGES = 3
-# Cycles for which words are timed at once: others must have told when they use the banks.
-_AHEAD = 8
+# Words are timed between so many cycles ahead: when those who go first at the banks have told
+# when they use them, and those who go last have not.
+_LEAST_AHEAD, _MOST_AHEAD = 4, 8
 
 
 class Gather:
@@ -45,9 +46,9 @@ class Gather:
         self.idle, self._changed = 0, changed
         self._moved = self._written = 0  # of the last word, out of the window and to its bank
 
-    def write(self, runs: NDArray, fields: dict[str, int], address: NDArray,
-              time: int) -> Generator[int | Signal, None, int]:
-        """Write the words of a LOAD that is handed over in a cycle; gives the last one's cycle.
+    def write(self, runs: NDArray, fields: dict[str, int], address: NDArray, time: int,
+              written: Callable[[int], None]) -> Process:
+        """Write the words of a LOAD that is handed over in a cycle.
 
         Parameters
         ----------
@@ -55,6 +56,8 @@ class Gather:
             Byte addresses.
         address : ndarray [W]
             Word addresses, in order.
+        written : callable
+            Told the cycle of the last word, behind which there may be beats that no word needs.
         """
         port, wait = self._port, self._shared.wait
         beats, targets = port.beats, iter(address.tolist())
@@ -64,7 +67,7 @@ class Gather:
         rest = not places[-1][2]
         entered = time + self._timing.gather + len(places) - rest - _STAGES - 1
         enters = min(_STAGES - 1 + rest, len(places) - 1)
-        moved, written, used = self._moved, self._written, 0
+        moved, wrote, used, words = self._moved, self._written, 0, len(address)
         for to_go, (advance, straddles, word) in zip(
                 range(len(places) - 1, -1, -1), places, strict=True):
             if to_go == enters:
@@ -80,21 +83,23 @@ class Gather:
                 port.use(used)
             if not word:
                 continue
-            if left > self._kernel.now + _AHEAD:
+            if left > self._kernel.now + _MOST_AHEAD:
                 port.changed.fire()
-                yield left
-            moved = max(left + 1, written)
+                yield left - _LEAST_AHEAD
+            moved = max(left + 1, wrote)
             if straddles:
                 if not beats:
                     port.changed.fire()
                     while not beats:
                         yield port.came
                 moved = max(moved, used + 1, beats[0])
-            written = wait(moved + 1, next(targets))
+            wrote = wait(moved + 1, next(targets))
+            words -= 1
+            if not words:
+                written(wrote)
         port.changed.fire()
-        self._moved, self._written = moved, written
+        self._moved, self._written = moved, wrote
         self.idle = left + 1
-        return written
 
     def _places(self, runs: NDArray, f: dict[str, int]) -> list[tuple[int, bool, bool]]:
         """For every word: beats that go by before it, whether it needs one more, and True.

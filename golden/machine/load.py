@@ -1,7 +1,7 @@
 """LOAD: gathered words, weight beats and tables."""
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -29,16 +29,25 @@ from golden.weights import WeightStreamError
 __all__ = ["Load"]
 
 _NONE: NDArray = np.zeros(0, np.int64)
-_Sink = Generator[int | Signal, None, int]
 
 
 @dataclass(eq=False)
 class _Job:
-    """A LOAD: what takes its beats, given the cycle after which they come; what it does."""
+    """A LOAD.
+
+    Members
+    -------
+    time : int
+        Of its being taken.
+    sink : callable
+        Takes its beats, those after a given cycle; calls what it is given with the last one's.
+    complete : callable
+        Does what it does.
+    """
 
     instruction: Instruction
-    time: int  # of its being taken
-    sink: Callable[[int], _Sink]
+    time: int
+    sink: Callable[[int, Callable[[int], None]], Process]
     complete: Callable[[], None]
 
 
@@ -124,10 +133,13 @@ class Load:
             while not self._using:
                 yield self._changed
             job, handed = self._using.popleft()
-            end = yield from job.sink(handed)
-            self._ends.append(end)
-            self._changed.fire()
-            self._kernel.call(end + 1, partial(self._end, job))
+            yield from job.sink(handed, partial(self._ended, job))
+
+    def _ended(self, job: _Job, time: int) -> None:
+        """A LOAD uses its last beat, or writes its last word, in a cycle."""
+        self._ends.append(time)
+        self._changed.fire()
+        self._kernel.call(time + 1, partial(self._retire, job))
 
     def _begin(self, time: int) -> None:
         """An instruction is taken."""
@@ -139,7 +151,7 @@ class Load:
             self._since = time + 1
         self._taken += 1
 
-    def _end(self, job: _Job) -> None:
+    def _retire(self, job: _Job) -> None:
         """An instruction has had its effects."""
         job.complete()
         self._retired += 1
@@ -183,8 +195,8 @@ class Load:
         def complete() -> None:
             self._chip.words[address] = words
 
-        return _Job(instruction, time, lambda handed: self._gather.write(
-            runs, instruction.fields, address, handed), complete)
+        return _Job(instruction, time, partial(
+            self._gather.write, runs, instruction.fields, address), complete)
 
     def _gathered(self, instruction: Instruction, runs: NDArray) -> tuple[NDArray, NDArray]:
         """Addresses [W] and words [W, M] that a LOAD writes, in its order."""
@@ -219,7 +231,7 @@ class Load:
             self._races.access(instruction, _NONE, self._config.words + entry)
         beats = len(raw) // self._config.group
 
-        def sink(time: int) -> _Sink:
+        def sink(time: int, written: Callable[[int], None]) -> Process:
             # Entries are written one a cycle.
             for _ in range(beats):
                 while not self._port.beats:
@@ -229,7 +241,7 @@ class Load:
                         + self._config.group // data.itemsize)
                 self._port.use(time)
             self._port.changed.fire()
-            return time
+            written(time)
 
         def complete() -> None:
             self._chip.table[entry] = data
@@ -242,5 +254,5 @@ class Load:
         except WeightStreamError as error:
             raise MachineError(Cause.WEIGHT_STREAM, instruction.unit, instruction.tag,
                                text=str(error)) from error
-        return _Job(instruction, time,
-                    lambda handed: self._store.write(kinds, self._port, handed), lambda: None)
+        return _Job(instruction, time, partial(self._store.write, kinds, self._port),
+                    lambda: None)

@@ -3,13 +3,14 @@
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden.machine.account import Account
-from golden.machine.array import Array, Tile
+from golden.machine.array import Array, Span
 from golden.machine.fetch_costs import FetchCosts
 from golden.machine.instruction import Instruction
 from golden.machine.kernel import Kernel, Process, Signal
@@ -76,7 +77,7 @@ class Mac:
         self._jobs: deque[_Job] = deque()  # begun, not through the array
         self._ends: list[int] = []  # retirements known
         self._told = 0  # up to when each cycle is accounted for
-        self._stall = ""  # why the array with a job issues nothing
+        self._stalls = False  # the array waits or has waited for weights of a lane block
         account.standing.append(self._standing)
 
     def processes(self) -> list[Process]:
@@ -126,7 +127,7 @@ class Mac:
             for name, start, end in self._idle(job.begin + 1, job.instruction):
                 self._account.add(name, start, end)
             self._told = max(self._told, job.begin + 1)
-            self._stall = "mac_wait_words"
+            self._stalls = False
             yield from self._run(job)
             self._jobs.popleft()
 
@@ -147,7 +148,8 @@ class Mac:
             self._free_lengths(job, self._kernel.now, 1)
             residuals = windows.outputs("res", block).tolist() if adds else []
             self._post.block(outputs[block].tolist(), residuals)
-            yield from self._pass(job, lane, costs)
+            following = first + block + 1 if block < blocks - 1 else None
+            yield from self._pass(job, lane, costs, following)
             entries = Entries([(item.fields, (item.payload[0], item.payload[1]))
                                for item in lane.items])
             if self._races:
@@ -193,44 +195,55 @@ class Mac:
     def _lane(self, job: _Job, number: int) -> Generator[int | Signal, None, LaneBlock]:
         """Wait for a lane block to begin to arrive."""
         yield from self._taken(job)
-        self._stall = "mac_wait_weights"
+        self._stalls, self._array.waits = True, max(self._array.released, self._array.take + 1)
         while (lane := self._store.lane_block(number)) is None:
             yield self._store.changed
         return lane
 
-    def _pass(self, job: _Job, lane: LaneBlock, costs: FetchCosts) -> Process:
-        """Pass a lane block through the array; ends when its last tile is being fetched."""
-        array, tiles = self._array, costs.tiles
+    def _pass(self, job: _Job, lane: LaneBlock, costs: FetchCosts,
+              following: int | None) -> Process:
+        """Pass a lane block through the array; ends when its last tile is being fetched.
+
+        Parameters
+        ----------
+        following : int or None
+            Number of the job's next lane block.
+        """
+        array, tiles, columns = self._array, costs.tiles, self._config.columns
         keep = bool(job.instruction.fields["keep"])
         sizes: list[int] = []
         for tile in range(tiles):
             if tile:
                 yield from self._taken(job)
             if not tile:
-                taken = yield from array.first(lane, costs, job.offered, keep or tiles > 1)
+                end = yield from array.first(lane, costs, job.offered, keep or tiles > 1,
+                                             partial(self._note, min(columns, costs.pixels)))
                 self._post.parameters(lane, keep)
                 items = [item.fields for item in lane.items]
                 sizes = [fields["n"] for fields in items]
                 cycles = costs.of(items)
             else:
-                taken = array.again(cycles[tile], sizes, keep or tile < tiles - 1)
-            self._post.tile(taken.end - 1)
-            self._note(taken, sum(cycles[tile]) - len(sizes),
-                       min(self._config.columns, costs.pixels - tile * self._config.columns))
+                span = array.again(cycles[tile], sizes, keep or tile < tiles - 1)
+                self._note(min(columns, costs.pixels - tile * columns), span)
+                end = span.end - 1
+            self._account.add("conflicts", array.take, end + 1, sum(cycles[tile]) - len(sizes))
+            self._post.tile(end)
+            if following and (after := self._store.lane_block(following)):
+                self._post.read(after, keep)
             job.tiles -= 1
             if job.tiles:
                 array.step()
                 self._next(job)
 
-    def _note(self, tile: Tile, conflicts: int, pixels: int) -> None:
-        """Count a tile's cycles."""
-        account, begin = self._account, max(tile.begin, self._told)
-        account.divide(begin, tile.end, {
-            "mac_busy": tile.rows, "mac_wait_weights": tile.weights, "mac_wait_drain": tile.drain,
-            "mac_wait_words": tile.end - begin - tile.rows - tile.weights - tile.drain})
-        account.add("row_columns", begin, tile.end, tile.rows * pixels)
-        account.add("conflicts", begin, tile.end, conflicts)
-        self._told = tile.end
+    def _note(self, pixels: int, span: Span) -> None:
+        """Count the cycles of a tile of so many pixels, or of a part of it."""
+        begin, rows = max(span.begin, self._told), span.end - span.drain
+        words = span.end - begin - span.rows - span.weights - span.drain
+        self._account.divide(begin, span.end, {
+            "mac_wait_weights": span.weights, "mac_wait_words": words, "mac_busy": span.rows,
+            "mac_wait_drain": span.drain})
+        self._account.add("row_columns", rows - span.rows, rows, span.rows * pixels)
+        self._told = span.end
 
     def _idle(self, time: int, instruction: Instruction | None) -> list[tuple[str, int, int]]:
         """What the cycles before a time are that no job accounts for, given the next one."""
@@ -248,7 +261,9 @@ class Mac:
 
     def _standing(self, time: int) -> list[tuple[str, int]]:
         if self._jobs:
-            return [(self._stall, max(time - self._told, 0))]
+            start = min(self._told, time)
+            waits = min(max(self._array.waits, start), time) if self._stalls else time
+            return [("mac_wait_words", waits - start), ("mac_wait_weights", time - waits)]
         return [(name, end - start) for name, start, end in
                 self._idle(time, self._sequencer.head(Unit.MAC))]
 

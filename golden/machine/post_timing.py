@@ -6,6 +6,7 @@ from golden.machine.shared_port import SharedPort
 from golden.machine.timing import Timing
 from golden.machine.weight_store import LaneBlock, WeightStore
 from golden.spec.config import Config
+from golden.spec.layout import PARAMETER_BEATS
 
 __all__ = ["PostTiming"]
 
@@ -105,8 +106,10 @@ class PostTiming:
         self._shared.use(range(written, written + step * self._config.columns, step),
                          self._words[begin:end])
 
-    def parameters(self, lane: LaneBlock, keep: bool) -> None:
-        """A lane block's parameters go where its first tile needs them."""
+    def read(self, lane: LaneBlock, keep: bool) -> None:
+        """Read the parameters of the lane block after the one at hand, if all are there."""
+        if lane.whole or len(lane.parameters) < PARAMETER_BEATS:
+            return
         timing, time = self._timing, self._moved
         read, taken = [], self._beats
         for came in lane.parameters:
@@ -115,9 +118,16 @@ class PostTiming:
             time = max(time + 1, at + timing.ring - 1)
             taken.append(time)
         self._beats = taken[-timing.ring_ahead:]
+        lane.whole = time + 1
         if not keep:
             self._store.parameters.free(read)
-        self._moved = max(time + 1, self.last)
+            self._store.changed.fire()
+
+    def parameters(self, lane: LaneBlock, keep: bool) -> None:
+        """A lane block's parameters go where its first tile needs them."""
+        self.read(lane, keep)
+        self._moved = max(lane.whole, self.last)
+        lane.whole = 0
         self._ready = max(self._ready, self._moved + 1)
 
     def _residual_places(self) -> int:

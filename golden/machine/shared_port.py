@@ -28,13 +28,18 @@ class SharedPort:
         self._used.update([time * _BANKS + (word & mask)
                            for time, word in zip(times, words, strict=False)])
 
-    def wait(self, time: int, word: int) -> int:
-        """The first cycle from ``time`` on in which a word can be moved; it then is."""
+    def first(self, time: int, word: int) -> int:
+        """The first cycle from ``time`` on in which a word can be moved, as far as is known."""
         key = time * _BANKS + (word & self._mask)
         while key in self._used:
             key += _BANKS
-        self._used.add(key)
         return key // _BANKS
+
+    def wait(self, time: int, word: int) -> int:
+        """Move a word in that cycle, which is given."""
+        time = self.first(time, word)
+        self._used.add(time * _BANKS + (word & self._mask))
+        return time
 
     def forget(self, time: int) -> None:
         """Nobody will ask for cycles before this any more."""

@@ -143,9 +143,10 @@ class Store:
             for index, size in enumerate(job.bytes):
                 time = max(time, self._packed[0]) + 1
                 if job.words:
-                    if time > self._kernel.now + _AHEAD:
+                    word = next(words)
+                    while (time := self._shared.first(time, word)) > self._kernel.now + _AHEAD:
                         yield time
-                    time = self._shared.wait(time, next(words))
+                    self._shared.wait(time, word)
                 packed = max(time + timing.store_pack, packed + 1, self._free)
                 self._packed.append(packed)
                 fill += size

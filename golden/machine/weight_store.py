@@ -1,7 +1,7 @@
 """The weight store: lane blocks parsed from their stream, kept in rings, freed by the array."""
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -53,6 +53,8 @@ class LaneBlock:
         Cycle in which its header was written.
     parameters, entries, rows : list of int
         Cycles in which its parameters, entries and weight rows were written.
+    whole : int
+        From when post-processing has its parameters, 0 if they were not read or were used.
     """
 
     head: Item
@@ -61,6 +63,7 @@ class LaneBlock:
     parameters: list[int] = field(default_factory=list)
     entries: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
+    whole: int = 0
 
     @property
     def size(self) -> int:
@@ -129,11 +132,14 @@ class WeightStore:
         kinds += [0] * len(self._beats)
         return kinds[before:before + len(beats)]
 
-    def write(self, kinds: list[int], port: ReadPort,
-              time: int) -> Generator[int | Signal, None, int]:
+    def write(self, kinds: list[int], port: ReadPort, time: int,
+              written: Callable[[int], None]) -> Process:
         """Take a load's beats from a port, after a cycle, one a cycle as long as there is room.
 
-        Gives the cycle of the last one.
+        Parameters
+        ----------
+        written : callable
+            Told the cycle of the last one.
         """
         rings = ((_LENGTH, self.lengths), (_PARAMETERS, self.parameters), (_ENTRY, self.entries),
                  (_ROW, self.rows))
@@ -160,7 +166,7 @@ class WeightStore:
             port.use(time)
         port.changed.fire()
         self.changed.fire()
-        return time
+        written(time)
 
     def _room(self, ring: Ring, port: ReadPort) -> Process:
         """Wait until it is known from when a ring has room."""

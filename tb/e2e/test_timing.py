@@ -1,0 +1,34 @@
+"""The machine's timing is the RTL's: random networks, chips and memory timings.
+
+What is drawn follows from a case's name; ``python -m tb.fuzz --case NAME`` runs it again.
+"""
+
+import pytest
+
+from tb.fuzz.case import Case
+from tb.fuzz.check import Engines, Refused, check
+from tb.lib.timing import compare_timing
+
+FIRST, CASES = 20000, 40
+FAST = ("tiny", "base", "odd", "least")  # simulators that are built for other tests, or quickly
+SLOW = ("wide", "long")
+
+
+@pytest.mark.parametrize("chip", [
+    *(pytest.param(chip, marks=pytest.mark.xdist_group(f"rtl-{chip}")) for chip in FAST),
+    *(pytest.param(chip, marks=pytest.mark.slow) for chip in SLOW)])
+def test_random_networks(chip):
+    engines, runs = Engines(), 0
+    for number in range(FIRST, FIRST + CASES):
+        # The machine does not know random pauses of the bus.
+        case = Case.draw(chip, number).change(stall_percent=0)
+        print(f"case {case.name}, {case.kind}, DRAM {case.dram_bytes} bytes a cycle after "
+              f"{case.dram_latency}")
+        try:
+            outcome = check(case, engines)
+        except Refused:
+            continue
+        for rtl, machine in zip(outcome.rtl, outcome.machine, strict=True):
+            compare_timing(case.config, outcome.program.layers, rtl, machine)
+            runs += rtl.cycles > 0
+    assert runs >= 0.9 * CASES
