@@ -75,8 +75,10 @@ class LayerFigures:
     macs_skipped : int
         Of the dense layer, not issued, as the compiler says.
     bytes_read, bytes_written : int
+    issued : int
+        Cycles with a weight row.
     stalls : dict
-        Cycles without a weight row by cause.
+        Those without one by cause; with ``issued`` they add up to ``cycles``.
     seconds : float or None
         On the host.
     """
@@ -91,6 +93,7 @@ class LayerFigures:
     macs_skipped: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
+    issued: int = 0
     stalls: dict[str, int] = field(default_factory=dict)
     seconds: float | None = None
 
@@ -135,6 +138,7 @@ def layer_figures(config: Config, layers: Iterable[Mapping[str, Any]],
             continue
         count = span.counters
         row.cycles += count["cycles"]
+        row.issued += count["mac_busy"]
         row.macs += count["row_columns"] * config.lanes
         row.bytes_read += count["beats_read"] * config.group
         row.bytes_written += count["beats_written"] * config.group

@@ -52,14 +52,14 @@ def _figures(summary: Summary) -> str:
     ]
     if summary.mismatches is not None:
         exact = len(summary.samples) - summary.mismatches
-        entries.append(("samples equal to LiteRT", f"{exact} of {len(summary.samples)}"))
+        entries.append(("samples equal to the reference", f"{exact} of {len(summary.samples)}"))
     return "<dl>" + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
                             for name, value in entries) + "</dl>"
 
 
 def _layers(summary: Summary) -> str:
     headings = ["#", "layer", "operator", "unit", "cycles", "ideal", "of peak", "MACs issued",
-                "skipped", "read B", "written B", *STALLS]
+                "skipped", "read B", "written B", "issue", *STALLS]
     rows = [f"<tr>{_cells(headings, 'th')}</tr>"]
     for number, layer in enumerate(summary.layers, 1):
         names = [number, layer.name, layer.operator, layer.unit]
@@ -72,8 +72,9 @@ def _layers(summary: Summary) -> str:
         rows.append("<tr>" + _cells([
             *names, layer.cycles, layer.ideal_cycles,
             "" if use is None else f"{use:.0%}", layer.macs, layer.macs_skipped,
-            layer.bytes_read, layer.bytes_written, *layer.stalls.values()]) + "</tr>")
-    sums = [sum(layer.stalls.get(cause, 0) for layer in summary.layers) for cause in STALLS]
+            layer.bytes_read, layer.bytes_written, layer.issued, *layer.stalls.values()]) + "</tr>")
+    sums = [sum(layer.issued for layer in summary.layers),
+            *(sum(layer.stalls.get(cause, 0) for layer in summary.layers) for cause in STALLS)]
     rows.append('<tr class="total">' + _cells([
         "", "total", "", "", summary.cycles or 0, summary.ideal_cycles,
         f"{summary.utilization or 0:.0%}", summary.macs,

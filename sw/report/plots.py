@@ -48,9 +48,8 @@ def stalls(summary: Summary) -> str:
         names = [_short(layer.name) for layer in layers]
         rows = range(len(layers))
         left = [0] * len(layers)
-        issue = [max(0, layer.cycles - sum(layer.stalls.values())) for layer in layers]
-        parts = {"issue": issue, **{cause: [layer.stalls[cause] for layer in layers]
-                                    for cause in STALLS}}
+        parts = {"issue": [layer.issued for layer in layers],
+                 **{cause: [layer.stalls[cause] for layer in layers] for cause in STALLS}}
         for cause, widths in parts.items():
             label = "issuing" if cause == "issue" else f"waits: {cause}"
             axes.barh(rows, widths, left=left, color=_COLORS[cause], label=label, height=0.75)

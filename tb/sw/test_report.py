@@ -76,6 +76,8 @@ def test_layers_add_up():
     assert first.macs == 560 * 16 and first.macs_skipped == 1000
     assert first.bytes_read == 20 * 16 and second.bytes_written == 16
     assert first.stalls == {**dict.fromkeys(STALLS, 0), "weights": 10, "idle": 10}
+    for row in (first, second, last):
+        assert row.issued + sum(row.stalls.values()) == row.cycles
     assert first.waited_for == "weights 10" and second.waited_for == "words 30"
     assert last.seconds == 0.002 and last.utilization(CONFIG) is None
     assert first.utilization(CONFIG) == pytest.approx(560 * 16 / (128 * 90))
@@ -88,7 +90,7 @@ def test_json_has_the_promised_fields():
                  "inferences_per_second", "bytes_read", "bytes_written", "layers"):
         assert name in data
     for name in ("name", "operator", "unit", "cycles", "ideal_cycles", "macs", "macs_skipped",
-                 "bytes_read", "bytes_written", "stalls"):
+                 "bytes_read", "bytes_written", "issued", "stalls"):
         assert all(name in layer for layer in data["layers"])
     assert data["cycles"] == sum(layer["cycles"] for layer in data["layers"]) == 150
     assert data["ideal_cycles"] == 110 and data["samples"] == 1 and data["correct"] == 1
