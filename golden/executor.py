@@ -5,9 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from golden import attributes
+from golden import attributes, edges
 from golden.graph import Graph, Node
 from golden.ops.convolution import conv2d, depthwise_conv2d, fully_connected
+from golden.ops.edges import (
+    dequantize_linear,
+    float_softmax,
+    quantize_linear,
+    transpose,
+)
 from golden.ops.elementwise import add, clamp, concat, maximum, minimum, pad, quantize
 from golden.ops.pooling import average_pool, max_pool, mean
 from golden.ops.softmax import softmax
@@ -32,6 +38,8 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.Concat: concat,
     attributes.Conv2D: conv2d,
     attributes.DepthwiseConv2D: depthwise_conv2d,
+    edges.DequantizeLinear: dequantize_linear,
+    edges.FloatSoftmax: float_softmax,
     attributes.FullyConnected: fully_connected,
     attributes.MaxPool: max_pool,
     attributes.Maximum: maximum,
@@ -39,8 +47,10 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.Minimum: minimum,
     attributes.Pad: pad,
     attributes.Quantize: quantize,
+    edges.QuantizeLinear: quantize_linear,
     attributes.Reshape: _reshape,
     attributes.Softmax: softmax,
+    edges.Transpose: transpose,
 }
 
 

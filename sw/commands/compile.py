@@ -3,6 +3,7 @@
 examples:
   sentei compile resnet8 -o resnet8.sentei
   sentei compile my.tflite --preset tiny -o my.sentei
+  sentei compile my.onnx --shape image=1,3,96,96 -o my.sentei
   sentei run my.sentei --preset tiny --input x.npy
 """
 
@@ -11,7 +12,7 @@ import json
 from pathlib import Path
 
 from golden.spec.program import ChipStep, HostStep
-from sw.commands.options import add_chip, add_json, add_weights, chip
+from sw.commands.options import add_chip, add_json, add_model, add_weights, chip
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.session import at_rate, compiled, open_model
@@ -21,7 +22,7 @@ __all__ = ["add", "execute"]
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei compile``."""
-    parser.add_argument("model", metavar="MODEL", help=".tflite file or name of the zoo")
+    add_model(parser, ".tflite or .onnx file, or name of the zoo")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE",
                         help="program file to write, usually named *.sentei")
     add_weights(parser)
@@ -34,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
     config = chip(arguments)
     progress = Progress(plain=arguments.json)
     with progress.step(f"compiling {arguments.model} for {config.name}"):
-        model = open_model(arguments.model)
+        model = open_model(arguments.model, dict(arguments.shape))
         if model.program is not None:
             raise UsageError(f"{model.path}: compiled already; sentei inspect shows it")
         model = at_rate(model, config, arguments.rate)

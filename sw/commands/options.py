@@ -6,7 +6,9 @@ import math
 from golden.spec.config import PRESETS, Config, ConfigError, preset
 from sw.errors import BadConfigError
 
-__all__ = ["add_chip", "add_json", "add_weights", "chip", "chip_asked", "count", "numbers"]
+__all__ = [
+    "add_chip", "add_json", "add_model", "add_weights", "chip", "chip_asked", "count", "numbers",
+]
 
 
 def count(text: str) -> int:
@@ -29,6 +31,27 @@ def numbers(text: str) -> tuple[float, ...]:
     if not all(math.isfinite(value) for value in values):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number or numbers with commas")
     return values
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """argparse type: name=1,3,224,224."""
+    name, _, sizes = text.rpartition("=")
+    try:
+        values = tuple(int(item) for item in sizes.split(","))
+    except ValueError:
+        values = (0,)
+    if not name or min(values) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, accepted is name=sizes, for example "
+                                         "input=1,3,224,224")
+    return name, values
+
+
+def add_model(parser: argparse.ArgumentParser, accepted: str) -> None:
+    """MODEL and ``--shape``."""
+    parser.add_argument("model", metavar="MODEL", help=accepted)
+    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="name=dims",
+                        help="sizes of an input that an .onnx file leaves open, with commas; an "
+                        "open batch is 1; may be repeated")
 
 
 def add_chip(parser: argparse.ArgumentParser, *, memory: bool = True) -> None:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from sw.commands.inputs import add_inputs
-from sw.commands.options import add_chip, add_json
+from sw.commands.options import add_chip, add_json, add_model
 from sw.commands.progress import Progress
 from sw.commands.run import add_engine
 from sw.commands.running import run
@@ -21,14 +21,15 @@ __all__ = ["add", "execute"]
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei report``."""
-    parser.add_argument("model", metavar="MODEL", help="file or name of the zoo")
+    add_model(parser, "file or name of the zoo")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html",
                         help="page to write")
     add_inputs(parser)
     add_engine(parser)
     add_chip(parser)
     parser.add_argument("--check", action="store_true",
-                        help="compare every output byte with LiteRT's reference kernels")
+                        help="compare every output byte with LiteRT's reference kernels; of "
+                        ".onnx files every node with ONNX Runtime's")
     add_json(parser)
 
 

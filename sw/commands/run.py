@@ -1,6 +1,6 @@
 """Run a network on samples and show the answers and where the time goes.
 
-MODEL is a .tflite file, a compiled program, or a network of the zoo (see sentei zoo).
+MODEL is a .tflite or .onnx file, a compiled program, or a network of the zoo (see sentei zoo).
 
 examples:
   sentei run vww --samples 4                      four bundled pictures
@@ -8,6 +8,7 @@ examples:
   sentei run vww --engine rtl --input me.jpg      on the generated Verilog
   sentei run my.tflite --input a.png b.png --mean 127.5 --std 127.5 --labels names.txt
   sentei run my.tflite --input left=a.npy right=b.npy
+  sentei run my.onnx --input a.png --mean 127.5 --std 127.5 --check
   sentei run resnet8 --rate 0.75                  as fast as if three quarters were pruned
   sentei run resnet8 --set bank_words=256 --set weight_rows=1024
   sentei run resnet8 --engine rtl --waves r.fst --from 1000 --to 3000
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from sw.commands.inputs import add_inputs
-from sw.commands.options import add_chip, add_json, add_weights, count
+from sw.commands.options import add_chip, add_json, add_model, add_weights, count
 from sw.commands.progress import Progress
 from sw.commands.running import run
 from sw.driver.device import RunResult
@@ -45,13 +46,14 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei run``."""
-    parser.add_argument("model", metavar="MODEL", help="file or name of the zoo")
+    add_model(parser, "file or name of the zoo")
     add_inputs(parser)
     add_engine(parser)
     add_chip(parser)
     group = parser.add_argument_group("results")
     group.add_argument("--check", action="store_true",
-                       help="compare every output byte with LiteRT's reference kernels")
+                       help="compare every output byte with LiteRT's reference kernels; of "
+                       ".onnx files every node with ONNX Runtime's")
     group.add_argument("--output", type=Path, metavar="DIR",
                        help="write raw outputs there, one .npy a sample and output")
     group.add_argument("--waves", type=Path, metavar="FILE.fst",
@@ -112,5 +114,5 @@ def execute(arguments: argparse.Namespace) -> int:
     _print(arguments, summary)
     if summary.mismatches:
         raise MismatchError(f"{summary.mismatches} of {len(summary.samples)} samples differ from "
-                            "LiteRT's reference kernels")
+                            f"{summary.reference}")
     return 0

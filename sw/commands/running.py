@@ -1,9 +1,7 @@
 """The way from arguments to a `Summary`, shared by ``sentei run`` and ``sentei report``."""
 
 import argparse
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Callable
 
 from golden.spec.config import Config
 from golden.spec.program import Program
@@ -21,26 +19,13 @@ from sw.session import (
     compiled,
     open_engine,
     open_model,
+    open_reference,
     run_samples,
 )
 from sw.session.engines import Engine
 from sw.zoo import Sample
 
 __all__ = ["run"]
-
-
-def _reference(model: Model) -> Callable[[dict[str, np.ndarray]], Sequence[np.ndarray]]:
-    """LiteRT's reference kernels as a function of the inputs."""
-    if model.graph is None:
-        raise UsageError(f"{model.path}: --check needs the model itself, not a compiled program")
-    from sw.reference import run_litert  # needed by few runs
-
-    def outputs(inputs: dict[str, np.ndarray]) -> Sequence[np.ndarray]:
-        found = run_litert(model.path, [inputs[spec.name] for spec in model.inputs])
-        assert isinstance(found, list)
-        return found
-
-    return outputs
 
 
 def _configuration(arguments: argparse.Namespace, model: Model) -> Config:
@@ -58,7 +43,7 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
         With model, engine, dense, the chip's and the inputs' arguments.
     progress : Progress
     check : bool
-        Hold every output against LiteRT.
+        Hold every output against the model's reference.
     waves : Waves, optional
     finished : callable, optional
         Told number, sample and result of each sample.
@@ -69,17 +54,17 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
         Whatever stands in the way.
     """
     with progress.step(f"reading {arguments.model}"):
-        model = open_model(arguments.model)
+        model = open_model(arguments.model, dict(arguments.shape))
         config = _configuration(arguments, model)
         if check and arguments.rate is not None:
-            raise UsageError("--check with --rate: LiteRT has the weights of the file; the engines "
-                             "golden, machine and rtl agree on the pruned ones")
+            raise UsageError("--check with --rate: the reference has the weights of the file; the "
+                             "engines golden, machine and rtl agree on the pruned ones")
         model = at_rate(model, config, arguments.rate)
         chosen = samples(arguments, model)
         answers = reader(arguments, model)
-        reference = _reference(model) if check else None
+        reference = open_reference(model) if check else None
         if reference is not None:
-            reference(chosen[0].inputs)  # a refusal comes before the long part
+            reference.outputs(chosen[0].inputs)  # a refusal comes before the long part
     program: Program | None = None
     engine: Engine
     if arguments.engine == "golden":

@@ -63,7 +63,7 @@ class Lowering:
             height, width, channels = pixels(tensor.shape)
             self.out.tensors[name] = LayerTensor(
                 name, height, width, channels, quant.scale if quant else 1.0,
-                quant.zero_point if quant else 0)
+                quant.zero_point if quant else 0, item=np.dtype(tensor.dtype).itemsize)
         return self.out.tensors[name]
 
     def view(self, source: LayerTensor, height: int, width: int, channels: int) -> LayerTensor:

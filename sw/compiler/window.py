@@ -43,6 +43,8 @@ class LayerTensor:
     gather : Gather or None
         Set for the gathered form of a thin feature map in DRAM (``alias`` names it): one word
         per output column, holding a kernel row of that column's window.
+    item : int
+        Bytes of a value: 4 for real numbers, which only the host touches.
     """
 
     name: str
@@ -54,11 +56,12 @@ class LayerTensor:
     bytes_in_dram: bool = False
     alias: str | None = None
     gather: Gather | None = None
+    item: int = 1
 
     @property
     def bytes(self) -> int:
         """Size of the NHWC form."""
-        return self.height * self.width * self.channels
+        return self.height * self.width * self.channels * self.item
 
     def groups(self, group: int) -> int:
         """Words per pixel."""

@@ -68,6 +68,11 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return labels
 
 
+def _number(value: np.generic) -> str:
+    """Integers in full, reals in four digits."""
+    return f"{float(value):.4g}" if isinstance(value, np.floating) else str(int(value))
+
+
 class Reader:
     """Reads the answers of one network.
 
@@ -113,7 +118,7 @@ class Reader:
         if self._classes:
             return self._best(outputs[self._outputs[0].name].reshape(-1), expected)
         return Answer("; ".join(
-            f"{spec}: {int(outputs[spec.name].min())} to {int(outputs[spec.name].max())}"
+            f"{spec}: {_number(outputs[spec.name].min())} to {_number(outputs[spec.name].max())}"
             for spec in self._outputs))
 
     def _best(self, values: np.ndarray, expected: int | None) -> Answer:

@@ -24,7 +24,7 @@ class SampleResult:
     seconds : float
         Wall clock.
     different : int, optional
-        Bytes that differ from LiteRT's, of ``compared``; None without ``--check``.
+        Bytes that differ from the reference's, of ``compared``; None without ``--check``.
     compared : int
     """
 
@@ -51,6 +51,8 @@ class Summary:
         Of the slowest sample.
     totals : dict
         Its counters, summed over the steps on the chip; empty for ``golden``.
+    reference : str
+        What ``--check`` compared with, for people.
     """
 
     network: str
@@ -60,6 +62,7 @@ class Summary:
     layers: Sequence[LayerFigures] = ()
     spans: Sequence[Interval] = ()
     totals: Mapping[str, int] = field(default_factory=dict)
+    reference: str = "LiteRT's reference kernels"
 
     @property
     def cycles(self) -> int | None:
@@ -114,7 +117,7 @@ class Summary:
 
     @property
     def mismatches(self) -> int | None:
-        """Samples with a byte that differs from LiteRT's; None without ``--check``."""
+        """Samples with a byte that differs from the reference's; None without ``--check``."""
         checked = [sample.different for sample in self.samples if sample.different is not None]
         return sum(different > 0 for different in checked) if checked else None
 

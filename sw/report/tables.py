@@ -78,7 +78,7 @@ def _check(summary: Summary) -> list[str]:
     compared = sum(sample.compared for sample in summary.samples)
     different = sum(sample.different or 0 for sample in summary.samples)
     exact = len(summary.samples) - summary.mismatches
-    text = (f"check against LiteRT's reference kernels: {_count(compared - different)} of "
+    text = (f"check against {summary.reference}: {_count(compared - different)} of "
             f"{_count(compared)} output bytes equal, {exact} of {len(summary.samples)} samples "
             "exact")
     return [text]

@@ -2,9 +2,10 @@
 
 from sw.session.engines import ENGINES, GoldenEngine, Waves, open_engine
 from sw.session.model import Model, at_rate, compiled, open_model
+from sw.session.reference import Reference, open_reference
 from sw.session.run import run_samples
 
 __all__ = [
-    "ENGINES", "GoldenEngine", "Model", "Waves", "at_rate", "compiled", "open_engine", "open_model",
-    "run_samples",
+    "ENGINES", "GoldenEngine", "Model", "Reference", "Waves", "at_rate", "compiled", "open_engine",
+    "open_model", "open_reference", "run_samples",
 ]

@@ -1,8 +1,8 @@
-"""A model argument, opened: a TensorFlow Lite file, a zoo network or a compiled program."""
+"""A model argument, opened: a network file, a zoo network or a compiled program."""
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from golden.spec.container import MAGIC
 from golden.spec.program import Binding, Program
 from sw.compiler import compile_graph
 from sw.errors import BadConfigError, ModelError, UsageError
-from sw.frontend import tflite
+from sw.frontend import load
 from sw.inputs import TensorSpec
 from sw.prune.rate import prune_to_rate
 from sw.zoo import Network, find, model_digest, recognize
@@ -40,6 +40,8 @@ class Model:
         None for a compiled program.
     program : Program, optional
         None for a model that is to be compiled.
+    shapes : mapping of str to tuple of int
+        Sizes given for inputs that the file leaves open.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Model:
     network: Network | None = None
     graph: Graph | None = None
     program: Program | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def _of_tensor(tensor: GraphTensor) -> TensorSpec:
@@ -67,13 +70,15 @@ def _is_program(path: Path) -> bool:
         return path.suffix == PROGRAM_SUFFIX or file.read(len(MAGIC)) == MAGIC
 
 
-def open_model(argument: str) -> Model:
+def open_model(argument: str, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Model:
     """Open what the command line calls MODEL.
 
     Parameters
     ----------
     argument : str
-        Name of the zoo, ``.tflite`` file or program file.
+        Name of the zoo, ``.tflite``, ``.onnx`` or program file.
+    shapes : mapping of str to tuple of int, optional
+        Sizes of inputs that an ``.onnx`` file leaves open.
 
     Raises
     ------
@@ -82,18 +87,21 @@ def open_model(argument: str) -> Model:
     """
     path, network = find(argument)
     if _is_program(path):
+        if shapes:
+            raise UsageError(f"--shape: {path} is compiled, its shapes are fixed")
         program = Program.load(path)
         return Model(program.network, path, [*map(_of_binding, program.inputs)],
                      [*map(_of_binding, program.outputs)], recognize(program.info.get(_ORIGIN)),
                      program=program)
     try:
-        graph = tflite.load(path)
+        graph = load(path, shapes)
         graph.validate()
     except GraphError as error:
         raise ModelError(f"{path}: {error}") from error
     graph.name = network.name if network else path.stem
     return Model(graph.name, path, [_of_tensor(graph.tensors[name]) for name in graph.inputs],
-                 [_of_tensor(graph.tensors[name]) for name in graph.outputs], network, graph)
+                 [_of_tensor(graph.tensors[name]) for name in graph.outputs], network, graph,
+                 shapes=shapes or {})
 
 
 def at_rate(model: Model, config: Config, rate: float | None) -> Model:

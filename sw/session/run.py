@@ -13,6 +13,7 @@ from sw.report.figures import intervals, layer_figures
 from sw.report.summary import SampleResult, Summary
 from sw.session.engines import Engine
 from sw.session.model import Model
+from sw.session.reference import Reference
 from sw.zoo import Sample
 
 __all__ = ["run_samples"]
@@ -36,7 +37,7 @@ def _different(outputs: dict[str, np.ndarray], expected: Sequence[np.ndarray],
 
 def run_samples(model: Model, config: Config, engine_name: str, engine: Engine,
                 samples: Sequence[Sample], *, reader: Reader, program: Program | None = None,
-                reference: Callable[[dict[str, np.ndarray]], Sequence[np.ndarray]] | None = None,
+                reference: Reference | None = None,
                 finished: Callable[[int, Sample, RunResult], None] | None = None) -> Summary:
     """Run samples one by one.
 
@@ -52,8 +53,8 @@ def run_samples(model: Model, config: Config, engine_name: str, engine: Engine,
         Reads answers.
     program : Program, optional
         What runs, for the layers' figures.
-    reference : callable, optional
-        Inputs to the outputs expected, in the model's order.
+    reference : Reference, optional
+        Gives the outputs expected.
     finished : callable, optional
         Told number, sample and result of each.
 
@@ -73,13 +74,15 @@ def run_samples(model: Model, config: Config, engine_name: str, engine: Engine,
                              result.cycles if result.counters else None, seconds)
         if reference is not None:
             entry.different, entry.compared = _different(result.outputs,
-                                                         reference(sample.inputs), names)
+                                                         reference.outputs(sample.inputs), names)
         results.append(entry)
         if slowest is None or result.cycles > slowest.cycles:
             slowest = result
         if finished:
             finished(number, sample, result)
     summary = Summary(model.name, engine_name, config, results)
+    if reference is not None:
+        summary.reference = reference.title
     if slowest is not None and slowest.counters and program is not None:
         summary.totals = slowest.counters
         summary.spans = intervals(slowest)

@@ -152,6 +152,6 @@ def find(model: str) -> tuple[Path, Network | None]:
     path = Path(model)
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no such file"
-        raise UsageError(f"{model}: {what}, and no network of the zoo; accepted is a .tflite "
-                         f"or .sentei file, or one of {', '.join(NETWORKS)}")
+        raise UsageError(f"{model}: {what}, and no network of the zoo; accepted is a .tflite, "
+                         f".onnx or .sentei file, or one of {', '.join(NETWORKS)}")
     return path, recognize(model_digest(path))

@@ -293,7 +293,7 @@ def test_report(capsys, tmp_path):
     assert code == 0 and data["page"] == str(path) and data["mismatches"] == 0
     text = path.read_text("utf-8")
     assert text.count("<svg") == 3 and f"{data['cycles']:,}" in text
-    assert "samples equal to LiteRT" in text and "2 of 2" in text
+    assert "samples equal to the reference" in text and "2 of 2" in text
 
 
 @pytest.mark.parametrize("arguments", [["zoo"], ["zoo", "--json"]])

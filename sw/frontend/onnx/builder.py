@@ -1,0 +1,136 @@
+"""The graph under construction."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from golden.attributes import Attributes, Clamp
+from golden.edges import Transpose
+from golden.graph import Graph, Node, Quant, Reshape, Tensor
+from golden.spec.numerics import IDENTITY
+from sw.frontend.onnx.layout import movement
+from sw.frontend.onnx.scales import FULL, scale_of
+from sw.frontend.onnx.values import Bounds, Placed
+
+__all__ = ["Builder"]
+
+
+class Builder:
+    """Appends nodes to a graph under names of their own.
+
+    Parameters
+    ----------
+    name : str
+        Of the network.
+    reserved : sequence of str
+        Names of its inputs and outputs, which no inner tensor takes.
+    """
+
+    def __init__(self, name: str, reserved: Sequence[str]) -> None:
+        self.graph = Graph(name)
+        self._reserved = set(reserved)
+        self._nodes: set[str] = set()
+        self._moved: dict[tuple[str, tuple[int, ...], bytes], Placed] = {}
+
+    def input(self, name: str, shape: tuple[int, ...], dtype: str,
+              quant: Quant | None = None) -> str:
+        """Add an input of the network."""
+        self.graph.add(Tensor(name, shape, dtype, quant))
+        self.graph.inputs += (name,)
+        return name
+
+    def node(self, name: str, attrs: Attributes, inputs: Sequence[str], *, output: str,
+             quant: Quant | None = None, exact: bool = False) -> str:
+        """Append a node.
+
+        Parameters
+        ----------
+        name, output : str
+            Of the node and of its output; a number is added where they are taken.
+        attrs : Attributes
+        inputs : sequence of str
+            Tensors of the graph.
+        quant : Quant or None
+            Of the output.
+        exact : bool
+            The output is one of the network and keeps its name.
+
+        Returns
+        -------
+        str
+            Name of the output.
+        """
+        name = _free(name, self._nodes)
+        self._nodes.add(name)
+        if not exact:
+            output = _free(output, self._reserved | self.graph.tensors.keys())
+        shape = attrs.shape(*(self.graph.tensors[tensor].shape for tensor in inputs))
+        self.graph.add(Tensor(output, shape, attrs.types()[1], quant))
+        self.graph.nodes.append(Node(name, tuple(inputs), (output,), attrs))
+        return output
+
+    def arranged(self, name: str, placed: Placed, shape: tuple[int, ...],
+                 wanted: np.ndarray) -> Placed | None:
+        """The tensor of ONNX's ``shape`` in another order; None if no transposition gives it."""
+        key = placed.tensor, wanted.shape, wanted.tobytes()
+        if key not in self._moved:
+            found = movement(placed.stored, shape, wanted)
+            if found is None:
+                return None
+            sizes, perm = found
+            tensor = placed.tensor
+            if perm is not None:
+                tensor = self.reshaped(name, tensor, sizes)
+                tensor = self.node(f"{name}_transpose", Transpose(perm=perm), [tensor],
+                                   output=f"{tensor}_transposed", quant=self.quant(tensor))
+            self._moved[key] = Placed(self.reshaped(name, tensor, wanted.shape), wanted)
+        return self._moved[key]
+
+    def reshaped(self, name: str, tensor: str, shape: tuple[int, ...]) -> str:
+        """The same bytes in another shape."""
+        if self.graph.tensors[tensor].shape == shape:
+            return tensor
+        return self.node(f"{name}_reshape", Reshape(to=shape), [tensor],
+                         output=f"{tensor}_reshaped", quant=self.quant(tensor))
+
+    def bounded(self, name: str, placed: Placed, quant: Quant, bounds: Bounds) -> Placed:
+        """The tensor clamped."""
+        if bounds == FULL:
+            return placed
+        return self.clamped(name, placed, quant, quant, bounds)
+
+    def clamped(self, name: str, placed: Placed, given: Quant, wanted: Quant,
+                bounds: Bounds) -> Placed:
+        """The tensor requantized and clamped by a node of its own."""
+        scale = IDENTITY if given.scale == wanted.scale else scale_of(given.scale / wanted.scale)
+        tensor = self.node(f"{name}_clamp" if name in self._nodes else name, Clamp(
+            input_zero=given.zero_point, scale=scale, output_zero=wanted.zero_point,
+            least=bounds[0], most=bounds[1]), [placed.tensor],
+            output=f"{placed.tensor}_clamped", quant=wanted)
+        return Placed(tensor, placed.stored)
+
+    def rename(self, tensor: str, name: str) -> str:
+        """Give a tensor the name of an output of the network."""
+        graph = self.graph
+        graph.tensors = {name if key == tensor else key: dataclasses.replace(item, name=name)
+                         if key == tensor else item for key, item in graph.tensors.items()}
+        graph.nodes = [dataclasses.replace(
+            node, inputs=tuple(name if key == tensor else key for key in node.inputs),
+            outputs=tuple(name if key == tensor else key for key in node.outputs))
+            for node in graph.nodes]
+        return name
+
+    def quant(self, tensor: str) -> Quant | None:
+        """A tensor's quantization."""
+        return self.graph.tensors[tensor].quant
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, or the first of ``name#2``, ``name#3`` ... that isn't taken."""
+    if name and name not in taken:
+        return name
+    number = 2
+    while f"{name}#{number}" in taken:
+        number += 1
+    return f"{name}#{number}"

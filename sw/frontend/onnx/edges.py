@@ -1,0 +1,89 @@
+"""Inputs and outputs of a network: in ONNX's order and type, converted by the host."""
+
+from pathlib import Path
+
+import onnx
+
+from golden.attributes import Attributes, Quantize, Reshape
+from golden.edges import DequantizeLinear, QuantizeLinear
+from golden.graph import Quant
+from golden.spec.numerics import IDENTITY
+from sw.errors import ModelError
+from sw.frontend.onnx.builder import Builder
+from sw.frontend.onnx.layout import plain
+from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
+
+__all__ = ["add_input", "add_output"]
+
+PLAIN = Quant(1.0, 0)  # of bytes whose meaning only the nodes behind them know
+
+
+def add_input(path: Path, build: Builder, item: onnx.ValueInfoProto) -> Value:
+    """Append an input of the network."""
+    tensor = item.type.tensor_type
+    shape = tuple(size.dim_value for size in tensor.shape.dim)
+    kind, name = tensor.elem_type, item.name
+    if kind == onnx.TensorProto.FLOAT:
+        return _float_input(build, Placed(build.input(name, shape, "float32"), plain(shape)), shape)
+    if kind == onnx.TensorProto.INT8:
+        given = Placed(build.input(name, shape, "int8", PLAIN), plain(shape))
+        return Integers(shape, False, lambda bounds: build.bounded("input", given, PLAIN, bounds))
+    if kind != onnx.TensorProto.UINT8:
+        raise ModelError(f"{path}: input {name!r} is "
+                         f"{onnx.TensorProto.DataType.Name(kind).lower()}; accepted are float, "
+                         "int8 and uint8")
+    build.input(name, shape, "uint8", PLAIN)
+    flipped = Quant(1.0, -128)
+
+    def make(bounds: Bounds) -> Placed:
+        attrs = Quantize(input_type="uint8", output_type="int8", input_zero=0, scale=IDENTITY,
+                         output_zero=-128)
+        found = build.node("input_int8", attrs, [name], output=f"{name}_int8", quant=flipped)
+        return build.bounded("input", Placed(found, plain(shape)), flipped, bounds)
+
+    return Integers(shape, True, make)
+
+
+def _float_input(build: Builder, given: Placed, shape: tuple[int, ...]) -> Real:
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        attrs = QuantizeLinear(scale=quant.scale, zero=quant.zero_point)
+        tensor = build.node("input_quantize", attrs, [given.tensor],
+                            output=f"{given.tensor}_quantized", quant=quant)
+        return build.bounded("input", Placed(tensor, given.stored), quant, bounds)
+
+    return Real(shape, None, make, lambda: given)
+
+
+def add_output(path: Path, build: Builder, name: str, value: Value) -> str:
+    """Append what gives an output of the network."""
+    def fail(text: str) -> ModelError:
+        return ModelError(f"{path}: output {name!r} {text}")
+
+    def ordered(placed: Placed) -> str:
+        moved = build.arranged("output", placed, value.shape, plain(value.shape))
+        if moved is None:
+            raise fail("needs its bytes in an order that one transposition does not give")
+        return moved.tensor
+
+    if isinstance(value, Constant):
+        raise fail("is constant; accepted are computed outputs")
+    if isinstance(value, Integers):
+        tensor = ordered(value.place())
+        attrs: Attributes = Quantize(
+            input_type="int8", output_type="uint8", input_zero=-128, scale=IDENTITY,
+            output_zero=0) if value.unsigned else Reshape(to=value.shape)
+        quant = build.quant(tensor) or PLAIN
+        return build.node("output", attrs, [tensor], output=name, exact=True, quant=Quant(
+            quant.scale, quant.zero_point + (128 if value.unsigned else 0)))
+    if value.floating is not None:
+        tensor = value.floating().tensor
+        if tensor in build.graph.inputs + build.graph.outputs:
+            raise fail("is an input of the network, or the same as another output")
+        return build.rename(tensor, name)
+    if value.own is None:
+        raise fail("is float and no QuantizeLinear tells how to quantize it; accepted are "
+                   "outputs of QuantizeLinear and DequantizeLinear, and of operators that keep "
+                   "a quantization")
+    attrs = DequantizeLinear(scale=value.own.scale, zero=value.own.zero_point)
+    return build.node("output_dequantize", attrs, [ordered(value.place(value.own))], output=name,
+                      exact=True)

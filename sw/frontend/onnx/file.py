@@ -1,0 +1,121 @@
+"""An ONNX file as a checked model of fixed shapes, or a refusal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import external_data_helper
+
+from sw.errors import ModelError, UsageError
+
+__all__ = ["LEAST_OPSET", "Shapes", "read"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+LEAST_OPSET = 10  # QuantizeLinear's first
+# What the library raises for models that contradict themselves, and for damaged ones.
+REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError,
+            TypeError, RuntimeError)
+
+
+def _first_lines(error: Exception) -> str:
+    """The library's complaint, without its repetitions."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines)[:300] or type(error).__name__
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read: {error.strerror}") from None
+    try:
+        model = onnx.load_model_from_string(raw)
+    except (DecodeError, *REFUSALS):
+        raise ModelError(f"{path}: damaged, truncated or no ONNX file: {len(raw)} bytes that are "
+                         "no protocol buffer") from None
+    if not model.HasField("graph") or not model.opset_import:
+        raise ModelError(f"{path}: damaged, truncated or no ONNX file: it has no graph or no "
+                         "opset")
+    return model
+
+
+def _load_external(path: Path, model: onnx.ModelProto) -> None:
+    try:
+        external_data_helper.load_external_data_for_model(model, str(path.parent))
+    except (OSError, *REFUSALS) as error:
+        raise ModelError(f"{path}: the file of its external weights can't be read; it must lie "
+                         f"where the model says, beside it: {_first_lines(error)}") from None
+
+
+def _check_opset(path: Path, model: onnx.ModelProto) -> None:
+    most = onnx.defs.onnx_opset_version()
+    for item in model.opset_import:
+        if item.domain in ("", "ai.onnx") and not LEAST_OPSET <= item.version <= most:
+            raise ModelError(f"{path}: opset {item.version}; accepted are {LEAST_OPSET} to {most}")
+
+
+def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
+    """Every size of every input a number: those in the file, ``shapes``, and 1 for the batch."""
+    constants = {item.name for item in model.graph.initializer}
+    inputs = {item.name: item for item in model.graph.input if item.name not in constants}
+    for name in shapes:
+        if name not in inputs:
+            raise UsageError(f"--shape {name}: no input of {path}; accepted are "
+                             f"{', '.join(inputs)}")
+    for name, item in inputs.items():
+        tensor = item.type.tensor_type
+        if not item.type.HasField("tensor_type") or not tensor.HasField("shape"):
+            raise ModelError(f"{path}: input {name!r} has no shape; accepted are tensors whose "
+                             "number of axes the file states")
+        sizes = tensor.shape.dim
+        given = shapes.get(name, ())
+        if given and len(given) != len(sizes):
+            raise UsageError(f"--shape {name}: {len(given)} sizes, the input has {len(sizes)}")
+        stated = [size.dim_value if size.HasField("dim_value") else None for size in sizes]
+        fixed: list[int | None] = [*given] or [1 if size is None and axis == 0 else size
+                                               for axis, size in enumerate(stated)]
+        for axis, (size, said) in enumerate(zip(fixed, stated, strict=True)):
+            if given and said is not None and said != size:
+                raise UsageError(f"--shape {name}: size {size} of axis {axis}, the file says "
+                                 f"{said}")
+            if size is None or size < 1:
+                symbols = [dim.dim_param or str(dim.dim_value or "?") for dim in sizes]
+                raise ModelError(f"{path}: input {name!r} has dynamic shape [{', '.join(symbols)}]"
+                                 f"; all sizes but the batch must be fixed, for example with "
+                                 f"--shape {name}={','.join(str(n or 1) for n in fixed)}")
+            sizes[axis].Clear()
+            sizes[axis].dim_value = size
+
+
+def read(path: Path, shapes: Shapes) -> onnx.ModelProto:
+    """Read, check, and infer the shapes of, an ONNX file.
+
+    Parameters
+    ----------
+    path : Path
+    shapes : mapping of str to tuple of int
+        Sizes of inputs whose shape isn't fixed in the file.
+
+    Raises
+    ------
+    ModelError
+        If the file can't be read, is damaged, contradicts itself or has sizes left open.
+    UsageError
+        If ``shapes`` doesn't fit the inputs.
+    """
+    model = _parse(path)
+    _check_opset(path, model)
+    _load_external(path, model)
+    _fix_shapes(path, model, shapes)
+    # What the file says of inner tensors may be for other sizes; it is inferred again.
+    del model.graph.value_info[:]
+    for output in model.graph.output:
+        for size in output.type.tensor_type.shape.dim:
+            size.Clear()
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except REFUSALS as error:
+        raise ModelError(f"{path}: damaged or contradictory ONNX file: "
+                         f"{_first_lines(error)}") from None

@@ -1,0 +1,40 @@
+"""Nodes whose inputs are all constants, computed at import by ONNX's reference evaluator."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from sw.frontend.onnx.values import Constant
+from sw.frontend.onnx.view import View
+
+__all__ = ["fold"]
+
+LARGEST = 1 << 26  # values a constant may have
+
+
+def fold(view: View, inputs: Sequence[Constant | None],
+         opsets: Sequence[onnx.OperatorSetIdProto]) -> list[Constant]:
+    """The constants that a node gives; inputs left out are None."""
+    names = [name if data is not None else "" for name, data in
+             zip(view.node.input, inputs, strict=True)]
+    feeds = {name: item.data for name, item in zip(names, inputs, strict=True) if item is not None}
+    node = onnx.NodeProto()
+    node.CopyFrom(view.node)
+    graph = onnx.helper.make_graph(
+        [node], "folded",
+        [onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(data.dtype),
+                                            data.shape) for name, data in feeds.items()],
+        [onnx.ValueInfoProto(name=name) for name in view.node.output if name])
+    model = onnx.helper.make_model(graph, opset_imports=opsets)
+    try:
+        with np.errstate(all="ignore"):
+            found = ReferenceEvaluator(model).run(None, feeds)
+    except Exception as error:
+        # The evaluator raises whatever numpy or its own code raises.
+        raise view.fail(f"can't be computed from its constant inputs: {error}") from None
+    results = [np.asarray(item) for item in found]
+    if any(item.size > LARGEST for item in results):
+        raise view.fail(f"gives a constant of more than {LARGEST} values")
+    return [Constant(item) for item in results]

@@ -1,0 +1,108 @@
+"""Operators that only relabel: bytes move where a later operator needs another order."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from golden.graph import Quant
+from sw.frontend.onnx.layout import transposed
+from sw.frontend.onnx.values import Codes, Constant, Integers, Placed, Real, Value
+from sw.frontend.onnx.view import View
+
+__all__ = ["flatten", "identity", "reshape", "squeeze", "transpose", "unsqueeze"]
+
+Shape = tuple[int, ...]
+
+
+def _relabelled(view: View, shape: Shape, relabel: Callable[[Placed], Placed]) -> Value:
+    source = view.value(0)
+    if isinstance(source, Integers):
+        integers = source
+        return Integers(shape, integers.unsigned, lambda bounds: relabel(integers.place(bounds))
+                        if integers.alone else view.bounded(
+                            relabel(integers.place()),
+                            view.build.quant(integers.place().tensor) or Quant(1.0, 0), bounds),
+                        view.alone)
+    real = view.real(0)
+    floating = real.floating
+    return Real(shape, real.own, lambda quant, bounds: relabel(real.place(quant, bounds)),
+                None if floating is None else lambda: view.arranged(
+                    relabel(floating()), shape, np.arange(math.prod(shape)).reshape(shape)))
+
+
+def _reshaped(view: View, shape: Shape) -> Value:
+    if min(shape, default=1) < 1 or math.prod(shape) != math.prod(view.value(0).shape):
+        raise view.fail(f"{list(view.value(0).shape)} to {list(shape)}: different numbers of "
+                        "values")
+    return _relabelled(view, shape, lambda placed: placed)
+
+
+def reshape(view: View) -> Value:
+    """Reshape."""
+    given = view.value(0).shape
+    wanted = view.numbers("shape", 1)
+    if wanted is None:
+        raise view.fail("has no shape to give")
+    zero_copies = not view.attribute("allowzero", 0)
+    if any(size == 0 and zero_copies and axis >= len(given) for axis, size in enumerate(wanted)):
+        raise view.fail(f"shape {list(wanted)} copies an axis that {list(given)} does not have")
+    sizes = [given[axis] if size == 0 and zero_copies else size
+             for axis, size in enumerate(wanted)]
+    if sizes.count(-1) > 1:
+        raise view.fail(f"shape {list(wanted)} leaves more than one size open")
+    if -1 in sizes:
+        rest = math.prod(size for size in sizes if size != -1)
+        sizes[sizes.index(-1)] = math.prod(given) // max(rest, 1)
+    return _reshaped(view, tuple(sizes))
+
+
+def flatten(view: View) -> Value:
+    """Flatten."""
+    given = view.value(0).shape
+    axis = int(view.attribute("axis", 1))
+    if not -len(given) <= axis <= len(given):
+        raise view.fail(f"axis {axis} of {len(given)} axes")
+    axis += len(given) if axis < 0 else 0
+    return _reshaped(view, (math.prod(given[:axis]), math.prod(given[axis:])))
+
+
+def squeeze(view: View) -> Value:
+    """Squeeze."""
+    given, axes = view.value(0).shape, view.numbers("axes", 1)
+    chosen = {axis for axis, size in enumerate(given) if size == 1} if axes is None else {
+        axis % len(given) for axis in axes}
+    if any(given[axis] != 1 for axis in chosen):
+        raise view.fail(f"axes {axes} of {list(given)} are not all 1")
+    return _reshaped(view, tuple(size for axis, size in enumerate(given) if axis not in chosen))
+
+
+def unsqueeze(view: View) -> Value:
+    """Unsqueeze."""
+    given, axes = view.value(0).shape, view.numbers("axes", 1) or ()
+    rank = len(given) + len(axes)
+    places, rest = {axis % rank for axis in axes}, iter(given)
+    return _reshaped(view, tuple(1 if axis in places else next(rest) for axis in range(rank)))
+
+
+def transpose(view: View) -> Value:
+    """Transpose."""
+    source = view.value(0)
+    rank = len(source.shape)
+    perm = tuple(view.attribute("perm", tuple(reversed(range(rank)))))
+    if sorted(perm) != list(range(rank)):
+        raise view.fail(f"perm {perm} of {rank} axes")
+    if isinstance(source, Constant) and source.codes is not None:
+        codes = source.codes
+        return Constant(source.data.transpose(perm), Codes(
+            codes.values.transpose(perm), codes.scales, perm.index(codes.axis)))
+    given = source.shape
+    return _relabelled(view, tuple(given[axis] for axis in perm), lambda placed: Placed(
+        placed.tensor, transposed(placed.stored, given, perm)))
+
+
+def identity(view: View) -> Value:
+    """Identity, and Dropout when it is not training."""
+    if view.op == "Dropout" and len(view.node.output) > 1 and view.node.output[1]:
+        raise view.fail("gives its mask too, which is not supported")
+    return view.value(0)

@@ -1,0 +1,42 @@
+"""ONNX operators by domain and name."""
+
+from collections.abc import Callable
+
+from sw.frontend.onnx import (
+    elementwise,
+    movement,
+    pooling,
+    qlinear,
+    quantization,
+    weighted,
+)
+from sw.frontend.onnx.values import Value
+from sw.frontend.onnx.view import View
+
+__all__ = ["CONVERTERS", "MICROSOFT", "QUANTIZING"]
+
+MICROSOFT = "com.microsoft"
+_ONNX: dict[str, Callable[[View], Value]] = {
+    "Add": elementwise.add, "AveragePool": pooling.average_pool,
+    "BatchNormalization": weighted.batch_normalization, "Clip": elementwise.clip,
+    "Concat": elementwise.concat, "Conv": weighted.conv,
+    "DequantizeLinear": quantization.dequantize_linear, "Dropout": movement.identity,
+    "Flatten": movement.flatten, "Gemm": weighted.gemm,
+    "GlobalAveragePool": pooling.global_average_pool, "Identity": movement.identity,
+    "MatMul": weighted.matmul, "MaxPool": pooling.max_pool, "Mul": elementwise.mul,
+    "Pad": elementwise.pad, "QLinearConv": qlinear.qlinear_conv,
+    "QLinearMatMul": qlinear.qlinear_matmul, "QuantizeLinear": quantization.quantize_linear,
+    "ReduceMean": pooling.reduce_mean, "Relu": elementwise.relu, "Reshape": movement.reshape,
+    "Softmax": elementwise.softmax, "Squeeze": movement.squeeze, "Transpose": movement.transpose,
+    "Unsqueeze": movement.unsqueeze,
+}
+_MICROSOFT: dict[str, Callable[[View], Value]] = {
+    "DequantizeLinear": quantization.dequantize_linear, "QGemm": qlinear.qgemm,
+    "QLinearAdd": qlinear.qlinear_add, "QLinearConcat": qlinear.qlinear_concat,
+    "QLinearGlobalAveragePool": qlinear.qlinear_global_average_pool,
+    "QuantizeLinear": quantization.quantize_linear,
+}
+CONVERTERS = {("", name): convert for name, convert in _ONNX.items()} | {
+    (MICROSOFT, name): convert for name, convert in _MICROSOFT.items()}
+# Operators without which a network is a float one.
+QUANTIZING = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "QGemm")

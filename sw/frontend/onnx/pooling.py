@@ -1,0 +1,140 @@
+"""Pools and means."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from golden.attributes import AveragePool, DepthwiseConv2D, MaxPool, Mean
+from golden.graph import Quant
+from sw.frontend.onnx.layout import canonical, canonical_axes
+from sw.frontend.onnx.scales import scale_of, scales_of
+from sw.frontend.onnx.values import Bounds, Integers, Placed, Real, Value
+from sw.frontend.onnx.view import View
+from sw.frontend.onnx.windows import Windows, windows
+
+__all__ = ["average_pool", "global_average_pool", "max_pool", "mean_over", "reduce_mean"]
+
+
+def max_pool(view: View) -> Value:
+    """MaxPool of reals or of integers."""
+    if len(view.node.output) > 1 and view.node.output[1]:
+        raise view.fail("gives indices too, which is not supported")
+    source = view.value(0)
+    source = source if isinstance(source, Integers) else view.real(0)
+    at = windows(view, source.shape, tuple(view.attribute("kernel_shape", ())))
+    if at.dilation != (1, 1):
+        raise view.fail(f"dilations {at.dilation}, must be 1")
+    if any(pad >= at.window[number // 2] for number, pad in enumerate(at.pads)):
+        raise view.fail(f"pads {at.pads} must be smaller than the window {at.window}")
+    shape = (*source.shape[:2], *at.size)
+
+    def pooled(placed: Placed, quant: Quant | None, bounds: Bounds) -> Placed:
+        attrs = MaxPool(window=at.window, stride=at.stride, pads=at.pads, least=bounds[0],
+                        most=bounds[1])
+        ordered = view.arranged(placed, source.shape, canonical(source.shape))
+        return view.emit(attrs, [ordered], canonical(shape), quant)
+
+    if isinstance(source, Integers):
+        return Integers(shape, source.unsigned, lambda bounds: pooled(
+            source.place(), view.build.quant(source.place().tensor), bounds), view.alone)
+    return Real(shape, source.own,
+                lambda quant, bounds: pooled(source.place(quant), quant, bounds))
+
+
+def average_pool(view: View) -> Value:
+    """AveragePool: one rounding, to the output's quantization."""
+    source = view.real(0)
+    at = windows(view, source.shape, tuple(view.attribute("kernel_shape", ())))
+    counted = bool(view.attribute("count_include_pad", 0))
+    if at.dilation != (1, 1):
+        raise view.fail(f"dilations {at.dilation}, must be 1")
+    if counted and at.beyond:
+        raise view.fail("ceil_mode 1 with count_include_pad 1 and windows beyond the padding; "
+                        "accepted is one of the two")
+    if not any(at.pads) and at.window == source.shape[2:]:
+        return mean_over(view, source, view.own(0), (2, 3), True)
+    shape = (*source.shape[:2], *at.size)
+    own = view.own(0)
+    make = _whole(view, source, own, at, shape) if counted or not any(at.pads) \
+        else _partial(view, source, own, at, shape)
+    return Real(shape, own, make)
+
+
+def _whole(view: View, source: Real, own: Quant, at: Windows,
+           shape: tuple[int, ...]) -> Callable[[Quant, Bounds], Placed]:
+    """All windows count alike: a convolution of each channel with ones."""
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        channels, count = shape[1], at.window[0] * at.window[1]
+        multiplier, pre, post = scales_of(np.full(channels, own.scale / count / quant.scale))
+        attrs = DepthwiseConv2D(
+            kernel=np.ones((1, *at.window, channels), np.int8), bias=np.zeros(channels, np.int32),
+            multiplier=multiplier, pre=pre, post=post, input_zero=own.zero_point,
+            output_zero=quant.zero_point, least=bounds[0], most=bounds[1], window=at.window,
+            stride=at.stride, pads=at.pads)
+        return view.emit(attrs, [view.feature_map(source, own)], canonical(shape), quant)
+
+    return make
+
+
+def _partial(view: View, source: Real, own: Quant, at: Windows,
+             shape: tuple[int, ...]) -> Callable[[Quant, Bounds], Placed]:
+    """Windows at the border count less: averages in the input's steps, then rescaled."""
+    if any(pad >= at.window[number // 2] for number, pad in enumerate(at.pads)):
+        raise view.fail(f"pads {at.pads} must be smaller than the window {at.window}")
+
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        if quant.scale < own.scale:
+            raise view.fail(f"pads {at.pads} that don't count, and an output scale {quant.scale} "
+                            f"finer than the input's {own.scale}, would round to more than 1; "
+                            "accepted is a scale not finer, or count_include_pad 1")
+        same = quant == own
+        attrs = AveragePool(window=at.window, stride=at.stride, pads=at.pads,
+                            least=bounds[0] if same else -128, most=bounds[1] if same else 127)
+        placed = view.emit(attrs, [view.feature_map(source, own)], canonical(shape), own)
+        return placed if same else view.build.clamped(view.name, placed, own, quant, bounds)
+
+    return make
+
+
+def mean_over(view: View, source: Real, own: Quant, axes: tuple[int, ...], keep: bool) -> Real:
+    """Mean over axes of ONNX's."""
+    rank = len(source.shape)
+    given, axes = axes, tuple(sorted({axis % rank for axis in axes}))
+    if not axes or 0 in axes or any(not -rank <= axis < rank for axis in given):
+        raise view.fail(f"axes {given} must be in 1 to {rank - 1}: the batch can't be averaged")
+    order = canonical_axes(rank)
+    kept = [axis for axis in range(rank) if axis not in axes]
+    shape = tuple(source.shape[axis] for axis in kept)
+    stored = np.arange(int(np.prod(shape))).reshape(shape).transpose(
+        [kept.index(axis) for axis in order if axis in kept])
+    if keep:
+        shape = tuple(1 if axis in axes else size for axis, size in enumerate(source.shape))
+        stored = stored.reshape([shape[axis] for axis in order])
+    count = int(np.prod([source.shape[axis] for axis in axes]))
+
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        attrs = Mean(axes=tuple(sorted(order.index(axis) for axis in axes)), keep_dims=keep,
+                     input_zero=own.zero_point, output_zero=quant.zero_point,
+                     scale=scale_of(own.scale / count / quant.scale))
+        placed = view.emit(attrs, [view.feature_map(source, own)], stored, quant)
+        return view.bounded(placed, quant, bounds)
+
+    return Real(shape, own, make)
+
+
+def global_average_pool(view: View) -> Value:
+    """GlobalAveragePool."""
+    source = view.real(0)
+    if len(source.shape) != 4:
+        raise view.fail(f"input has shape {list(source.shape)}, must have 4 axes")
+    return mean_over(view, source, view.own(0), (2, 3), True)
+
+
+def reduce_mean(view: View) -> Value:
+    """ReduceMean."""
+    source, axes = view.real(0), view.numbers("axes", 1)
+    if not axes:
+        if view.attribute("noop_with_empty_axes", 0):
+            return source
+        axes = tuple(range(len(source.shape)))
+    return mean_over(view, source, view.own(0), axes, bool(view.attribute("keepdims", 1)))

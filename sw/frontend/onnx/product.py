@@ -1,0 +1,106 @@
+"""Sums of products awaiting their quantization: what Conv, Gemm and MatMul give."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from golden.attributes import Weighted
+from golden.graph import Quant
+from sw.frontend.onnx.scales import scales_of
+from sw.frontend.onnx.values import Bounds, Placed, Real
+from sw.frontend.onnx.view import View
+
+__all__ = ["Geometry", "Product", "product"]
+
+LARGEST_BIAS = 1 << 30  # leaves the sums of products as much of int32
+FINE = 1 << 8  # steps of a channel without weights in one of the output
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Which operator the graph gets.
+
+    Parameters
+    ----------
+    kind : type of Weighted
+    settings : dict
+        Its attributes beyond those of every weighted operator.
+    finish : callable
+        Kernel of ONNX's shape, (outputs, ...), to the graph's.
+    source : callable
+        Appends what brings the input, int8 at its own quantization, into order.
+    stored : ndarray
+        Order of the output's bytes.
+    """
+
+    kind: type[Weighted]
+    settings: dict[str, Any]
+    finish: Callable[[np.ndarray], np.ndarray]
+    source: Callable[[], Placed]
+    stored: np.ndarray
+
+
+@dataclass(eq=False)
+class Product(Real):
+    """Reals that are sums of products; scaled and shifted for free by channel.
+
+    Parameters
+    ----------
+    view : View
+        The node.
+    geometry : Geometry
+    input : Quant
+        Of the input.
+    kernel : ndarray of int
+        (outputs, ...), in ONNX's order.
+    scales, bias : ndarray of float64, (outputs,)
+        Real value of one step of each channel's weights, and what is added.
+    """
+
+    view: View = field(kw_only=True)
+    geometry: Geometry = field(kw_only=True)
+    input: Quant = field(kw_only=True)
+    kernel: np.ndarray = field(kw_only=True)
+    scales: np.ndarray = field(kw_only=True)
+    bias: np.ndarray = field(kw_only=True)
+
+    def affine(self, factor: np.ndarray, offset: np.ndarray) -> "Product":
+        """factor * x + offset, channel by channel."""
+        sign = np.where(factor < 0, -1, 1).reshape(-1, *(1,) * (self.kernel.ndim - 1))
+        return product(replace(
+            self, kernel=self.kernel * sign, scales=self.scales * np.abs(factor),
+            bias=self.bias * factor + offset, _made={}))
+
+    def append(self, quant: Quant, bounds: Bounds) -> Placed:
+        """Append the operator for an output at a quantization."""
+        unit = self.input.scale * self.scales
+        kernel = self.kernel.astype(np.float64)
+        dead = (unit == 0) | ~kernel.any(axis=tuple(range(1, kernel.ndim)))
+        unit = np.where(dead, quant.scale / FINE, unit)
+        # A channel whose bias is beyond int32 gets coarser weights: beside it nobody sees them.
+        excess = np.maximum(np.abs(self.bias) / unit / LARGEST_BIAS, 1)
+        coarser = 2.0 ** np.ceil(np.log2(excess))
+        shape = (-1, *(1,) * (kernel.ndim - 1))
+        kernel = np.rint(np.where(dead, 0, 1 / coarser).reshape(shape) * kernel)
+        if kernel.max(initial=0) > 127:  # -128 with its sign turned
+            raise self.view.fail("weights of -128 with a negative factor behind them; accepted "
+                                 "are -127 to 127 there")
+        unit = unit * coarser
+        try:
+            multiplier, pre, post = scales_of(unit / quant.scale)
+        except ValueError as error:
+            raise self.view.fail(str(error)) from None
+        attrs = self.geometry.kind(
+            kernel=np.ascontiguousarray(self.geometry.finish(kernel.astype(np.int8))),
+            bias=np.rint(self.bias / unit).astype(np.int32), multiplier=multiplier, pre=pre,
+            post=post, input_zero=self.input.zero_point, output_zero=quant.zero_point,
+            least=bounds[0], most=bounds[1], **self.geometry.settings)
+        return self.view.emit(attrs, [self.geometry.source()], self.geometry.stored, quant)
+
+
+def product(found: Product) -> Product:
+    """The same, whose promise is its own."""
+    found.make = found.append
+    return found

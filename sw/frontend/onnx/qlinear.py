@@ -1,0 +1,119 @@
+"""The QLinear operators: integers in, integers out, each with its scale and zero point."""
+
+import numpy as np
+
+from golden.graph import Quant
+from sw.frontend.onnx.elementwise import concatenated, sum_of
+from sw.frontend.onnx.pooling import mean_over
+from sw.frontend.onnx.quantization import activation_quant, dequantized, quantized
+from sw.frontend.onnx.values import Integers, Real, Value
+from sw.frontend.onnx.view import View
+from sw.frontend.onnx.weighted import convolution, matrix_product
+
+__all__ = ["qgemm", "qlinear_add", "qlinear_concat", "qlinear_conv", "qlinear_global_average_pool",
+           "qlinear_matmul"]
+
+
+def _real(view: View, position: int) -> tuple[Real, Quant]:
+    """(reals, quantization) of an input, its scale and its zero point."""
+    integers = view.integers(position)
+    quant, unsigned = activation_quant(view, position + 1, position + 2)
+    if unsigned != integers.unsigned:
+        raise view.fail(f"{view.what(position)} and its zero point are of different types")
+    return dequantized(view, Integers(integers.shape, integers.unsigned, integers.place), quant), \
+        quant
+
+
+def _weights(view: View, position: int, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """(integers less zero point, scale per channel) of weights, scales and zero points."""
+    data, scales, zeros = (view.constant(position + at, what).data
+                           for at, what in enumerate(("weights", "scale", "zero point")))
+    channels = data.shape[axis]
+    if scales.size not in (1, channels) or zeros.size not in (1, channels):
+        raise view.fail(f"weights have {scales.size} scales and {zeros.size} zero points, must be "
+                        f"1 or {channels}")
+    if scales.dtype != np.float32 or not (np.isfinite(scales).all() and (scales > 0).all()):
+        raise view.fail("weights have scales that are not float32 above 0")
+    if data.dtype not in (np.int8, np.uint8) or zeros.dtype != data.dtype:
+        raise view.fail(f"weights are {data.dtype}, their zero point {zeros.dtype}; accepted are "
+                        "int8 and uint8, the same for both")
+    shape = [1] * data.ndim
+    shape[axis] = -1
+    values = data.astype(np.int64) - zeros.astype(np.int64).reshape(shape)
+    if values.min(initial=0) < -128 or values.max(initial=0) > 127:
+        raise view.fail(f"weights less their zero point are {values.min()} to {values.max()}; "
+                        "accepted are -128 to 127 (symmetric weights)")
+    return values, np.broadcast_to(scales.astype(np.float64).ravel(), (channels,)).copy()
+
+
+def _bias(view: View, position: int, unit: np.ndarray) -> np.ndarray:
+    """Real bias; the file's is int32, in steps of the products."""
+    if not view.has(position):
+        return np.zeros(unit.size)
+    data = view.constant(position, "bias").data
+    if data.dtype != np.int32 or data.size != unit.size:
+        raise view.fail(f"bias is {data.dtype}{list(data.shape)}, must be int32[{unit.size}]")
+    return data.ravel() * unit
+
+
+def qlinear_conv(view: View) -> Value:
+    """QLinearConv."""
+    source, own = _real(view, 0)
+    kernel, scales = _weights(view, 3, 0)
+    quant, unsigned = activation_quant(view, 6, 7)
+    found = convolution(view, source, own, kernel, scales,
+                        _bias(view, 8, own.scale * scales))
+    return quantized(view, found, quant, unsigned)
+
+
+def qlinear_matmul(view: View) -> Value:
+    """QLinearMatMul with constant weights."""
+    source, own = _real(view, 0)
+    if view.constant(3, "second operand").data.ndim != 2:
+        raise view.fail("second operand must have 2 axes")
+    kernel, scales = _weights(view, 3, 1)
+    quant, unsigned = activation_quant(view, 6, 7)
+    found = matrix_product(view, source, own, kernel.T, scales, np.zeros(scales.size))
+    return quantized(view, found, quant, unsigned)
+
+
+def qgemm(view: View) -> Value:
+    """com.microsoft.QGemm."""
+    if view.attribute("transA", 0) or not view.has(7):
+        raise view.fail("accepted is transA 0 and an output that is quantized")
+    source, own = _real(view, 0)
+    turned = bool(view.attribute("transB", 0))
+    kernel, scales = _weights(view, 3, 0 if turned else 1)
+    unit = own.scale * scales * float(view.attribute("alpha", 1.0))
+    quant, unsigned = activation_quant(view, 7, 8)
+    found = matrix_product(view, source, own, kernel if turned else kernel.T, scales,
+                           np.zeros(scales.size))
+    scaled = found.affine(np.full(scales.size, float(view.attribute("alpha", 1.0))),
+                          _bias(view, 6, unit))
+    return quantized(view, scaled, quant, unsigned)
+
+
+def qlinear_add(view: View) -> Value:
+    """com.microsoft.QLinearAdd."""
+    (first, left), (second, right) = _real(view, 0), _real(view, 3)
+    quant, unsigned = activation_quant(view, 6, 7)
+    return quantized(view, sum_of(view, first, second, (left, right)), quant, unsigned)
+
+
+def qlinear_concat(view: View) -> Value:
+    """com.microsoft.QLinearConcat."""
+    quant, unsigned = activation_quant(view, 0, 1)
+    sources = [_real(view, at)[0] for at in range(2, len(view.node.input), 3)]
+    return quantized(view, concatenated(view, sources, int(view.attribute("axis", 1))), quant,
+                     unsigned)
+
+
+def qlinear_global_average_pool(view: View) -> Value:
+    """com.microsoft.QLinearGlobalAveragePool."""
+    if view.attribute("channels_last", 0):
+        raise view.fail("channels_last 1, must be 0")
+    source, own = _real(view, 0)
+    if len(source.shape) != 4:
+        raise view.fail(f"input has shape {list(source.shape)}, must have 4 axes")
+    quant, unsigned = activation_quant(view, 3, 4)
+    return quantized(view, mean_over(view, source, own, (2, 3), True), quant, unsigned)

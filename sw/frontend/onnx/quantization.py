@@ -1,0 +1,162 @@
+"""QuantizeLinear and DequantizeLinear, on constants, at the edges, and between operators."""
+
+import math
+
+import numpy as np
+import onnx
+
+from golden.graph import Quant
+from sw.frontend.onnx.values import Bounds, Codes, Constant, Integers, Placed, Real, Value
+from sw.frontend.onnx.view import View
+
+__all__ = ["activation_quant", "dequantize_linear", "dequantized", "quantize_linear", "quantized",
+           "weight_codes"]
+
+TYPES = ("int8", "uint8")
+TYPE_NUMBERS = {0: "uint8", onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.INT8: "int8"}
+
+
+def _scale(view: View, position: int) -> float:
+    scales = view.constant(position, "scale").data
+    if scales.size != 1:
+        raise view.fail(f"{scales.size} scales for a computed tensor, must be 1 (only weights and "
+                        "biases have one a channel)")
+    if scales.dtype != np.float32:
+        raise view.fail(f"scale is {scales.dtype}, must be float32")
+    scale = float(scales.ravel()[0])
+    if not (math.isfinite(scale) and scale > 0):
+        raise view.fail(f"scale is {scale}, must be above 0")
+    return scale
+
+
+def activation_quant(view: View, scale_at: int, zero_at: int) -> tuple[Quant, bool]:
+    """(quantization in int8, uint8 in ONNX?) of a tensor quantized as a whole."""
+    scale = _scale(view, scale_at)
+    if not view.has(zero_at):
+        kind, zero = TYPE_NUMBERS.get(view.attribute("output_dtype", 0), "another type"), 0
+    else:
+        zeros = view.constant(zero_at, "zero point").data
+        if zeros.size != 1:
+            raise view.fail(f"{zeros.size} zero points for a computed tensor, must be 1")
+        kind, zero = str(zeros.dtype), int(zeros.ravel()[0])
+    if kind not in TYPES:
+        raise view.fail(f"quantizes to {kind}; accepted are {' and '.join(TYPES)}")
+    unsigned = kind == "uint8"
+    return Quant(scale, zero - 128 if unsigned else zero), unsigned
+
+
+def quantized(view: View, real: Real, quant: Quant, unsigned: bool) -> Integers:
+    """A real's integers at a quantization."""
+    return Integers(real.shape, unsigned, lambda bounds: real.place(quant, bounds), view.alone)
+
+
+def dequantized(view: View, integers: Integers, quant: Quant) -> Real:
+    """The reals that integers mean."""
+    def make(wanted: Quant, bounds: Bounds) -> Placed:
+        if wanted != quant:
+            return view.build.clamped(view.name, integers.place(), quant, wanted, bounds)
+        if integers.alone and view.alone:
+            return integers.place(bounds)
+        return view.bounded(integers.place(), quant, bounds)
+
+    return Real(integers.shape, quant, make)
+
+
+def _check_blocks(view: View) -> None:
+    if view.attribute("block_size", 0):
+        raise view.fail(f"block_size {view.attribute('block_size', 0)}; accepted is one scale for "
+                        "all or for each channel")
+
+
+def _along(view: View, values: np.ndarray, rank: int, axis: int) -> np.ndarray:
+    """Scales or zero points in a shape that broadcasts over a tensor."""
+    if values.size == 1:
+        return values.reshape((1,) * rank)
+    sizes = [1] * rank
+    sizes[axis] = values.size
+    return values.reshape(sizes)
+
+
+def _parameters(view: View, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, int, str]:
+    """(scales, zero points, axis, type) of a constant."""
+    _check_blocks(view)
+    scales = view.constant(1, "scale").data
+    zeros = view.constant(2, "zero point").data if view.has(2) else None
+    axis = int(view.attribute("axis", 1))
+    if not -len(shape) <= axis < len(shape) and scales.size > 1:
+        raise view.fail(f"axis {axis} of a tensor of {len(shape)} axes")
+    axis = axis % len(shape) if scales.size > 1 else 0
+    if scales.size > 1 and scales.shape != (shape[axis],):
+        raise view.fail(f"scales of shape {list(scales.shape)}, must be 1 or {shape[axis]} along "
+                        f"axis {axis} of {list(shape)}")
+    if zeros is not None and zeros.size != scales.size:
+        raise view.fail(f"{zeros.size} zero points for {scales.size} scales")
+    if scales.dtype != np.float32 or not (np.isfinite(scales).all() and (scales > 0).all()):
+        raise view.fail("has scales that are not float32 above 0")
+    kind = "uint8" if zeros is None else str(zeros.dtype)
+    return scales, np.zeros_like(scales, np.int32) if zeros is None else zeros, axis, kind
+
+
+def quantize_linear(view: View) -> Value:
+    """QuantizeLinear."""
+    value = view.value(0)
+    if isinstance(value, Constant):
+        scales, zeros, axis, kind = _parameters(view, value.shape)
+        if kind not in TYPES:
+            raise view.fail(f"quantizes to {kind}; accepted are {' and '.join(TYPES)}")
+        rank, limits = value.data.ndim, np.iinfo(kind)
+        steps = np.rint(value.data.astype(np.float32) / _along(view, scales, rank, axis))
+        steps = steps + _along(view, zeros.astype(np.float32), rank, axis)
+        if not np.isfinite(steps).all():
+            raise view.fail("quantizes a constant that holds NaN or infinity")
+        return Constant(np.clip(steps, limits.min, limits.max).astype(kind))
+    _check_blocks(view)
+    quant, unsigned = activation_quant(view, 1, 2)
+    return quantized(view, view.real(0), quant, unsigned)
+
+
+def dequantize_linear(view: View) -> Value:
+    """DequantizeLinear."""
+    value = view.value(0)
+    if view.attribute("output_dtype", 0) not in (0, onnx.TensorProto.FLOAT):
+        raise view.fail("dequantizes to another type than float32, which is the one accepted")
+    if not isinstance(value, Constant):
+        _check_blocks(view)
+        integers = view.integers(0)
+        if not view.has(2):
+            # Without a zero point it is 0 in the integers' own type.
+            quant = Quant(_scale(view, 1), -128 if integers.unsigned else 0)
+            return dequantized(view, integers, quant)
+        quant, unsigned = activation_quant(view, 1, 2)
+        if unsigned != integers.unsigned:
+            raise view.fail(f"zero point is {'uint8' if unsigned else 'int8'}, "
+                            f"{view.what(0)} is not")
+        return dequantized(view, integers, quant)
+    if str(value.data.dtype) not in (*TYPES, "int32"):
+        raise view.fail(f"dequantizes {value.data.dtype}; accepted are int8, uint8, int32")
+    scales, zeros, axis, _ = _parameters(view, value.shape)
+    rank = value.data.ndim
+    steps = value.data.astype(np.int64) - _along(view, zeros.astype(np.int64), rank, axis)
+    real = steps.astype(np.float32) * _along(view, scales, rank, axis)
+    return Constant(real, Codes(steps, scales.astype(np.float64).ravel(), axis))
+
+
+def weight_codes(view: View, position: int, channel_axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """(integers, a float64 scale per channel) of weights, which are symmetric.
+
+    The integers may be those of uint8 less their zero point; they must fit int8.
+    """
+    constant = view.constant(position, "weights")
+    codes = constant.codes
+    if codes is None:
+        raise view.fail(f"weights, {view.what(position)}, are not quantized; accepted is what "
+                        "DequantizeLinear gives")
+    channels = constant.shape[channel_axis]
+    if codes.scales.size > 1 and codes.axis != channel_axis:
+        raise view.fail(f"weights have scales along axis {codes.axis}, must be along "
+                        f"{channel_axis}, that of the output channels")
+    least, most = int(codes.values.min(initial=0)), int(codes.values.max(initial=0))
+    if least < -128 or most > 127:
+        raise view.fail(f"weights less their zero point are {least} to {most}; accepted are -128 "
+                        "to 127 (symmetric weights)")
+    return codes.values, np.broadcast_to(codes.scales, (channels,)).copy()

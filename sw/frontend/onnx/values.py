@@ -1,0 +1,123 @@
+"""What flows between ONNX's nodes: constants, integers, and reals that are integers times a scale.
+
+A real is a promise. Asked for at a quantization it appends to the graph what computes it there; so
+an operator learns how its result is quantized from the QuantizeLinear behind it, with whatever
+clamps, moves and pools lie between.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from golden.graph import Quant
+from sw.frontend.onnx.scales import FULL
+
+__all__ = ["Bounds", "Codes", "Constant", "Integers", "Placed", "Real", "Value"]
+
+Bounds = tuple[int, int]  # (least, most) of int8
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A tensor of the graph; ``stored`` says where its bytes lie (see ``layout``)."""
+
+    tensor: str
+    stored: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The integers behind a dequantized constant: real = scale * (values - zero).
+
+    Parameters
+    ----------
+    values : ndarray of int32
+        Zero points are taken off already.
+    scales : ndarray of float64
+        One, or one for each index of ``axis``.
+    """
+
+    values: np.ndarray
+    scales: np.ndarray
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A value known at import; ``codes`` if it has been dequantized."""
+
+    data: np.ndarray
+    codes: Codes | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """ONNX's shape."""
+        return self.data.shape
+
+
+@dataclass(eq=False)
+class Integers:
+    """8-bit integers. In the graph all are int8: uint8 less 128.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ONNX's shape.
+    unsigned : bool
+        uint8 in ONNX.
+    make : callable
+        Appends what computes them, clamped to the given bounds.
+    alone : bool
+        Read by one node only: clamps may move in front of it.
+    """
+
+    shape: tuple[int, ...]
+    unsigned: bool
+    make: Callable[[Bounds], Placed]
+    alone: bool = False
+    _made: dict[Bounds, Placed] = field(default_factory=dict)
+
+    def place(self, bounds: Bounds = FULL) -> Placed:
+        """The tensor of the graph, made once."""
+        if bounds not in self._made:
+            self._made[bounds] = self.make(bounds)
+        return self._made[bounds]
+
+    @property
+    def made(self) -> Placed | None:
+        """The tensor of the graph, not clamped, if something has asked for it."""
+        return self._made.get(FULL)
+
+
+@dataclass(eq=False)
+class Real:
+    """Real numbers.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ONNX's shape.
+    own : Quant or None
+        The int8 quantization in which they need no rounding, or in which averages are kept; None
+        if there is none.
+    make : callable
+        Appends what computes them in int8 at a quantization, clamped to the given bounds.
+    floating : callable or None
+        Appends what gives them as float32, in ONNX's order; None if that is by dequantizing.
+    """
+
+    shape: tuple[int, ...]
+    own: Quant | None
+    make: Callable[[Quant, Bounds], Placed]
+    floating: Callable[[], Placed] | None = None
+    _made: dict[tuple[Quant, Bounds], Placed] = field(default_factory=dict)
+
+    def place(self, quant: Quant, bounds: Bounds = FULL) -> Placed:
+        """The int8 tensor of the graph at a quantization, made once."""
+        if (quant, bounds) not in self._made:
+            self._made[quant, bounds] = self.make(quant, bounds)
+        return self._made[quant, bounds]
+
+
+Value = Constant | Integers | Real

@@ -1,0 +1,152 @@
+"""One ONNX node with its inputs: what converters read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from golden.attributes import Attributes
+from golden.edges import DequantizeLinear
+from golden.graph import Quant
+from sw.errors import ModelError
+from sw.frontend.onnx.builder import Builder
+from sw.frontend.onnx.layout import canonical, plain
+from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
+
+__all__ = ["View"]
+
+QUANTIZED = ("accepted is what DequantizeLinear gives, also by way of operators that keep a "
+             "quantization (Relu, Clip, pools, Reshape, Transpose, Pad, Concat of equals)")
+
+
+class View:
+    """A node at work.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    index : int
+        Number of the node in the file.
+    node : onnx.NodeProto
+    values : mapping of str to Value
+        By name, those known so far.
+    build : Builder
+    alone : bool
+        Its output is read by one node and not asked for.
+    opset : int
+        Of ONNX's own operators.
+    """
+
+    def __init__(self, path: Path, index: int, node: onnx.NodeProto,
+                 values: Mapping[str, Value], build: Builder, alone: bool, opset: int) -> None:
+        self.path, self.node, self.build, self.alone = path, node, build, alone
+        self.op, self.opset = node.op_type, opset
+        self.output = node.output[0] if node.output else ""
+        self.name = f"{index}_{node.op_type.lower()}"
+        self.label = f"node {index} ({node.op_type} {node.name or self.output!r})"
+        self._values = values
+        self._attributes = {item.name: onnx.helper.get_attribute_value(item)
+                            for item in node.attribute}
+
+    def fail(self, text: str) -> ModelError:
+        """The refusal of this node."""
+        return ModelError(f"{self.path}: {self.label}: {text}")
+
+    def attribute(self, name: str, default: Any) -> Any:
+        """An attribute; text as str, numbers in tuples."""
+        value = self._attributes.get(name, default)
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        return tuple(value) if isinstance(value, list) else value
+
+    def has(self, position: int) -> bool:
+        """Whether an input is there; optional ones may be left out."""
+        return position < len(self.node.input) and bool(self.node.input[position])
+
+    def value(self, position: int) -> Value:
+        """An input."""
+        if not self.has(position):
+            raise self.fail(f"has no input {position}")
+        return self._values[self.node.input[position]]
+
+    def what(self, position: int) -> str:
+        """An input for messages."""
+        return f"input {position} ({self.node.input[position]!r})"
+
+    def real(self, position: int) -> Real:
+        """An input of reals that is computed."""
+        value = self.value(position)
+        if isinstance(value, Real):
+            return value
+        kind = "constant" if isinstance(value, Constant) else "quantized already"
+        raise self.fail(f"{self.what(position)} is {kind}; accepted are computed float tensors")
+
+    def integers(self, position: int) -> Integers:
+        """An input of 8-bit integers that is computed."""
+        value = self.value(position)
+        if isinstance(value, Integers):
+            return value
+        kind = "constant" if isinstance(value, Constant) else "float"
+        raise self.fail(f"{self.what(position)} is {kind}; accepted are computed int8 or uint8 "
+                        "tensors")
+
+    def constant(self, position: int, what: str) -> Constant:
+        """An input known at import."""
+        value = self.value(position)
+        if isinstance(value, Constant):
+            return value
+        raise self.fail(f"{what}, {self.what(position)}, is computed; accepted are constants")
+
+    def numbers(self, name: str, position: int) -> tuple[int, ...] | None:
+        """Integers that are an attribute or, in later opsets, an input; None if there are none."""
+        if self.has(position):
+            data = self.constant(position, name).data
+            return tuple(int(number) for number in np.ravel(data))
+        given = self.attribute(name, None)
+        return None if given is None else tuple(int(number) for number in given)
+
+    def own(self, position: int) -> Quant:
+        """The quantization that an input has."""
+        quant = self.real(position).own
+        if quant is None:
+            raise self.fail(f"{self.what(position)} is not quantized; {QUANTIZED}")
+        return quant
+
+    def arranged(self, placed: Placed, shape: tuple[int, ...], wanted: np.ndarray) -> Placed:
+        """A tensor of ONNX's ``shape`` in a wanted order of bytes."""
+        moved = self.build.arranged(self.name, placed, shape, wanted)
+        if moved is None:
+            raise self.fail(f"needs bytes of {list(shape)} in an order that one transposition does "
+                            "not give (channel shuffle is not supported)")
+        return moved
+
+    def feature_map(self, real: Real, quant: Quant) -> Placed:
+        """A real input at a quantization, channels last."""
+        return self.arranged(real.place(quant), real.shape, canonical(real.shape))
+
+    def emit(self, attrs: Attributes, inputs: list[Placed], stored: np.ndarray,
+             quant: Quant | None) -> Placed:
+        """Append this node's operator; ``stored`` is the order of its output."""
+        tensor = self.build.node(self.name, attrs, [item.tensor for item in inputs],
+                                 output=self.output, quant=quant)
+        return Placed(tensor, stored)
+
+    def bounded(self, placed: Placed, quant: Quant, bounds: Bounds) -> Placed:
+        """A tensor clamped."""
+        return self.build.bounded(self.name, placed, quant, bounds)
+
+    def floating(self, real: Real) -> Placed:
+        """A real as float32, in ONNX's order of bytes."""
+        if real.floating is not None:
+            return real.floating()
+        if real.own is None:
+            raise self.fail(f"its result is float: no QuantizeLinear tells how to quantize it; "
+                            f"{QUANTIZED}")
+        placed = self.arranged(real.place(real.own), real.shape, plain(real.shape))
+        tensor = self.build.node(f"{self.name}_dequantize", DequantizeLinear(
+            scale=real.own.scale, zero=real.own.zero_point), [placed.tensor],
+            output=f"{placed.tensor}_real")
+        return Placed(tensor, placed.stored)

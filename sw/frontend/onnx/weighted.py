@@ -1,0 +1,144 @@
+"""Conv, Gemm and MatMul with constant weights, and what scales or shifts their results."""
+
+import numpy as np
+
+from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected
+from golden.graph import Quant
+from sw.frontend.onnx.layout import canonical, plain
+from sw.frontend.onnx.product import Geometry, Product, product
+from sw.frontend.onnx.quantization import weight_codes
+from sw.frontend.onnx.values import Constant, Placed, Real, Value
+from sw.frontend.onnx.view import View
+from sw.frontend.onnx.windows import windows
+
+__all__ = ["batch_normalization", "bias_of", "channel_vector", "conv", "convolution", "gemm",
+           "matmul", "matrix_product"]
+
+
+def bias_of(view: View, position: int, channels: int) -> np.ndarray:
+    """Real bias of each channel; zeros if left out."""
+    if not view.has(position):
+        return np.zeros(channels)
+    constant = view.constant(position, "bias")
+    # Exact where the file's bias is integers with a scale.
+    values = constant.data.astype(np.float64) if constant.codes is None else (
+        constant.codes.values * constant.codes.scales)
+    if values.size not in (1, channels) or values.shape[-1:] not in ((), (1,), (channels,)):
+        raise view.fail(f"bias has shape {list(values.shape)}, must be 1 or {channels} values")
+    if not np.isfinite(values).all():
+        raise view.fail("bias holds NaN or infinity")
+    return np.broadcast_to(values.ravel(), (channels,)).copy()
+
+
+def convolution(view: View, source: Real, own: Quant, kernel: np.ndarray, scales: np.ndarray,
+                bias: np.ndarray) -> Product:
+    """Convolution of a real with an integer kernel (O, I / groups, y, x)."""
+    if kernel.ndim != 4 or not kernel.size:
+        raise view.fail(f"weights have shape {list(kernel.shape)}; accepted are 4 axes (outputs, "
+                        "inputs, rows, columns)")
+    at = windows(view, source.shape, kernel.shape[2:])
+    groups, channels = int(view.attribute("group", 1)), source.shape[1]
+    outputs = kernel.shape[0]
+    if groups < 1 or kernel.shape[1] * groups != channels or outputs % groups:
+        raise view.fail(f"weights {list(kernel.shape)} in {groups} groups don't fit {channels} "
+                        "input channels")
+    shape = (1, outputs, *at.size)
+    settings = {"window": at.window, "stride": at.stride, "dilation": at.dilation,
+                "pads": at.pads}
+    depthwise = groups == channels > 1
+    geometry = Geometry(
+        DepthwiseConv2D if depthwise else Conv2D,
+        settings | ({"channel_multiplier": outputs // channels} if depthwise
+                    else {"groups": groups}),
+        lambda data: data.transpose((1, 2, 3, 0) if depthwise else (0, 2, 3, 1)),
+        lambda: view.feature_map(source, own), canonical(shape))
+    return product(Product(shape, None, _unmade, view=view, geometry=geometry, input=own,
+                           kernel=kernel, scales=scales, bias=bias))
+
+
+def matrix_product(view: View, source: Real, own: Quant, kernel: np.ndarray, scales: np.ndarray,
+                   bias: np.ndarray) -> Product:
+    """Rows of a real times an integer kernel (outputs, depth)."""
+    if kernel.ndim != 2 or not kernel.size:
+        raise view.fail(f"weights have shape {list(kernel.shape)}; accepted are 2 axes")
+    outputs, depth = kernel.shape
+    if len(source.shape) < 2 or source.shape[-1] != depth:
+        raise view.fail(f"input has shape {list(source.shape)}, must be rows of {depth} values")
+    single = source.shape == (1, depth)
+
+    def ordered() -> Placed:
+        placed = source.place(own)
+        return placed if single else view.arranged(placed, source.shape, plain(source.shape))
+
+    def finish(data: np.ndarray) -> np.ndarray:
+        # A flattened feature map is read as it lies, channels last.
+        return data[:, source.place(own).stored.ravel()] if single else data
+
+    shape = (*source.shape[:-1], outputs)
+    geometry = Geometry(FullyConnected, {"keep_dims": len(shape) > 2}, finish, ordered,
+                        plain(shape))
+    return product(Product(shape, None, _unmade, view=view, geometry=geometry, input=own,
+                           kernel=kernel, scales=scales, bias=bias))
+
+
+def _unmade(*_: object) -> Placed:
+    raise AssertionError("a product has its promise from product()")
+
+
+def conv(view: View) -> Value:
+    """Conv."""
+    kernel, scales = weight_codes(view, 1, 0)
+    return convolution(view, view.real(0), view.own(0), kernel, scales,
+                       bias_of(view, 2, len(kernel)))
+
+
+def gemm(view: View) -> Value:
+    """Gemm."""
+    if view.attribute("transA", 0):
+        raise view.fail("transA 1, must be 0")
+    turned = bool(view.attribute("transB", 0))
+    kernel, scales = weight_codes(view, 1, 0 if turned else 1)
+    kernel = kernel if turned else kernel.T
+    alpha, beta = float(view.attribute("alpha", 1.0)), float(view.attribute("beta", 1.0))
+    if len(view.real(0).shape) != 2:
+        raise view.fail(f"input has shape {list(view.real(0).shape)}, must have 2 axes")
+    found = matrix_product(view, view.real(0), view.own(0), kernel, scales, np.zeros(len(kernel)))
+    return found.affine(np.full(len(kernel), alpha), bias_of(view, 2, len(kernel)) * beta)
+
+
+def matmul(view: View) -> Value:
+    """MatMul."""
+    constant = view.constant(1, "second operand")
+    if constant.data.ndim != 2:
+        raise view.fail(f"weights have shape {list(constant.shape)}; accepted are 2 axes")
+    kernel, scales = weight_codes(view, 1, 1)
+    return matrix_product(view, view.real(0), view.own(0), kernel.T, scales,
+                          np.zeros(kernel.shape[1]))
+
+
+def channel_vector(found: Product, constant: Constant) -> np.ndarray | None:
+    """A constant as one number a channel of the product; None if it is anything else."""
+    rank, axis = len(found.shape), 1 if len(found.shape) == 4 else len(found.shape) - 1
+    sizes = (1,) * (rank - constant.data.ndim) + constant.shape
+    channels = found.shape[axis]
+    if len(sizes) != rank or any(size != 1 for at, size in enumerate(sizes) if at != axis) \
+            or sizes[axis] not in (1, channels):
+        return None
+    return np.broadcast_to(constant.data.astype(np.float64).ravel(), (channels,)).copy()
+
+
+def batch_normalization(view: View) -> Value:
+    """BatchNormalization behind a convolution, which takes it over."""
+    found = view.real(0)
+    if not isinstance(found, Product):
+        raise view.fail("accepted is directly behind Conv, Gemm or MatMul, whose scales and bias "
+                        "take it over")
+    if view.attribute("training_mode", 0):
+        raise view.fail("training_mode 1, must be 0")
+    gamma, beta, mean, variance = (view.constant(at, "statistics").data.astype(np.float64)
+                                   for at in range(1, 5))
+    factor = gamma / np.sqrt(variance + float(view.attribute("epsilon", 1e-5)))
+    if factor.shape != found.bias.shape or not np.isfinite(factor).all():
+        raise view.fail(f"statistics of shape {list(factor.shape)} for {found.bias.size} channels, "
+                        "or not finite")
+    return found.affine(factor, beta - mean * factor)

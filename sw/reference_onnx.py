@@ -1,0 +1,140 @@
+"""ONNX Runtime: what ``--check`` of ONNX networks compares with, node by node.
+
+It computes in float32 and rounds halves to even, the chip in integers; each node's result may
+differ by 1 for the same inputs, and differences grow from node to node. So every node is given
+ONNX Runtime's own integers, and its result held against ONNX Runtime's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from golden.executor import run_node
+from sw.errors import ReferenceError_
+from sw.frontend.onnx import Imported
+from sw.frontend.onnx.file import Shapes, read
+
+__all__ = ["Difference", "OnnxReference", "node_differences", "summed"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a node differs from ONNX Runtime, for the same inputs.
+
+    Parameters
+    ----------
+    node : str
+        Of the graph, the last one that leads to the tensor.
+    tensor : str
+        ONNX's name.
+    largest : int
+        Largest difference of an 8-bit value.
+    different, compared : int
+        Values.
+    """
+
+    node: str
+    tensor: str
+    largest: int
+    different: int
+    compared: int
+
+
+class OnnxReference:
+    """A network in ONNX Runtime, unoptimized: every operator as its definition says.
+
+    Parameters
+    ----------
+    path : Path or str
+    shapes : mapping of str to tuple of int, optional
+        As for the front end.
+    keep_all : bool
+        Give every tensor, not only the outputs.
+
+    Raises
+    ------
+    ReferenceError_
+        If ONNX Runtime is not installed or refuses the file.
+    """
+
+    def __init__(self, path: Path | str, shapes: Shapes | None = None, *,
+                 keep_all: bool = False) -> None:
+        self.path = Path(path)
+        model = read(self.path, shapes or {})
+        self.names = [item.name for item in model.graph.output]
+        if keep_all:
+            asked = set(self.names)
+            extra = [name for node in model.graph.node for name in node.output
+                     if name and name not in asked]
+            model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra)
+            self.names += extra
+        self._session = self._open(model)
+
+    def _open(self, model: onnx.ModelProto) -> Any:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ReferenceError_(f"ONNX Runtime is not installed ({error}); pip install "
+                                  "onnxruntime, or run without --check") from None
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        options.intra_op_num_threads = 1
+        try:
+            return onnxruntime.InferenceSession(model.SerializeToString(), options,
+                                                providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions share no base of their own
+            raise ReferenceError_(f"{self.path}: ONNX Runtime refuses the file: "
+                                  f"{str(error)[:200]}") from None
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Tensors by name, for one sample.
+
+        Raises
+        ------
+        ReferenceError_
+            If ONNX Runtime fails on it.
+        """
+        try:
+            found = self._session.run(self.names, dict(inputs))
+        except Exception as error:  # as above
+            raise ReferenceError_(f"{self.path}: ONNX Runtime fails: {str(error)[:200]}") from None
+        return dict(zip(self.names, found, strict=True))
+
+
+def _as_int8(values: np.ndarray) -> np.ndarray:
+    """uint8 less 128."""
+    return values if values.dtype == np.int8 else (values ^ np.uint8(128)).view(np.int8)
+
+
+def node_differences(imported: Imported, inputs: Mapping[str, np.ndarray],
+                     trace: Mapping[str, np.ndarray]) -> list[Difference]:
+    """Hold the graph's nodes against a trace of ONNX Runtime's tensors for the same inputs."""
+    wanted: dict[str, list[str]] = {}
+    for name, placed in imported.places.items():
+        wanted.setdefault(placed.tensor, []).append(name)
+    values = dict(inputs)
+    found = []
+    for node in imported.graph.nodes:
+        (output,) = node.outputs
+        shape = imported.graph.tensors[output].shape
+        values[output] = run_node(node, *(values[name] for name in node.inputs)).reshape(shape)
+        for name in wanted.get(output, ()):
+            theirs = _as_int8(trace[name]).ravel()[imported.places[name].stored]
+            apart = np.abs(values[output].astype(np.int16) - theirs)
+            found.append(Difference(node.name, name, int(apart.max(initial=0)),
+                                    int(np.count_nonzero(apart)), apart.size))
+        if output in wanted:
+            values[output] = theirs  # the next nodes get ONNX Runtime's
+    return found
+
+
+def summed(differences: Sequence[Difference]) -> tuple[int, int, int]:
+    """(largest difference, values that differ, values compared)."""
+    return (max((item.largest for item in differences), default=0),
+            sum(item.different for item in differences),
+            sum(item.compared for item in differences))
