@@ -166,7 +166,7 @@ class Campaign:
 
 
 def _distribution(runs: list[tuple[int, float, str]]) -> dict[str, Any]:
-    """Of machine over RTL cycles: quantiles, how many lie within 2 and 5 %, the worst ones."""
+    """Of machine over RTL cycles: quantiles, how many are equal or near, the worst ones."""
     if not runs:
         return {"runs": 0}
     cycles = np.array([run[0] for run in runs])
@@ -176,6 +176,8 @@ def _distribution(runs: list[tuple[int, float, str]]) -> dict[str, Any]:
     quantiles = {f"p{q}": round(float(np.percentile(ratio, q)), 4)
                  for q in (0, 1, 5, 25, 50, 75, 95, 99, 100)}
     return {"runs": len(ratio), **quantiles,
+            "equal": round(float((ratio == 1).mean()), 4),
+            "within_1_percent": round(float((abs(ratio - 1) <= 0.01).mean()), 4),
             "within_2_percent": round(float((abs(ratio - 1) <= 0.02).mean()), 4),
             "within_5_percent": round(float((abs(ratio - 1) <= 0.05).mean()), 4),
             "runs_of_1000_cycles": len(long),
