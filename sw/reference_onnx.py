@@ -116,7 +116,8 @@ def node_differences(imported: Imported, inputs: Mapping[str, np.ndarray],
     """Hold the graph's nodes against a trace of ONNX Runtime's tensors for the same inputs."""
     wanted: dict[str, list[str]] = {}
     for name, placed in imported.places.items():
-        wanted.setdefault(placed.tensor, []).append(name)
+        if name in trace:  # inputs aren't
+            wanted.setdefault(placed.tensor, []).append(name)
     values = dict(inputs)
     found = []
     for node in imported.graph.nodes:

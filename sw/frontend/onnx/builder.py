@@ -31,6 +31,7 @@ class Builder:
         self.graph = Graph(name)
         self._reserved = set(reserved)
         self._nodes: set[str] = set()
+        self._renamed: dict[str, str] = {}
         self._moved: dict[tuple[str, tuple[int, ...], bytes], Placed] = {}
 
     def input(self, name: str, shape: tuple[int, ...], dtype: str,
@@ -110,16 +111,23 @@ class Builder:
             output=f"{placed.tensor}_clamped", quant=wanted)
         return Placed(tensor, placed.stored)
 
-    def rename(self, tensor: str, name: str) -> str:
-        """Give a tensor the name of an output of the network."""
-        graph = self.graph
-        graph.tensors = {name if key == tensor else key: dataclasses.replace(item, name=name)
-                         if key == tensor else item for key, item in graph.tensors.items()}
+    def rename(self, tensor: str, name: str) -> bool:
+        """Let a tensor have the name of an output in the end; False if it has another already."""
+        if tensor in self._renamed or tensor in self.graph.inputs:
+            return False
+        self._renamed[tensor] = name
+        return True
+
+    def finish(self, outputs: Sequence[str]) -> Graph:
+        """The graph with these outputs."""
+        graph, new = self.graph, self._renamed
+        graph.tensors = {new.get(key, key): dataclasses.replace(item, name=new.get(key, key))
+                         for key, item in graph.tensors.items()}
         graph.nodes = [dataclasses.replace(
-            node, inputs=tuple(name if key == tensor else key for key in node.inputs),
-            outputs=tuple(name if key == tensor else key for key in node.outputs))
-            for node in graph.nodes]
-        return name
+            node, inputs=tuple(new.get(key, key) for key in node.inputs),
+            outputs=tuple(new.get(key, key) for key in node.outputs)) for node in graph.nodes]
+        graph.outputs = tuple(outputs)
+        return graph
 
     def quant(self, tensor: str) -> Quant | None:
         """A tensor's quantization."""

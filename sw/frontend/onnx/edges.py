@@ -54,7 +54,7 @@ def _float_input(build: Builder, given: Placed, shape: tuple[int, ...]) -> Real:
     return Real(shape, None, make, lambda: given)
 
 
-def add_output(path: Path, build: Builder, name: str, value: Value) -> str:
+def add_output(path: Path, build: Builder, name: str, value: Value) -> None:
     """Append what gives an output of the network."""
     def fail(text: str) -> ModelError:
         return ModelError(f"{path}: output {name!r} {text}")
@@ -73,17 +73,17 @@ def add_output(path: Path, build: Builder, name: str, value: Value) -> str:
             input_type="int8", output_type="uint8", input_zero=-128, scale=IDENTITY,
             output_zero=0) if value.unsigned else Reshape(to=value.shape)
         quant = build.quant(tensor) or PLAIN
-        return build.node("output", attrs, [tensor], output=name, exact=True, quant=Quant(
+        build.node("output", attrs, [tensor], output=name, exact=True, quant=Quant(
             quant.scale, quant.zero_point + (128 if value.unsigned else 0)))
+        return
     if value.floating is not None:
-        tensor = value.floating().tensor
-        if tensor in build.graph.inputs + build.graph.outputs:
+        if not build.rename(value.floating().tensor, name):
             raise fail("is an input of the network, or the same as another output")
-        return build.rename(tensor, name)
+        return
     if value.own is None:
         raise fail("is float and no QuantizeLinear tells how to quantize it; accepted are "
                    "outputs of QuantizeLinear and DequantizeLinear, and of operators that keep "
                    "a quantization")
     attrs = DequantizeLinear(scale=value.own.scale, zero=value.own.zero_point)
-    return build.node("output_dequantize", attrs, [ordered(value.place(value.own))], output=name,
-                      exact=True)
+    build.node("output_dequantize", attrs, [ordered(value.place(value.own))], output=name,
+               exact=True)

@@ -72,9 +72,8 @@ class _Importer:
             raise self.fail(f"the network has {len(self.build.graph.inputs)} inputs and "
                             f"{len(self.outputs)} outputs; each must be at least 1")
         for name in self.outputs:
-            self.build.graph.outputs += (
-                add_output(self.path, self.build, name, self.values[name]),)
-        graph = self.build.graph
+            add_output(self.path, self.build, name, self.values[name])
+        graph = self.build.finish(self.outputs)
         try:
             graph.validate()
         except GraphError as error:
