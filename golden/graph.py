@@ -111,6 +111,8 @@ class Graph:
         In an order in which they can run.
     inputs, outputs : tuple of str
         Names of the tensors given and asked for.
+    notes : list of str
+        What the reader of the file decided that its user should know.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
     def add(self, tensor: Tensor) -> Tensor:
         """Add a tensor whose name is new."""

@@ -34,7 +34,7 @@ exit codes:
   1 internal error           6 simulator or compiler missing
   2 wrong command line       7 the chip did not finish
   3 model or program refused 8 --check found different bytes
-  4 input data refused       9 LiteRT missing, or it refuses the model
+  4 input data refused       9 LiteRT or ONNX Runtime missing, or it refuses the model
 """
 
 

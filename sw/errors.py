@@ -65,6 +65,6 @@ class MismatchError(SenteiError):
 
 
 class ReferenceError_(SenteiError):
-    """LiteRT, the reference of ``--check``, is not installed or refuses the file."""
+    """LiteRT or ONNX Runtime, reference of ``--check``, is not installed or refuses the file."""
 
     exit_code = 9

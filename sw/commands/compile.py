@@ -41,6 +41,9 @@ def execute(arguments: argparse.Namespace) -> int:
         model = at_rate(model, config, arguments.rate)
         program = compiled(model, config, dense=arguments.dense, progress=progress.update)
         program.save(arguments.output)
+    notes = model.graph.notes if model.graph else []
+    for text in notes:
+        progress.note(f"note: {text}")
     instructions = sum(step.bytes for step in program.steps if isinstance(step, ChipStep))
     host = [step.name for step in program.steps if isinstance(step, HostStep)]
     facts = {
@@ -50,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "constant_bytes": len(program.constants) - instructions,
         "macs_dense": sum(row["macs"] for row in program.layers),
         "ideal_cycles": sum(row["ideal_cycles"] for row in program.layers),
-        "host": host, "layers": program.layers}
+        "host": host, "notes": notes, "layers": program.layers}
     if arguments.json:
         print(json.dumps(facts, indent=1))
         return 0

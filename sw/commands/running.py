@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
         reference = open_reference(model) if check else None
         if reference is not None:
             reference.outputs(chosen[0].inputs)  # a refusal comes before the long part
+    for text in model.graph.notes if model.graph else ():
+        progress.note(f"note: {text}")
     program: Program | None = None
     engine: Engine
     if arguments.engine == "golden":

@@ -71,7 +71,8 @@ class OnnxBuilder:
         graph = helper.make_graph(self.nodes, "test", self.inputs, self.outputs, self.constants)
         opsets = [helper.make_opsetid("", self.opset)]
         opsets += [helper.make_opsetid(domain, 1) for domain in sorted(self.domains - {""})]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        return helper.make_model(graph, opset_imports=opsets,
+                                 ir_version=8 if self.opset < 21 else 10)
 
     def save(self, path):
         """Write the model; the path."""

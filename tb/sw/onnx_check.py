@@ -26,7 +26,8 @@ def random_inputs(graph, rng, spread=1.0):
     return inputs
 
 
-def check(path, *, seed=0, samples=3, chip=True, shapes=None, share=0.02, spread=1.0):
+def check(path, *, seed=0, samples=3, chip=True, shapes=None, share=0.02, spread=1.0,
+          config="tiny"):
     """Every node within 1 of ONNX Runtime's for the same inputs; the machine equal to golden.
 
     ``share`` is how many values may differ at all. Returns the imported network.
@@ -44,11 +45,11 @@ def check(path, *, seed=0, samples=3, chip=True, shapes=None, share=0.02, spread
             assert value.shape == trace[name].shape and value.dtype == trace[name].dtype, name
     largest, different, compared = summed(found)
     assert compared, f"nothing compared in {graph}"
-    worst = [item for item in found if item.largest > 1]
+    worst = [item for item in found if item.exact and item.largest > 1]
     assert largest <= 1, (seed, worst, str(graph))
     assert different <= share * compared, (seed, different, compared, str(graph))
     if chip:
-        engine = open_engine("machine", preset("tiny"), compile_graph(graph, preset("tiny")))
+        engine = open_engine("machine", preset(config), compile_graph(graph, preset(config)))
         result = engine.run(last).outputs
         for name, value in executor.run(graph, last).items():
             assert np.array_equal(result[name], value), (seed, name, str(graph))

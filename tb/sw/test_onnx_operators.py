@@ -233,15 +233,34 @@ def test_average_pool(attributes, scale, tmp_path):
     check(save(tmp_path, build, build.pair(found, scale, 3 if scale == 0.03 else -9)), share=0.05)
 
 
-def test_average_that_keeps_its_quantization(rng, tmp_path):
-    """Without a QuantizeLinear behind it an average is kept in the input's steps."""
+def averages(rng, tmp_path):
+    """A product of averages of averages, and one of averages, none of them quantized."""
     build = OnnxBuilder()
-    found = build.node("GlobalAveragePool", feature_map(build))
-    flat = build.node("Flatten", found)
-    found = build.node("Gemm", flat, build.weights(int8(rng, 3, 5), 0.01), transB=1)
-    path = save(tmp_path, build, build.pair(found, 0.02), rank=2)
-    from sw.frontend.onnx import load
-    assert [node.op for node in load(path).nodes][2:4] == ["Mean", "FullyConnected"]
+    found = build.node("Conv", feature_map(build, size=(8, 8)),
+                       build.weights(int8(rng, 6, 5, 1, 1), 0.004))
+    pooled = build.node("AveragePool", build.pair(found, 0.02), kernel_shape=[2, 2], strides=[2, 2])
+    flat = build.node("Flatten", build.node("GlobalAveragePool", pooled))
+    first = build.node("Gemm", flat, build.weights(int8(rng, 3, 6), 0.01), transB=1)
+    flat = build.node("Flatten", build.node("Transpose", pooled, perm=[0, 3, 1, 2]))
+    second = build.node("Gemm", flat, build.weights(int8(rng, 7, 96), 0.01), transB=1)
+    return save(tmp_path, build, build.pair(first, 0.003), build.pair(second, 0.02), rank=2)
+
+
+def test_averages_without_a_quantization(rng, tmp_path):
+    """The product behind takes them over: nothing is rounded in between, as in float."""
+    imported = check(averages(rng, tmp_path), samples=8)
+    assert [node.op for node in imported.graph.nodes].count("FullyConnected") == 2
+    assert not imported.graph.notes and not imported.rounded
+
+
+def test_averages_too_large_to_take_over(rng, tmp_path, monkeypatch):
+    """They are kept in 8 bits, and the user is told."""
+    from sw.frontend.onnx import weighted
+
+    monkeypatch.setattr(weighted, "LARGEST_WIDENED", 0)
+    graph = check(averages(rng, tmp_path)).graph
+    assert [node.op for node in graph.nodes].count("Mean") == 1
+    assert len(graph.notes) == 2 and all("PyTorch" in note for note in graph.notes)
 
 
 @pytest.mark.parametrize(("op", "attributes"), [

@@ -31,6 +31,7 @@ class Builder:
         self.graph = Graph(name)
         self._reserved = set(reserved)
         self._nodes: set[str] = set()
+        self.rounded: set[str] = set()  # averages kept in 8 bits though the file doesn't say so
         self._renamed: dict[str, str] = {}
         self._moved: dict[tuple[str, tuple[int, ...], bytes], Placed] = {}
 

@@ -15,8 +15,8 @@ from sw.frontend.onnx.view import View
 from sw.frontend.onnx.weighted import channel_vector
 from sw.frontend.scales import add_scales
 
-__all__ = ["add", "clip", "concat", "concatenated", "mul", "pad", "quantized_float", "relu",
-           "softmax", "sum_of"]
+__all__ = ["add", "clip", "concat", "concatenated", "div", "mul", "pad", "quantized_float",
+           "relu", "softmax", "sub", "sum_of"]
 
 
 def _clamped(source: Real, low: float, high: float) -> Real:
@@ -86,9 +86,12 @@ def sum_of(view: View, first: Real, second: Real, own: tuple[Quant, Quant]) -> R
     return Real(first.shape, None, make)
 
 
-def _with_constant(view: View) -> tuple[Product, np.ndarray] | None:
-    """(product, one number a channel) if a node joins a product and a constant; else None."""
-    for here, other in ((0, 1), (1, 0)):
+def _with_constant(view: View) -> tuple[Product, np.ndarray, bool] | None:
+    """(product, one number a channel, is the product first?) of a product and a constant.
+
+    None if both operands are computed.
+    """
+    for here, other in ((1, 0), (0, 1)):
         constant, found = view.value(here), view.value(other)
         if isinstance(constant, Constant):
             vector = channel_vector(found, constant) if isinstance(found, Product) else None
@@ -96,25 +99,45 @@ def _with_constant(view: View) -> tuple[Product, np.ndarray] | None:
                 raise view.fail(f"a constant of shape {list(constant.shape)} is accepted with one "
                                 "number a channel and directly behind Conv, Gemm or MatMul, whose "
                                 "scales and bias take it over")
-            return found, vector
+            return found, vector, other == 0
     return None
 
 
 def add(view: View) -> Value:
     """Add: of two feature maps, or a bias."""
     if joined := _with_constant(view):
-        found, vector = joined
+        found, vector, _ = joined
         return found.affine(np.ones_like(vector), vector)
     return sum_of(view, view.real(0), view.real(1), (view.own(0), view.own(1)))
 
 
+def sub(view: View) -> Value:
+    """Sub of a product and a constant, one number a channel."""
+    found, vector, first = _joined(view)
+    sign = np.where(first, 1.0, -1.0)
+    return found.affine(np.full_like(vector, sign), -sign * vector)
+
+
 def mul(view: View) -> Value:
     """Mul by a constant, one number a channel."""
+    found, vector, _ = _joined(view)
+    return found.affine(vector, np.zeros_like(vector))
+
+
+def div(view: View) -> Value:
+    """Div by a constant, one number a channel."""
+    found, vector, first = _joined(view)
+    if not first or not vector.all():
+        raise view.fail("divides by a computed tensor or by 0; accepted is a constant divisor")
+    return found.affine(1 / vector, np.zeros_like(vector))
+
+
+def _joined(view: View) -> tuple[Product, np.ndarray, bool]:
+    """As `_with_constant`; one operand must be constant."""
     joined = _with_constant(view)
     if joined is None:
-        raise view.fail("multiplies two computed tensors; accepted is a constant as one of them")
-    found, vector = joined
-    return found.affine(vector, np.zeros_like(vector))
+        raise view.fail("both operands are computed; accepted is a constant as one of them")
+    return joined
 
 
 def concatenated(view: View, sources: list[Real], axis: int) -> Real:

@@ -52,7 +52,8 @@ def _check_opset(path: Path, model: onnx.ModelProto) -> None:
     most = onnx.defs.onnx_opset_version()
     for item in model.opset_import:
         if item.domain in ("", "ai.onnx") and not LEAST_OPSET <= item.version <= most:
-            raise ModelError(f"{path}: opset {item.version}; accepted are {LEAST_OPSET} to {most}")
+            raise ModelError(f"{path}: opset {item.version}; accepted are quantized networks "
+                             f"of opset {LEAST_OPSET} to {most}")
 
 
 def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
@@ -72,6 +73,7 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
         given = shapes.get(name, ())
         if given and len(given) != len(sizes):
             raise UsageError(f"--shape {name}: {len(given)} sizes, the input has {len(sizes)}")
+        symbols = ", ".join(size.dim_param or str(size.dim_value or "?") for size in sizes)
         stated = [size.dim_value if size.HasField("dim_value") else None for size in sizes]
         fixed: list[int | None] = [*given] or [1 if size is None and axis == 0 else size
                                                for axis, size in enumerate(stated)]
@@ -80,9 +82,8 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
                 raise UsageError(f"--shape {name}: size {size} of axis {axis}, the file says "
                                  f"{said}")
             if size is None or size < 1:
-                symbols = [dim.dim_param or str(dim.dim_value or "?") for dim in sizes]
-                raise ModelError(f"{path}: input {name!r} has dynamic shape [{', '.join(symbols)}]"
-                                 f"; all sizes but the batch must be fixed, for example with "
+                raise ModelError(f"{path}: input {name!r} has dynamic shape [{symbols}]; all "
+                                 "sizes but the batch must be fixed, for example with "
                                  f"--shape {name}={','.join(str(n or 1) for n in fixed)}")
             sizes[axis].Clear()
             sizes[axis].dim_value = size

@@ -31,10 +31,13 @@ class Imported:
     graph : Graph
     places : dict of str to Placed
         ONNX's integer tensors that the graph holds, by ONNX's names; uint8 less 128.
+    rounded : set of str
+        Tensors of the graph that are rounded where ONNX computes on in float.
     """
 
     graph: Graph
     places: dict[str, Placed]
+    rounded: set[str]
 
 
 class _Importer:
@@ -80,7 +83,8 @@ class _Importer:
             raise self.fail(str(error)) from None
         # Only those that something asked for are in the graph.
         return Imported(graph, {name: value.made for name, value in self.values.items()
-                                if isinstance(value, Integers) and value.made})
+                                if isinstance(value, Integers) and value.made},
+                        self.build.rounded)
 
     def convert(self, index: int, node: onnx.NodeProto) -> None:
         view = View(self.path, index, node, self.values, self.build,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from golden.graph import Quant
-from sw.frontend.onnx.layout import transposed
+from sw.frontend.onnx.layout import plain, transposed
 from sw.frontend.onnx.values import Codes, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 
@@ -15,7 +15,8 @@ __all__ = ["flatten", "identity", "reshape", "squeeze", "transpose", "unsqueeze"
 Shape = tuple[int, ...]
 
 
-def _relabelled(view: View, shape: Shape, relabel: Callable[[Placed], Placed]) -> Value:
+def _relabelled(view: View, shape: Shape, relabel: Callable[[Placed], Placed],
+                rows: np.ndarray | slice = slice(None)) -> Value:
     source = view.value(0)
     if isinstance(source, Integers):
         integers = source
@@ -25,10 +26,11 @@ def _relabelled(view: View, shape: Shape, relabel: Callable[[Placed], Placed]) -
                             view.build.quant(integers.place().tensor) or Quant(1.0, 0), bounds),
                         view.alone)
     real = view.real(0)
-    floating = real.floating
+    floating, average = real.floating, real.average
     return Real(shape, real.own, lambda quant, bounds: relabel(real.place(quant, bounds)),
                 None if floating is None else lambda: view.arranged(
-                    relabel(floating()), shape, np.arange(math.prod(shape)).reshape(shape)))
+                    relabel(floating()), shape, plain(shape)),
+                average and average.chosen(rows))
 
 
 def _reshaped(view: View, shape: Shape) -> Value:
@@ -97,8 +99,10 @@ def transpose(view: View) -> Value:
         return Constant(source.data.transpose(perm), Codes(
             codes.values.transpose(perm), codes.scales, perm.index(codes.axis)))
     given = source.shape
-    return _relabelled(view, tuple(given[axis] for axis in perm), lambda placed: Placed(
-        placed.tensor, transposed(placed.stored, given, perm)))
+    return _relabelled(
+        view, tuple(given[axis] for axis in perm),
+        lambda placed: Placed(placed.tensor, transposed(placed.stored, given, perm)),
+        plain(given).transpose(perm).ravel())
 
 
 def identity(view: View) -> Value:

@@ -20,14 +20,16 @@ _ONNX: dict[str, Callable[[View], Value]] = {
     "Add": elementwise.add, "AveragePool": pooling.average_pool,
     "BatchNormalization": weighted.batch_normalization, "Clip": elementwise.clip,
     "Concat": elementwise.concat, "Conv": weighted.conv,
-    "DequantizeLinear": quantization.dequantize_linear, "Dropout": movement.identity,
+    "DequantizeLinear": quantization.dequantize_linear, "Div": elementwise.div,
+    "Dropout": movement.identity,
     "Flatten": movement.flatten, "Gemm": weighted.gemm,
     "GlobalAveragePool": pooling.global_average_pool, "Identity": movement.identity,
     "MatMul": weighted.matmul, "MaxPool": pooling.max_pool, "Mul": elementwise.mul,
     "Pad": elementwise.pad, "QLinearConv": qlinear.qlinear_conv,
     "QLinearMatMul": qlinear.qlinear_matmul, "QuantizeLinear": quantization.quantize_linear,
     "ReduceMean": pooling.reduce_mean, "Relu": elementwise.relu, "Reshape": movement.reshape,
-    "Softmax": elementwise.softmax, "Squeeze": movement.squeeze, "Transpose": movement.transpose,
+    "Softmax": elementwise.softmax, "Squeeze": movement.squeeze, "Sub": elementwise.sub,
+    "Transpose": movement.transpose,
     "Unsqueeze": movement.unsqueeze,
 }
 _MICROSOFT: dict[str, Callable[[View], Value]] = {

@@ -6,9 +6,9 @@ import numpy as np
 
 from golden.attributes import AveragePool, DepthwiseConv2D, MaxPool, Mean
 from golden.graph import Quant
-from sw.frontend.onnx.layout import canonical, canonical_axes
+from sw.frontend.onnx.layout import canonical, canonical_axes, plain
 from sw.frontend.onnx.scales import scale_of, scales_of
-from sw.frontend.onnx.values import Bounds, Integers, Placed, Real, Value
+from sw.frontend.onnx.values import Average, Bounds, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 from sw.frontend.onnx.windows import Windows, windows
 
@@ -55,9 +55,13 @@ def average_pool(view: View) -> Value:
         return mean_over(view, source, view.own(0), (2, 3), True)
     shape = (*source.shape[:2], *at.size)
     own = view.own(0)
-    make = _whole(view, source, own, at, shape) if counted or not any(at.pads) \
-        else _partial(view, source, own, at, shape)
-    return Real(shape, own, make)
+    if not any(at.pads):
+        views = np.lib.stride_tricks.sliding_window_view(
+            plain(source.shape), (1, 1, *at.window))[:, :, ::at.stride[0], ::at.stride[1]]
+        return Real(shape, own, _whole(view, source, own, at, shape), average=_average(
+            source, views.reshape(-1, at.window[0] * at.window[1])))
+    make = (_whole if counted else _partial)(view, source, own, at, shape)
+    return Real(shape, own, make, average=Average(source, None))
 
 
 def _whole(view: View, source: Real, own: Quant, at: Windows,
@@ -96,12 +100,28 @@ def _partial(view: View, source: Real, own: Quant, at: Windows,
     return make
 
 
+def _average(source: Real, members: np.ndarray) -> Average:
+    """Means of values; of means where those are means already."""
+    return Average(source, members) if source.average is None else source.average.of(members)
+
+
+def _covers(average: Average, shape: tuple[int, ...]) -> bool:
+    """Averages by window of a feature map, each value of which counts once."""
+    given = average.source.shape
+    if average.members is None or len(shape) != 4 or given[:2] != shape[:2]:
+        return False
+    every = np.sort(average.members.reshape(shape[1], -1))
+    return np.array_equal(every, plain(given).reshape(shape[1], -1))
+
+
 def mean_over(view: View, source: Real, own: Quant, axes: tuple[int, ...], keep: bool) -> Real:
     """Mean over axes of ONNX's."""
     rank = len(source.shape)
     given, axes = axes, tuple(sorted({axis % rank for axis in axes}))
     if not axes or 0 in axes or any(not -rank <= axis < rank for axis in given):
         raise view.fail(f"axes {given} must be in 1 to {rank - 1}: the batch can't be averaged")
+    if axes == (2, 3) and source.average is not None and _covers(source.average, source.shape):
+        source = source.average.source  # a mean of means of all values
     order = canonical_axes(rank)
     kept = [axis for axis in range(rank) if axis not in axes]
     shape = tuple(source.shape[axis] for axis in kept)
@@ -119,7 +139,8 @@ def mean_over(view: View, source: Real, own: Quant, axes: tuple[int, ...], keep:
         placed = view.emit(attrs, [view.feature_map(source, own)], stored, quant)
         return view.bounded(placed, quant, bounds)
 
-    return Real(shape, own, make)
+    members = plain(source.shape).transpose(*kept, *axes).reshape(-1, count)
+    return Real(shape, own, make, average=_average(source, members))
 
 
 def global_average_pool(view: View) -> Value:

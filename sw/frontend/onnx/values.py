@@ -13,7 +13,7 @@ import numpy as np
 from golden.graph import Quant
 from sw.frontend.onnx.scales import FULL
 
-__all__ = ["Bounds", "Codes", "Constant", "Integers", "Placed", "Real", "Value"]
+__all__ = ["Average", "Bounds", "Codes", "Constant", "Integers", "Placed", "Real", "Value"]
 
 Bounds = tuple[int, int]  # (least, most) of int8
 
@@ -90,6 +90,31 @@ class Integers:
         return self._made.get(FULL)
 
 
+@dataclass(frozen=True, eq=False)
+class Average:
+    """Each value is the mean of as many values of another tensor.
+
+    Parameters
+    ----------
+    source : Real
+        The other tensor, which has a quantization of its own.
+    members : ndarray of int, (values, count), or None
+        Positions in it, in ONNX's order; None if counts differ.
+    """
+
+    source: "Real"
+    members: np.ndarray | None
+
+    def chosen(self, rows: np.ndarray | slice) -> "Average":
+        """Some of the values, in another order."""
+        return Average(self.source, None if self.members is None else self.members[rows])
+
+    def of(self, members: np.ndarray) -> "Average":
+        """Means of these values, (values, count)."""
+        return Average(self.source, None if self.members is None else
+                       self.members[members].reshape(len(members), -1))
+
+
 @dataclass(eq=False)
 class Real:
     """Real numbers.
@@ -105,12 +130,15 @@ class Real:
         Appends what computes them in int8 at a quantization, clamped to the given bounds.
     floating : callable or None
         Appends what gives them as float32, in ONNX's order; None if that is by dequantizing.
+    average : Average or None
+        Set for averages: in their own quantization they are rounded.
     """
 
     shape: tuple[int, ...]
     own: Quant | None
     make: Callable[[Quant, Bounds], Placed]
     floating: Callable[[], Placed] | None = None
+    average: Average | None = None
     _made: dict[tuple[Quant, Bounds], Placed] = field(default_factory=dict)
 
     def place(self, quant: Quant, bounds: Bounds = FULL) -> Placed:

@@ -123,9 +123,20 @@ class View:
                             "not give (channel shuffle is not supported)")
         return moved
 
+    def kept(self, real: Real, quant: Quant) -> Placed:
+        """A real input at its own quantization; where that rounds, the user is told."""
+        placed = real.place(quant)
+        if real.average is not None and placed.tensor not in self.build.rounded:
+            self.build.rounded.add(placed.tensor)
+            self.build.graph.notes.append(
+                f"{self.label} reads an average that no QuantizeLinear follows: it is kept in its "
+                "input's 8-bit steps, as PyTorch's quantized operators do, not in float as the "
+                "file says")
+        return placed
+
     def feature_map(self, real: Real, quant: Quant) -> Placed:
-        """A real input at a quantization, channels last."""
-        return self.arranged(real.place(quant), real.shape, canonical(real.shape))
+        """A real input at its own quantization, channels last."""
+        return self.arranged(self.kept(real, quant), real.shape, canonical(real.shape))
 
     def emit(self, attrs: Attributes, inputs: list[Placed], stored: np.ndarray,
              quant: Quant | None) -> Placed:
@@ -145,7 +156,7 @@ class View:
         if real.own is None:
             raise self.fail(f"its result is float: no QuantizeLinear tells how to quantize it; "
                             f"{QUANTIZED}")
-        placed = self.arranged(real.place(real.own), real.shape, plain(real.shape))
+        placed = self.arranged(self.kept(real, real.own), real.shape, plain(real.shape))
         tensor = self.build.node(f"{self.name}_dequantize", DequantizeLinear(
             scale=real.own.scale, zero=real.own.zero_point), [placed.tensor],
             output=f"{placed.tensor}_real")

@@ -7,12 +7,16 @@ from golden.graph import Quant
 from sw.frontend.onnx.layout import canonical, plain
 from sw.frontend.onnx.product import Geometry, Product, product
 from sw.frontend.onnx.quantization import weight_codes
-from sw.frontend.onnx.values import Constant, Placed, Real, Value
+from sw.frontend.onnx.values import Average, Constant, Placed, Real, Value
 from sw.frontend.onnx.view import View
 from sw.frontend.onnx.windows import windows
 
 __all__ = ["batch_normalization", "bias_of", "channel_vector", "conv", "convolution", "gemm",
            "matmul", "matrix_product"]
+
+
+# Inputs and weights of a product that takes over the average before it.
+LARGEST_SOURCE, LARGEST_WIDENED = 1 << 14, 1 << 22
 
 
 def bias_of(view: View, position: int, channels: int) -> np.ndarray:
@@ -64,21 +68,36 @@ def matrix_product(view: View, source: Real, own: Quant, kernel: np.ndarray, sca
     outputs, depth = kernel.shape
     if len(source.shape) < 2 or source.shape[-1] != depth:
         raise view.fail(f"input has shape {list(source.shape)}, must be rows of {depth} values")
-    single = source.shape == (1, depth)
+    single, shape = source.shape == (1, depth), (*source.shape[:-1], outputs)
+
+    if single and source.average is not None:
+        # Both are linear: one sum over the averages' members, and no rounding in between.
+        members = source.average.members
+        if members is not None and _can_widen(source.average, members, outputs):
+            source = source.average.source
+            wide = np.zeros((outputs, int(np.prod(source.shape))), kernel.dtype)
+            wide[:, members.ravel()] = np.repeat(kernel, members.shape[1], axis=1)
+            kernel, scales = wide, scales / members.shape[1]
 
     def ordered() -> Placed:
-        placed = source.place(own)
+        placed = view.kept(source, own)
         return placed if single else view.arranged(placed, source.shape, plain(source.shape))
 
     def finish(data: np.ndarray) -> np.ndarray:
         # A flattened feature map is read as it lies, channels last.
         return data[:, source.place(own).stored.ravel()] if single else data
 
-    shape = (*source.shape[:-1], outputs)
     geometry = Geometry(FullyConnected, {"keep_dims": len(shape) > 2}, finish, ordered,
                         plain(shape))
     return product(Product(shape, None, _unmade, view=view, geometry=geometry, input=own,
                            kernel=kernel, scales=scales, bias=bias))
+
+
+def _can_widen(average: Average, members: np.ndarray, outputs: int) -> bool:
+    """Few enough weights, and each of one average only."""
+    size = int(np.prod(average.source.shape))
+    return (size <= LARGEST_SOURCE and size * outputs <= LARGEST_WIDENED
+            and np.unique(members).size == members.size)
 
 
 def _unmade(*_: object) -> Placed:

@@ -1,0 +1,246 @@
+"""ONNX files that are refused, each with a message that names the thing and what is accepted."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from sw.cli import main
+from sw.errors import ModelError, UsageError
+from sw.frontend.onnx import load
+from tb.lib.onnx_builder import OnnxBuilder
+
+GOOD = Path(__file__).parents[1] / "data" / "onnx" / "kws_qdq.onnx"
+
+
+def refused(path, *words, shapes=None, error=ModelError):
+    with pytest.raises(error) as caught:
+        load(path, shapes)
+    assert caught.value.exit_code == (3 if error is ModelError else 2)
+    for word in words:
+        assert word in str(caught.value), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def conv_net(kernel=None, data=None, shape=(1, 3, 6, 6), **attributes):
+    """A quantized convolution; the builder and its result."""
+    build = OnnxBuilder()
+    data = data or build.pair(build.input(list(shape)), 0.03)
+    kernel = build.weights(np.ones((2, 3, 3, 3), np.int8), 0.01) if kernel is None else kernel(
+        build)
+    return build, build.node("Conv", data, kernel, **attributes)
+
+
+def finished(tmp_path, build, found, rank=4):
+    build.output(found, rank=rank)
+    return build.save(tmp_path / "m.onnx")
+
+
+def test_no_file(tmp_path):
+    refused(tmp_path / "none.onnx", "can't be read: No such file")
+    refused(tmp_path, "can't be read")
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 100, 5000, 40000, 49774])
+def test_truncated(length, tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(GOOD.read_bytes()[:length])
+    refused(path, "damaged")
+
+
+def test_garbage(tmp_path):
+    """Random bytes changed: refused, or a network; never anything else."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "m.onnx"
+    raw = bytearray(GOOD.read_bytes())
+    for seed in range(40):
+        bad = bytearray(raw)
+        for at in rng.integers(0, len(bad), 3):
+            bad[at] = rng.integers(0, 256)
+        path.write_bytes(bad)
+        try:
+            load(path)
+        except (ModelError, UsageError) as error:
+            assert str(path) in str(error), seed
+
+
+def test_missing_external_weights(tmp_path):
+    model = onnx.load(GOOD)
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="weights.bin",
+              size_threshold=0)
+    load(tmp_path / "m.onnx")
+    (tmp_path / "weights.bin").unlink()
+    refused(tmp_path / "m.onnx", "external weights can't be read", "weights.bin")
+
+
+def test_float(tmp_path, capsys):
+    build = OnnxBuilder()
+    kernel = build.constant(np.ones((2, 3, 3, 3)), np.float32)
+    path = finished(tmp_path, build, build.node("Conv", build.input([1, 3, 6, 6]), kernel))
+    refused(path, "not quantized", "sentei quantize doesn't exist yet")
+    assert main(["compile", str(path), "-o", str(tmp_path / "x.sentei")]) == 3
+    assert "not quantized" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("opset", [9, 99])
+def test_opset(opset, tmp_path):
+    build, found = conv_net()
+    build.opset = opset
+    refused(finished(tmp_path, build, found), f"opset {opset}; accepted are", "10 to")
+
+
+def test_open_sizes(tmp_path):
+    build = OnnxBuilder()
+    found = build.pair(build.input(["n", 3, "h", None], name="image"), 0.03)
+    path = finished(tmp_path, build, found)
+    refused(path, "'image' has dynamic shape [n, 3, h, ?]", "--shape image=1,3,1,1")
+    refused(path, "--shape other: no input", "image", shapes={"other": (1,)}, error=UsageError)
+    refused(path, "2 sizes, the input has 4", shapes={"image": (1, 3)}, error=UsageError)
+    refused(path, "size 4 of axis 1, the file says 3", shapes={"image": (1, 4, 5, 5)},
+            error=UsageError)
+    assert load(path, {"image": (1, 3, 5, 6)}).tensors["image"].shape == (1, 3, 5, 6)
+
+
+def test_shape_on_the_command_line(tmp_path, capsys):
+    build = OnnxBuilder()
+    path = finished(tmp_path, build, build.pair(build.input(["n", 3, "h", 4], name="a=b"), 0.03))
+    output = ["-o", str(tmp_path / "x.sentei")]
+    assert main(["compile", str(path), "--shape", "a=b=1,3,5,4", *output]) == 0
+    for bad in ("1,2", "x=1,a", "x=0"):
+        assert main(["compile", str(path), "--shape", bad, *output]) == 2
+        assert "accepted is name=sizes" in capsys.readouterr().err
+    for other in ("vww", str(tmp_path / "x.sentei")):
+        assert main(["run", other, "--shape", "x=1"]) == 2
+        assert "--shape" in capsys.readouterr().err
+
+
+def test_cycle_and_missing_tensor(tmp_path):
+    build, found = conv_net()
+    path = finished(tmp_path, build, found)
+    for name, text in (("conv4", "sorted"), ("nowhere", "damaged or contradictory")):
+        model = onnx.load(path)
+        next(node for node in model.graph.node if node.op_type == "Conv").input[0] = name
+        onnx.save(model, tmp_path / "bad.onnx")
+        refused(tmp_path / "bad.onnx", text)
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    (TensorProto.INT64, ("input 'x' is int64", "float, int8 and uint8")),
+    (TensorProto.FLOAT16, ("input 'x' is float16",)),
+])
+def test_input_type(kind, words, tmp_path):
+    build, _ = conv_net()
+    build.nodes.append(onnx.helper.make_node("Identity", ["x"], ["y"]))
+    build.inputs = []
+    build.input([1, 3, 6, 6], kind)
+    build.nodes = build.nodes[-1:]
+    build.nodes.append(onnx.helper.make_node("DequantizeLinear", [build.constant(np.int8(1)), *build
+                                             .parameters(1.0, 0, np.int8)], ["z"]))
+    build.output("y", kind)
+    refused(build.save(tmp_path / "m.onnx"), *words)
+
+
+def test_operators(tmp_path):
+    build, found = conv_net()
+    path = finished(tmp_path, build, build.node("Sigmoid", build.pair(found, 0.02)))
+    refused(path, "node 6 (Sigmoid 'sigmoid6'): operator Sigmoid is not supported", "Conv", "Relu")
+
+
+def test_shufflenet():
+    path = Path(__file__).parents[3] / "shared" / "assets" / "models_onnx"
+    path /= "shufflenet-v2-12-int8.onnx"
+    if not path.exists():
+        pytest.skip("its licence text is not at hand, so it is no test data")
+    refused(path, "Split", "is not supported")
+
+
+def not_quantized_between(build):
+    return build.node("Conv", build.node("Conv", build.pair(build.input([1, 2, 6, 6]), 0.03),
+                                         ones(build)), ones(build)), ("is not quantized",)
+
+
+def ones(build, *shape, dtype=np.int8, **settings):
+    return build.weights(np.ones(shape or (2, 2, 1, 1), dtype), 0.01, **settings)
+
+
+def feature_map(build, *shape):
+    return build.pair(build.input(list(shape or (1, 2, 6, 6))), 0.03)
+
+
+def two_of(build, op, first, second, **attributes):
+    build.input(list(second), name="y")
+    return build.node(op, feature_map(build, *first), build.pair("y", 0.02), **attributes)
+
+
+CASES = {
+    "unquantized conv": not_quantized_between,
+    "unquantized output": lambda b: (b.node("Conv", feature_map(b), ones(b)),
+                                     ("output", "is float and no QuantizeLinear")),
+    "asymmetric weights": lambda b: (
+        b.node("Conv", feature_map(b), b.weights(np.array([0, 255, 1, 2], np.uint8).reshape(
+            2, 2, 1, 1), 0.01, zero=3)), ("-3 to 252", "symmetric")),
+    "float weights": lambda b: (
+        b.node("Conv", feature_map(b), b.constant(np.ones((2, 2, 1, 1)), np.float32)),
+        ("weights, input 1", "are not quantized")),
+    "computed weights": lambda b: (two_of(b, "Conv", (1, 2, 6, 6), (2, 2, 1, 1)),
+                                   ("is computed; accepted are constants",)),
+    "scales along inputs": lambda b: (
+        b.node("Conv", feature_map(b), b.weights(np.ones((2, 2, 1, 1), np.int8), [0.1, 0.2],
+                                                 axis=1)), ("along axis 1, must be along 0",)),
+    "rank": lambda b: (b.node("Conv", feature_map(b, 1, 2, 6), ones(b, 2, 2, 1)),
+                       ("weights have shape [2, 2, 1]",)),
+    "batch": lambda b: (b.node("Conv", feature_map(b, 2, 2, 6, 6), ones(b)), ("batch 2",)),
+    "per-channel activations": lambda b: (
+        b.node("QuantizeLinear", b.input([1, 2, 6, 6]), b.constant([0.1, 0.2], np.float32),
+               b.constant([0, 0], np.int8)), ("2 scales for a computed tensor",)),
+    "int16 activations": lambda b: (
+        b.node("QuantizeLinear", b.input([1, 2, 6, 6]), *b.parameters(0.1, 0, np.int16)),
+        ("quantizes to int16",)),
+    "scale of 0": lambda b: (feature_map(b) and b.pair(b.node("Relu", "dequantizelinear1"), 0.0),
+                             ("scale is 0.0",)),
+    "broadcast": lambda b: (two_of(b, "Add", (1, 2, 6, 6), (1, 2, 1, 1)), ("no broadcasting",)),
+    "constant operand": lambda b: (
+        b.node("Add", feature_map(b), b.constant(np.ones((1, 2, 6, 6)), np.float32)),
+        ("one number a channel",)),
+    "product of two": lambda b: (two_of(b, "Mul", (1, 2, 6, 6), (1, 2, 6, 6)),
+                                 ("both operands are computed",)),
+    "dilated pool": lambda b: (b.node("MaxPool", feature_map(b), kernel_shape=[2, 2],
+                                      dilations=[2, 2]), ("dilations (2, 2), must be 1",)),
+    "finer average": lambda b: (
+        b.pair(b.node("AveragePool", feature_map(b), kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+               0.01), ("finer than the input's",)),
+    "mean over the batch": lambda b: (b.node("ReduceMean", feature_map(b), axes=[0, 1]),
+                                      ("axes (0, 1)", "batch can't be averaged")),
+    "reflecting pad": lambda b: (b.node("Pad", feature_map(b), b.constant([0, 0, 1, 1] * 2,
+                                                                          np.int64),
+                                        mode="reflect"), ("mode reflect", "constant")),
+    "batch normalization alone": lambda b: (
+        b.node("BatchNormalization", feature_map(b), *(b.constant(np.ones(2), np.float32)
+                                                       for _ in range(4))),
+        ("directly behind Conv",)),
+    "shuffled channels": lambda b: (
+        b.node("Conv", b.node("Reshape", b.node("Transpose", b.node(
+            "Reshape", b.pair(b.node("Conv", feature_map(b), ones(b, 4, 2, 1, 1)), 0.1),
+            b.constant([1, 2, 2, 6, 6], np.int64)), perm=[0, 2, 1, 3, 4]),
+            b.constant([1, 4, 6, 6], np.int64)), ones(b, 2, 4, 1, 1)), ("channel shuffle",)),
+    "indices": lambda b: (b.node("MaxPool", feature_map(b), kernel_shape=[2, 2], outputs=2),
+                          ("gives indices too",)),
+    "transposed product": lambda b: (b.node("Gemm", feature_map(b, 4, 1), ones(b, 4, 3), transA=1),
+                                     ("transA 1",)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_thing_wrong(case, tmp_path):
+    build = OnnxBuilder(21 if case == "int16 activations" else 17)
+    found, words = CASES[case](build)
+    kind = TensorProto.INT16 if case == "int16 activations" else TensorProto.FLOAT
+    if case == "per-channel activations":
+        kind = TensorProto.INT8
+    if case == "shuffled channels":
+        found = build.pair(found, 0.1)
+    rank = 3 if case == "rank" else 2 if case == "transposed product" else 4
+    build.output(found, kind, rank)
+    refused(build.save(tmp_path / "m.onnx"), *words)
