@@ -29,7 +29,10 @@ class _Linear(Attributes):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizeLinear(_Linear):
-    """float32 to int8: x / scale, halves to even, plus zero, limited."""
+    """float32 to int8: x / scale, halves to even, plus zero, clamped."""
+
+    least: int = -128
+    most: int = 127
 
     def types(self) -> tuple[str, str]:
         """From float32 to int8."""

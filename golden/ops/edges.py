@@ -10,7 +10,7 @@ __all__ = ["dequantize_linear", "float_softmax", "quantize_linear", "transpose"]
 def quantize_linear(x: np.ndarray, attrs: QuantizeLinear) -> np.ndarray:
     """float32 to int8; NaN is 0's value."""
     steps = np.nan_to_num(np.rint(x / np.float32(attrs.scale)), copy=False)
-    return np.clip(steps + np.float32(attrs.zero), -128, 127).astype(np.int8)
+    return np.clip(steps + np.float32(attrs.zero), attrs.least, attrs.most).astype(np.int8)
 
 
 def dequantize_linear(x: np.ndarray, attrs: DequantizeLinear) -> np.ndarray:

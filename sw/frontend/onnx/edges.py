@@ -46,10 +46,10 @@ def add_input(path: Path, build: Builder, item: onnx.ValueInfoProto) -> Value:
 
 def _float_input(build: Builder, given: Placed, shape: tuple[int, ...]) -> Real:
     def make(quant: Quant, bounds: Bounds) -> Placed:
-        attrs = QuantizeLinear(scale=quant.scale, zero=quant.zero_point)
-        tensor = build.node("input_quantize", attrs, [given.tensor],
-                            output=f"{given.tensor}_quantized", quant=quant)
-        return build.bounded("input", Placed(tensor, given.stored), quant, bounds)
+        attrs = QuantizeLinear(scale=quant.scale, zero=quant.zero_point, least=bounds[0],
+                               most=bounds[1])
+        return Placed(build.node("input_quantize", attrs, [given.tensor],
+                                 output=f"{given.tensor}_quantized", quant=quant), given.stored)
 
     return Real(shape, None, make, lambda: given)
 

@@ -202,11 +202,12 @@ def pad(view: View) -> Value:
 def quantized_float(view: View, floating: Placed, quant: Quant,
                     bounds: Bounds) -> Placed:
     """A float32 tensor of the graph, quantized by the host."""
-    attrs = QuantizeLinear(scale=quant.scale, zero=quant.zero_point)
+    attrs = QuantizeLinear(scale=quant.scale, zero=quant.zero_point, least=bounds[0],
+                           most=bounds[1])
     tensor = view.build.node(f"{view.name}_quantize" if view.op != "QuantizeLinear" else view.name,
                              attrs, [floating.tensor], output=f"{floating.tensor}_quantized",
                              quant=quant)
-    return view.bounded(Placed(tensor, floating.stored), quant, bounds)
+    return Placed(tensor, floating.stored)
 
 
 def softmax(view: View) -> Value:
