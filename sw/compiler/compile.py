@@ -10,6 +10,7 @@ from golden.spec.isa import Opcode
 from golden.spec.layout import LOG_BYTES
 from golden.spec.program import Binding, ChipStep, HostStep, Program
 from golden.spec.registers import Region
+from sw.compiler.drop import drop_channels, share_of_work
 from sw.compiler.emit import Constants, Emitter
 from sw.compiler.fuse import plan_chains
 from sw.compiler.lower import lower
@@ -54,11 +55,18 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
         if progress:
             progress(text)
 
+    left: dict[str, float] = {}
     if not dense:
+        tell("dropping channels without effect")
+        whole, graph = graph, drop_channels(graph, config)
+        left = share_of_work(whole, graph)
         tell("ordering channels")
         graph = permute_channels(graph, config)
     tell("lowering")
     lowered = lower(graph, config, dense=dense)
+    for op in lowered.ops:
+        if isinstance(op, WindowOp):
+            op.macs = round(op.macs / left.get(op.name, 1.0))
     tell("packing weights")
     packed = [pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
               if isinstance(op, WindowOp) else None for op in lowered.ops]

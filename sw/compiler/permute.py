@@ -6,26 +6,14 @@ counted off by the operators around it: producers write them in another order, c
 them so. The order is found by sorting and then by swaps, on the rows that the array would take.
 """
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from golden.attributes import (
-    Add,
-    Attributes,
-    AveragePool,
-    Clamp,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    MaxPool,
-    Mean,
-    Pad,
-    Weighted,
-)
+from golden.attributes import Conv2D, FullyConnected
 from golden.graph import Graph, Node
 from golden.spec.config import Config
+from sw.compiler.channels import channel_sets, with_channels
 
 __all__ = ["permute_channels"]
 
@@ -40,11 +28,9 @@ def permute_channels(graph: Graph, config: Config) -> Graph:
     Inputs and outputs of the graph keep their order; so do feature maps that an operator reads
     in any other way than channel by channel (concatenation, reshaping, the host's operators).
     """
-    attrs = [node.attrs for node in graph.nodes]
     found = [_layer(graph, node, number, config) for number, node in enumerate(graph.nodes)]
     layers = [layer for layer in found if layer is not None]
-    sets = _sets(graph)
-    for members in sets:
+    for members in channel_sets(graph):
         before = [layer for layer in layers if graph.nodes[layer.node].outputs[0] in members]
         after = [layer for layer in layers if graph.nodes[layer.node].inputs[0] in members]
         if not any((~layer.used).mean() >= _LEAST_ZEROS for layer in before + after):
@@ -56,11 +42,8 @@ def permute_channels(graph: Graph, config: Config) -> Graph:
             layer.used = layer.used[order]
         for layer in after:
             layer.used = layer.used[:, :, order]
-        for number, node in enumerate(graph.nodes):
-            attrs[number] = _reordered(graph, node, attrs[number], members, order)
-    nodes = [dataclasses.replace(node, attrs=new)
-             for node, new in zip(graph.nodes, attrs, strict=True)]
-    return dataclasses.replace(graph, nodes=nodes)
+        graph = with_channels(graph, members, order)
+    return graph
 
 
 @dataclass
@@ -85,74 +68,6 @@ def _layer(graph: Graph, node: Node, number: int, config: Config) -> _Layer | No
         return None
     used = attrs.kernel.reshape(len(attrs.kernel), -1, channels) != 0
     return _Layer(number, used, -(-pixels // config.columns))
-
-
-def _sets(graph: Graph) -> list[set[str]]:
-    """Feature maps whose channels must have one order, where that order is free."""
-    root = {name: name for name in graph.tensors}
-
-    def find(name: str) -> str:
-        while root[name] != name:
-            name = root[name]
-        return name
-
-    fixed = {*graph.inputs, *graph.outputs}
-    for node in graph.nodes:
-        output = node.outputs[0]
-        if _counts_off(graph, node):
-            for name in node.inputs:
-                root[find(name)] = find(output)
-        elif not _reads_any_order(graph, node):
-            fixed |= {*node.inputs, output}
-    sets: dict[str, set[str]] = {}
-    for name in graph.tensors:
-        sets.setdefault(find(name), set()).add(name)
-    # Channels that fit one group have no order to speak of.
-    return [members for members in sets.values() if not members & fixed]
-
-
-def _counts_off(graph: Graph, node: Node) -> bool:
-    """Does output channel c only read channel c?"""
-    attrs, rank = node.attrs, len(graph.tensors[node.inputs[0]].shape)
-    if isinstance(attrs, DepthwiseConv2D):
-        return attrs.channel_multiplier == 1
-    if isinstance(attrs, Mean):
-        return rank - 1 not in attrs.axes
-    if isinstance(attrs, Pad):
-        return attrs.pads[-1] == (0, 0)
-    shapes = {graph.tensors[name].shape for name in node.inputs}
-    return isinstance(attrs, Add | MaxPool | AveragePool | Clamp) and len(shapes) == 1
-
-
-def _reads_any_order(graph: Graph, node: Node) -> bool:
-    """Can weights be reordered with the channels, on both sides?"""
-    attrs, shape = node.attrs, graph.tensors[node.inputs[0]].shape
-    if isinstance(attrs, FullyConnected):
-        # A row of inputs must be whole pixels.
-        return attrs.kernel.shape[1] in (shape[-1], int(np.prod(shape[1:])))
-    return isinstance(attrs, Conv2D) and attrs.groups == 1
-
-
-def _reordered(graph: Graph, node: Node, attrs: Attributes, members: set[str],
-               order: np.ndarray) -> Attributes:
-    """A node's attributes when channel ``order[c]`` of the members has become channel c."""
-    reads, writes = node.inputs[0] in members, node.outputs[0] in members
-    if not isinstance(attrs, Weighted) or not (reads or writes):
-        return attrs
-    kernel = attrs.kernel
-    if isinstance(attrs, DepthwiseConv2D):
-        kernel = kernel[..., order]
-    else:
-        if reads:
-            shape = kernel.shape
-            kernel = kernel.reshape(len(kernel), -1, len(order))[:, :, order].reshape(shape)
-        if writes:
-            kernel = kernel[order]
-    changes: dict[str, np.ndarray] = {"kernel": np.ascontiguousarray(kernel)}
-    if writes:
-        changes |= {name: getattr(attrs, name)[order]
-                    for name in ("bias", "multiplier", "pre", "post")}
-    return dataclasses.replace(attrs, **changes)  # type: ignore[arg-type]
 
 
 class _Search:
