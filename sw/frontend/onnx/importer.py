@@ -68,14 +68,20 @@ class _Importer:
                             "quantize doesn't exist yet)")
         for item in self.source.input:
             if item.name not in self.values:
-                self.values[item.name] = add_input(self.path, self.build, item)
+                try:
+                    self.values[item.name] = add_input(self.path, self.build, item)
+                except ValueError as error:
+                    raise self.fail(f"input {item.name!r}: {error}") from None
         for index, node in enumerate(self.source.node):
             self.convert(index, node)
         if not self.outputs or not self.build.graph.inputs:
             raise self.fail(f"the network has {len(self.build.graph.inputs)} inputs and "
                             f"{len(self.outputs)} outputs; each must be at least 1")
         for name in self.outputs:
-            add_output(self.path, self.build, name, self.values[name])
+            try:
+                add_output(self.path, self.build, name, self.values[name])
+            except ValueError as error:  # as in `convert`
+                raise self.fail(f"output {name!r}: {error}") from None
         graph = self.build.finish(self.outputs)
         try:
             graph.validate()
@@ -108,7 +114,10 @@ class _Importer:
             names = [name for _, name in CONVERTERS]
             raise view.fail(f"operator {node.op_type}{where} is not supported; supported are "
                             f"{', '.join(sorted(set(names)))}")
-        value = CONVERTERS[domain, node.op_type](view)
+        try:
+            value = CONVERTERS[domain, node.op_type](view)
+        except ValueError as error:  # a factor out of range, shapes that don't fit
+            raise view.fail(str(error)) from None
         self.values[view.output] = value
         inferred = self.shapes.get(view.output)
         if inferred is not None and inferred != value.shape:

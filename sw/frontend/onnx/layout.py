@@ -5,18 +5,29 @@ are the positions in ONNX's order (C order of ONNX's shape). Transposing and res
 sense only relabels; bytes move where an operator needs another order.
 """
 
+import math
 from itertools import permutations
 
 import numpy as np
 
 __all__ = ["canonical", "canonical_axes", "movement", "plain", "transposed"]
 
+MOST_VALUES = 1 << 27
 MOST_AXES = 6  # of tensors that are transposed: all orders of more take too long to try
 
 
 def plain(shape: tuple[int, ...]) -> np.ndarray:
-    """ONNX's own order."""
-    return np.arange(int(np.prod(shape))).reshape(shape)
+    """ONNX's own order.
+
+    Raises
+    ------
+    ValueError
+        For more values than any network has that a chip of 32-bit addresses runs.
+    """
+    if math.prod(shape) > MOST_VALUES:
+        raise ValueError(f"a tensor of shape {list(shape)}; accepted are up to {MOST_VALUES} "
+                         "values")
+    return np.arange(math.prod(shape)).reshape(shape)
 
 
 def canonical_axes(rank: int) -> tuple[int, ...]:

@@ -156,7 +156,8 @@ def batch_normalization(view: View) -> Value:
         raise view.fail("training_mode 1, must be 0")
     gamma, beta, mean, variance = (view.constant(at, "statistics").data.astype(np.float64)
                                    for at in range(1, 5))
-    factor = gamma / np.sqrt(variance + float(view.attribute("epsilon", 1e-5)))
+    with np.errstate(all="ignore"):  # what they give is looked at below
+        factor = gamma / np.sqrt(variance + float(view.attribute("epsilon", 1e-5)))
     if factor.shape != found.bias.shape or not np.isfinite(factor).all():
         raise view.fail(f"statistics of shape {list(factor.shape)} for {found.bias.size} channels, "
                         "or not finite")
