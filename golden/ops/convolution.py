@@ -13,7 +13,7 @@ import numpy as np
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected, Weighted, Window
 from golden.ops.requantize import finish, requantize
 
-__all__ = ["conv2d", "depthwise_conv2d", "fully_connected"]
+__all__ = ["conv2d", "depthwise_conv2d", "fully_connected", "tap_views"]
 
 EXACT = 1 << 24  # every integer up to here is exact in float32
 LARGEST_INPUT = 128  # magnitude of an int8
@@ -66,7 +66,7 @@ def _output(sums: np.ndarray, offset: np.ndarray, attrs: Weighted) -> np.ndarray
     return finish(scaled, attrs.output_zero, attrs.least, attrs.most)
 
 
-def _taps(x: np.ndarray, attrs: Window, value: int) -> list[np.ndarray]:
+def tap_views(x: np.ndarray, attrs: Window, value: int) -> list[np.ndarray]:
     """Views of the padded input: for every kernel position what all windows read there."""
     _, height, width = attrs.positions((1, *x.shape[1:]))
     top, bottom, left, right = attrs.pads
@@ -86,7 +86,7 @@ def _taps(x: np.ndarray, attrs: Window, value: int) -> list[np.ndarray]:
 def conv2d(x: np.ndarray, attrs: Conv2D) -> np.ndarray:
     """Convolution of int8 [N, y, x, I], groups and all."""
     weights = _weights(attrs, attrs.groups)
-    taps = _taps(x, attrs, attrs.input_zero)
+    taps = tap_views(x, attrs, attrs.input_zero)
     size = x.shape[3] // attrs.groups
     sums = []
     for group, cuts in enumerate(weights.groups):
@@ -111,7 +111,7 @@ def depthwise_conv2d(x: np.ndarray, attrs: DepthwiseConv2D) -> np.ndarray:
     """Convolution of each channel of int8 [N, y, x, C] on its own."""
     kernel = attrs.kernel.reshape(-1, attrs.kernel.shape[3]).astype(np.int32)
     wide = np.repeat(x, attrs.channel_multiplier, axis=3).astype(np.int32)
-    taps = _taps(wide, attrs, attrs.input_zero)
+    taps = tap_views(wide, attrs, attrs.input_zero)
     sums = taps[0] * kernel[0]
     product = np.empty_like(sums)
     for tap, row in zip(taps[1:], kernel[1:], strict=True):
