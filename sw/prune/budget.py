@@ -11,6 +11,7 @@ Framework-free: it takes a graph and the importance of its weights as numpy arra
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +131,8 @@ class Budget:
             If they can't be reached; the text says what can.
         """
         layers = self._layers(scores)
-        model = sum(layer.cycles(layer.full) for layer in layers)
+        model = sum(layer.cycles(self.sites[layer.name].pattern.counts(
+            self._kernels[layer.name])) for layer in layers)
         least = sum(layer.floor * len(layer.gains) for layer in layers)
         if not exact:
             fixed = self.dense_cycles - model  # what the layers to prune don't account for
@@ -155,7 +157,7 @@ class Budget:
                 if cycles - found <= _CLOSE * cycles:
                     break
             elif budget <= low:
-                self._refuse(cycles, found)
+                self.refuse(cycles, found)
             else:
                 high = budget
             step = budget + aim - found
@@ -163,7 +165,7 @@ class Budget:
         if best is None:
             best = self._chosen(layers, scores, low)
             if (found := self.cycles(best)) > cycles:
-                self._refuse(cycles, found)
+                self.refuse(cycles, found)
         return best
 
     def for_rates(self, scores: Scores, rates: float | Mapping[str, float]) -> Masks:
@@ -226,7 +228,8 @@ class Budget:
                 np.where(live, scores[name], -1.0), rows)
         return masks
 
-    def _refuse(self, cycles: float, found: int) -> None:
+    def refuse(self, cycles: float, found: int) -> NoReturn:
+        """Say that so many cycles can't be reached, but those found can."""
         raise UsageError(
             f"a speed-up of {self.dense_cycles / cycles:.2f} ({cycles:,.0f} of "
             f"{self.dense_cycles:,} cycles) can't be reached: what isn't pruned, drains and memory "

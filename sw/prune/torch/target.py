@@ -1,0 +1,123 @@
+"""What is asked for: a speed-up, or rates; and which masks get there."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.errors import UsageError
+from sw.prune.torch.network import Network
+from sw.prune.torch.sensitivity import Sensitivity
+
+__all__ = ["Target"]
+
+_SMALLEST = 1e-30  # importance of a weight that is there
+_MARGIN = 0.9  # of the cycles asked for: what must be reachable with layers excluded
+
+
+class Target:
+    """A speed-up or rates, checked against the network.
+
+    Parameters
+    ----------
+    network : Network
+    speedup : float or None
+        Over the network with every weight issued, in cycles doorbell to interrupt.
+    rate : float, mapping of str to float, or None
+        Share of weights pruned: of all, or by layer. One of the two must be given.
+    scores : mapping of str to ndarray
+        A first importance by layer, to see what can be reached: rows spread over many blocks take
+        more of the memory's time than as many in few.
+
+    Members
+    -------
+    cycles : float or None
+        What the speed-up means.
+
+    Raises
+    ------
+    UsageError
+        If it can't be reached, is out of range, or names a layer that isn't there.
+    """
+
+    def __init__(self, network: Network, speedup: float | None,
+                 rate: float | Mapping[str, float] | None,
+                 scores: Mapping[str, NDArray]) -> None:
+        if (speedup is None) == (rate is None):
+            raise UsageError(f"speedup is {speedup} and rate is {rate}; accepted is one of them")
+        self.network, self.speedup, self.rate = network, speedup, rate
+        self.cycles: float | None = None
+        if speedup is not None:
+            if not speedup >= 1:  # NaN too
+                raise UsageError(f"speedup is {speedup}, accepted are 1 or more")
+            self.cycles = network.budget.dense_cycles / speedup
+            least = network.budget.least_cycles(self._of_nodes(scores))
+            if least > self.cycles:
+                network.budget.refuse(self.cycles, least)
+        elif isinstance(rate, Mapping):
+            for name in rate:
+                network.check(name, list(network.chip))
+        if rate is not None:
+            self._at_rate(scores, 1.0)
+
+    def masks(self, scores: Mapping[str, NDArray], live: Mapping[str, NDArray],
+              progress: float) -> dict[str, NDArray]:
+        """Masks by layer.
+
+        Parameters
+        ----------
+        scores : mapping of str to ndarray
+            Importance by layer that may be pruned.
+        live : mapping of str to bool ndarray
+            Weights still there.
+        progress : float
+            Share of the way from no pruning, 0 to 1; the machine is asked at 1 only.
+        """
+        known = {name: np.where(live[name], np.maximum(values, _SMALLEST), 0.0)
+                 for name, values in scores.items()}
+        if self.cycles is None:
+            found = self._at_rate(known, progress)
+        else:
+            dense = self.network.budget.dense_cycles
+            found = self.network.budget.for_cycles(
+                self._of_nodes(known), dense - progress * (dense - self.cycles),
+                exact=progress >= 1)
+        layer = {node: name for name, node in self.network.chip.items()}
+        return {layer[node]: mask & live[layer[node]] for node, mask in found.items()}
+
+    def excluded(self, found: Mapping[str, Sensitivity], tolerance: float,
+                 scores: Mapping[str, NDArray]) -> list[str]:
+        """Layers better left alone: those whose damage is ``tolerance`` times the median of all,
+        worst first, as long as the speed-up can be reached without them."""
+        if isinstance(self.rate, Mapping) or len(found) < 3:
+            return []
+        middle = float(np.median([item.damage for item in found.values()]))
+        worst = sorted((name for name, item in found.items()
+                        if item.damage > tolerance * middle), key=lambda name: -found[name].damage)
+        chosen: list[str] = []
+        for name in worst:
+            rest = {other: values for other, values in scores.items()
+                    if other not in {*chosen, name}}
+            if self.cycles is None or self.network.budget.least_cycles(
+                    self._of_nodes(rest)) <= _MARGIN * self.cycles:
+                chosen.append(name)
+        return chosen
+
+    def _at_rate(self, scores: Mapping[str, NDArray], progress: float) -> dict[str, NDArray]:
+        assert self.rate is not None
+        rates: float | dict[str, float]
+        if isinstance(self.rate, Mapping):
+            rates = {self.network.chip[name]: self._partial(rate, progress)
+                     for name, rate in self.rate.items() if name in scores}
+        else:
+            rates = self._partial(self.rate, progress)
+        return self.network.budget.for_rates(self._of_nodes(scores), rates)
+
+    @staticmethod
+    def _partial(rate: float, progress: float) -> float:
+        if not 0 <= rate <= 1:  # NaN too
+            raise UsageError(f"rate is {rate}, accepted are 0 (keep all weights) to 1 (keep none)")
+        return rate * progress
+
+    def _of_nodes(self, scores: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        return {self.network.chip[name]: values for name, values in scores.items()}
