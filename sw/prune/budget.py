@@ -131,17 +131,24 @@ class Budget:
             If they can't be reached; the text says what can.
         """
         layers = self._layers(scores)
-        model = sum(layer.cycles(self.sites[layer.name].pattern.counts(
-            self._kernels[layer.name])) for layer in layers)
         least = sum(layer.floor * len(layer.gains) for layer in layers)
+
+        def model(kernels: Mapping[str, NDArray]) -> float:
+            """Cycles of the layers' own."""
+            return sum(layer.cycles(self.sites[layer.name].pattern.counts(kernels[layer.name]))
+                       for layer in layers)
+
         if not exact:
-            fixed = self.dense_cycles - model  # what the layers to prune don't account for
-            return self._chosen(layers, scores, min(max(cycles - fixed, least), model))
+            whole = model({name: np.ones(site.pattern.shape) for name, site in self.sites.items()})
+            # What the layers to prune don't account for stays.
+            budget = cycles - (self.dense_cycles - whole)
+            return self._chosen(layers, scores, min(max(budget, least), whole))
         full = self.all()
         now = self.cycles(full)
         if now <= cycles:
             return full
-        return self._search(layers, scores, cycles, least, model, now - model)
+        most = model(full)
+        return self._search(layers, scores, cycles, least, most, now - most)
 
     def _search(self, layers: list[Layer], scores: Scores, cycles: float, low: float, high: float,
                 fixed: float) -> Masks:

@@ -113,8 +113,13 @@ class Problem:
 
 
 def saliency(kernel: NDArray, moments: NDArray) -> NDArray:
-    """Error of the sums, [O, K], when a weight alone goes and all others make up for it."""
-    return np.asarray(kernel.astype(float) ** 2 / np.diag(np.linalg.inv(moments)))
+    """What each weight is worth, [O, K], where many go together.
+
+    The geometric mean of the error of the sums when it goes and no other weight changes, and when
+    all others make up for it: alone, either is far off where inputs resemble each other.
+    """
+    alone, made_up = np.diag(moments), 1 / np.diag(np.linalg.inv(moments))
+    return np.asarray(kernel.astype(float) ** 2 * np.sqrt(alone * made_up))
 
 
 def _rounded(values: NDArray) -> NDArray:

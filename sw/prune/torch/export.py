@@ -179,6 +179,12 @@ class OnnxWriter:
                           kernel_shape=step.window, strides=step.stride,
                           pads=[*step.padding, *step.padding], **more)
 
+    def _pad(self, step: Step) -> str:
+        top, bottom, left, right = step.pads
+        amounts = self._constant(f"{step.name}.pads", np.array(
+            [0, 0, top, left, 0, 0, bottom, right], np.int64))
+        return self._node("Pad", [self._reals[step.inputs[0]], amounts], step.name)
+
     def _mean(self, step: Step) -> str:
         result = self._node("GlobalAveragePool", [self._reals[step.inputs[0]]], step.name)
         return result if len(step.shape) == 4 else self._flattened(result, f"{step.name}.flat")

@@ -12,6 +12,7 @@ __all__ = ["LEAST", "MOST", "FeatureQuantizer", "WeightQuantizer", "weight_scale
 
 LEAST, MOST = -128, 127  # of feature maps; weights are symmetric, +-MOST
 _MOMENTUM = 0.05  # of the observed ranges
+_HALVES = 2.0**-10  # of a step: more than float32's error, less than any other fraction
 _SMALLEST = 1e-8  # range of a feature map that is always zero
 
 
@@ -78,6 +79,8 @@ class FeatureQuantizer(nn.Module):
             if not self.enabled:
                 return values
             scale, zero = self.steps()
+            # The chip rounds halves up, this function to even; pools meet halves often.
+            values = values + scale * _HALVES
             return torch.fake_quantize_per_tensor_affine(values, scale, zero, LEAST, MOST)
 
     def steps(self) -> tuple[torch.Tensor, torch.Tensor]:

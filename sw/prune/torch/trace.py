@@ -27,7 +27,7 @@ class Step:
     name : str
         Its module's path, or the traced node's name.
     kind : str
-        conv, linear, add, clamp, max_pool, average_pool, mean or flatten.
+        conv, linear, add, clamp, pad, max_pool, average_pool, mean or flatten.
     inputs : tuple of str
         Names of the traced values that it reads.
     output : str
@@ -40,6 +40,8 @@ class Step:
         What follows it: None for no limit.
     window, stride, padding : (y, x)
         Of a pooling step.
+    pads : (top, bottom, left, right)
+        Pixels of zeros that a padding step adds.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Step:
     window: Pair = (1, 1)
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     @property
     def weighted(self) -> bool:
@@ -61,7 +64,7 @@ class Step:
     @property
     def own_scale(self) -> bool:
         """Has its output a quantization of its own? (Others keep their input's.)"""
-        return self.kind not in ("max_pool", "average_pool", "flatten")
+        return self.kind not in ("pad", "max_pool", "average_pool", "flatten")
 
 
 @dataclass(eq=False)
@@ -297,6 +300,16 @@ def _mean(tracing: _Tracing, node: fx.Node, options: dict[str, Any]) -> None:
     tracing.step(node, "mean")
 
 
+def _pad(tracing: _Tracing, node: fx.Node, options: dict[str, Any]) -> None:
+    amounts, value = options.get("pad", options.get("padding")), options.get("value") or 0
+    if (options.get("mode", "constant") != "constant" or value != 0
+            or len(amounts) not in (2, 4) or min(amounts) < 0):
+        raise tracing.fail(node, f"pads by {amounts} with {options.get('mode', 'constant')} "
+                                 f"{value}; accepted are rows and columns of zeros")
+    left, right, top, bottom = (*amounts, 0, 0)[:4]
+    tracing.step(node, "pad", pads=(top, bottom, left, right))
+
+
 def _flatten(tracing: _Tracing, node: fx.Node, options: dict[str, Any]) -> None:
     before, after = tracing.shape(node.args[0]), tracing.shape(node)  # type: ignore[arg-type]
     if len(after) != 2 or after[0] != before[0]:
@@ -310,7 +323,7 @@ _MODULES: dict[type, _Handler] = {
     nn.BatchNorm2d: _norm, nn.BatchNorm1d: _norm,
     nn.ReLU: _clamp(0.0, None), nn.ReLU6: _clamp(0.0, 6.0), nn.Hardtanh: _clamp(-1.0, 1.0),
     nn.MaxPool2d: _pool("max_pool"), nn.AvgPool2d: _pool("average_pool"),
-    nn.AdaptiveAvgPool2d: _adaptive, nn.Flatten: _flatten,
+    nn.AdaptiveAvgPool2d: _adaptive, nn.Flatten: _flatten, nn.ZeroPad2d: _pad,
     nn.Dropout: _same, nn.Dropout2d: _same, nn.Identity: _same,
 }
 _MAX = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
@@ -322,6 +335,7 @@ _CALLS: dict[Any, tuple[_Handler, tuple[str, ...]]] = {
     F.hardtanh: (_clamp(-1.0, 1.0), ("min_val", "max_val")),
     **dict.fromkeys((operator.add, operator.iadd, torch.add, "add"), (_add, ("other",))),
     F.max_pool2d: (_pool("max_pool"), _MAX), F.avg_pool2d: (_pool("average_pool"), _AVERAGE),
+    F.pad: (_pad, ("pad", "mode", "value")),
     F.adaptive_avg_pool2d: (_adaptive, ("output_size",)),
     **dict.fromkeys((torch.mean, "mean"), (_mean, ("dim", "keepdim"))),
     **dict.fromkeys((torch.flatten, "flatten", "view", "reshape", torch.reshape), (_flatten, ())),
