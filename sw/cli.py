@@ -11,12 +11,12 @@ from typing import NoReturn
 from golden.spec.config import ConfigError
 from golden.spec.program import ProgramError
 from sw.commands import compile as compile_command
-from sw.commands import estimate, inspect, report, run, verilog, zoo
+from sw.commands import estimate, evaluate, inspect, prune, report, run, verilog, zoo
 from sw.errors import BadConfigError, ModelError, SenteiError, UsageError
 
 __all__ = ["main"]
 
-_COMMANDS = (run, compile_command, estimate, inspect, report, zoo, verilog)
+_COMMANDS = (run, compile_command, estimate, prune, evaluate, inspect, report, zoo, verilog)
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 _DESCRIPTION = "Sentei: an open AI accelerator that skips pruned weights."
 _EPILOG = """\

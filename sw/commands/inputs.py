@@ -5,12 +5,12 @@ from pathlib import Path
 
 from sw.commands.options import count, numbers
 from sw.errors import UsageError
-from sw.inputs import COLORS, LAYOUTS, RESIZES, Pictures, read_samples
+from sw.inputs import COLORS, LAYOUTS, RESIZES, Pictures, TensorSpec, read_samples
 from sw.report.answers import Reader, read_labels
 from sw.session import Model
 from sw.zoo import Sample
 
-__all__ = ["add_inputs", "reader", "samples"]
+__all__ = ["add_inputs", "add_pictures", "only_input", "pictures", "reader", "samples"]
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -23,19 +23,45 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
                        help="run the first K bundled samples of a zoo network (default: 1, "
                        "where there is no --input)")
     group.add_argument("--labels", type=Path, metavar="FILE", help="class names, one a line")
-    pictures = parser.add_argument_group(
+    add_pictures(parser)
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """How pictures become inputs."""
+    group = parser.add_argument_group(
         "pictures", "real = (pixel - mean) / std, then quantized for the network; without --mean "
         "and --std the pixels 0 to 255 fill the whole range of an 8-bit input")
-    pictures.add_argument("--mean", type=numbers, metavar="X[,Y,Z]",
-                          help="in pixel values, for all channels or each")
-    pictures.add_argument("--std", type=numbers, metavar="X[,Y,Z]", help="likewise")
-    pictures.add_argument("--layout", choices=LAYOUTS,
-                          help="of the network's input (default: what its shape says)")
-    pictures.add_argument("--color", choices=COLORS,
-                          help="order of its channels (default: RGB, gray for one channel)")
-    pictures.add_argument("--resize", choices=RESIZES, default="stretch",
-                          help="to the input's size: stretch, crop the middle, or pad with black "
-                          "(default: stretch)")
+    group.add_argument("--mean", type=numbers, metavar="X[,Y,Z]",
+                        help="in pixel values, for all channels or each")
+    group.add_argument("--std", type=numbers, metavar="X[,Y,Z]", help="likewise")
+    group.add_argument("--layout", choices=LAYOUTS,
+                        help="of the network's input (default: what its shape says)")
+    group.add_argument("--color", choices=COLORS,
+                        help="order of its channels (default: RGB, gray for one channel)")
+    group.add_argument("--resize", choices=RESIZES, default="stretch",
+                        help="to the input's size: stretch, crop the middle, or pad with black "
+                        "(default: stretch)")
+
+
+def pictures(arguments: argparse.Namespace) -> Pictures:
+    """What the options of `add_pictures` say."""
+    return Pictures(arguments.mean, arguments.std, arguments.layout, arguments.color,
+                    arguments.resize)
+
+
+def only_input(model: Model) -> TensorSpec:
+    """The one input that a folder of samples is for.
+
+    Raises
+    ------
+    UsageError
+        If there are several.
+    """
+    if len(model.inputs) != 1:
+        raise UsageError(f"{model.path}: {len(model.inputs)} inputs "
+                         f"({', '.join(map(str, model.inputs))}); a folder of samples is only "
+                         "accepted for networks with one")
+    return model.inputs[0]
 
 
 def samples(arguments: argparse.Namespace, model: Model) -> list[Sample]:
@@ -49,11 +75,9 @@ def samples(arguments: argparse.Namespace, model: Model) -> list[Sample]:
     if arguments.input and arguments.samples:
         raise UsageError("--input and --samples: accepted is one of them")
     if arguments.input:
-        pictures = Pictures(arguments.mean, arguments.std, arguments.layout, arguments.color,
-                            arguments.resize)
         sound = model.network.sound if model.network else None
         return [Sample(name, arrays) for name, arrays in
-                read_samples(arguments.input, model.inputs, pictures, sound)]
+                read_samples(arguments.input, model.inputs, pictures(arguments), sound)]
     if model.network is None:
         wanted = "; ".join(map(str, model.inputs))
         raise UsageError(f"{model.path}: no --input; bundled samples are only there for the zoo, "

@@ -56,6 +56,16 @@ class Pictures:
         InputError
             If the file is no picture or the input takes none.
         """
+        return self.convert(self.open(path), spec, str(path))
+
+    def open(self, path: Path) -> Image.Image:
+        """A picture file, upright.
+
+        Raises
+        ------
+        InputError
+            If the file is no picture.
+        """
         try:
             with Image.open(path) as opened:
                 picture = ImageOps.exif_transpose(opened)
@@ -66,7 +76,18 @@ class Pictures:
         except (OSError, SyntaxError, ValueError) as error:
             reason = getattr(error, "strerror", None) or f"damaged picture ({error})"
             raise InputError(f"{path}: {reason}") from error
-        return self.convert(picture, spec, str(path))
+        return picture
+
+    def size(self, spec: TensorSpec, origin: str) -> tuple[int, int]:
+        """(height, width) of the pictures that an input takes.
+
+        Raises
+        ------
+        InputError
+            If it takes none; ``origin`` names the picture.
+        """
+        _, height, width, _ = self._geometry(spec, origin)
+        return height, width
 
     def convert(self, picture: Image.Image, spec: TensorSpec, origin: str) -> np.ndarray:
         """One sample from a Pillow picture; ``origin`` names it in messages."""

@@ -12,7 +12,7 @@ from sw.inputs.audio import log_mel_window, mfcc, read_wav
 from sw.inputs.pictures import Pictures
 from sw.inputs.spec import TensorSpec
 
-__all__ = ["SoundFrontEnd", "read_samples"]
+__all__ = ["SoundFrontEnd", "read_file", "read_samples"]
 
 
 class SoundFrontEnd(enum.Enum):
@@ -34,8 +34,15 @@ def _read_sound(path: Path, spec: TensorSpec, front_end: SoundFrontEnd | None) -
     return spec.shaped(spec.quantize(features, truncate=True), str(path))
 
 
-def _read(path: Path, spec: TensorSpec, pictures: Pictures,
-          sound: SoundFrontEnd | None) -> np.ndarray:
+def read_file(path: Path, spec: TensorSpec, pictures: Pictures,
+              sound: SoundFrontEnd | None) -> np.ndarray:
+    """One sample from a file of any kind.
+
+    Raises
+    ------
+    InputError
+        If it can't be read or doesn't fit the input.
+    """
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.is_dir():
@@ -96,7 +103,7 @@ def read_samples(arguments: Sequence[str], specs: Sequence[TensorSpec], pictures
         raise InputError(f"every input needs as many files; given are {given}")
     return [
         (", ".join(path.name for path in paths),
-         {spec.name: _read(path, spec, pictures, sound)
+         {spec.name: read_file(path, spec, pictures, sound)
           for spec, path in zip(specs, paths, strict=True)})
         for paths in zip(*(files[spec.name] for spec in specs), strict=True)
     ]

@@ -205,7 +205,8 @@ def test_interrupt(capsys, monkeypatch):
     assert run(capsys, "run", "dscnn")[0] == 130
 
 
-@pytest.mark.parametrize("command", ["", "run", "compile", "inspect", "report", "zoo", "verilog"])
+@pytest.mark.parametrize("command", ["", "run", "compile", "inspect", "report", "zoo", "verilog",
+                                     "prune", "evaluate"])
 def test_help_teaches(capsys, command):
     code, out, err = run(capsys, *command.split(), "--help")
     assert code == 0 and not err

@@ -1,0 +1,130 @@
+"""A network in one of its forms, answering samples: int8 on the golden engine, float on LiteRT."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden import executor
+from golden.attributes import Weighted
+from golden.graph import Graph
+from sw.errors import UsageError
+from sw.frontend import is_onnx
+from sw.frontend.flatbuffer import read
+from sw.inputs import TensorSpec
+from sw.reference import run_litert
+from sw.session import Model, open_model
+
+__all__ = ["Form", "open_form"]
+
+_BATCH = 64  # samples between two signs of life
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """One form of a network.
+
+    Parameters
+    ----------
+    name : str
+    path : Path
+    spec : TensorSpec
+        Its one input.
+    classes : int
+        Values of its first output.
+    model : Model, optional
+        None for a float model.
+    """
+
+    name: str
+    path: Path
+    spec: TensorSpec
+    classes: int
+    model: Model | None = None
+
+    @property
+    def graph(self) -> Graph | None:
+        """None for a float model."""
+        return self.model.graph if self.model else None
+
+    @property
+    def zeros(self) -> float | None:
+        """Share of weights that are 0; None for a float model."""
+        if self.graph is None:
+            return None
+        kernels = [node.attrs.kernel for node in self.graph.nodes
+                   if isinstance(node.attrs, Weighted)]
+        return sum(int((kernel == 0).sum()) for kernel in kernels) / max(
+            sum(kernel.size for kernel in kernels), 1)
+
+    def answers(self, samples: NDArray, progress: Callable[[int], None] | None = None) -> NDArray:
+        """Class of each sample.
+
+        Parameters
+        ----------
+        samples : ndarray [samples, *shape of the input]
+            Of the input's type.
+        progress : callable, optional
+            Told how many are done.
+
+        Returns
+        -------
+        ndarray [samples] of int
+        """
+        found = []
+        for start in range(0, len(samples), _BATCH):
+            part = samples[start:start + _BATCH]
+            inputs = part.reshape(-1, *part.shape[2:]) if part.ndim > 1 else part
+            if self.graph is None:
+                values = run_litert(self.path, [inputs])[0]
+            else:
+                values = executor.run(self.graph, {self.spec.name: inputs})[self.graph.outputs[0]]
+            found.append(values.reshape(len(part), -1).argmax(axis=1))
+            if progress:
+                progress(min(start + _BATCH, len(samples)))
+        return np.concatenate(found)
+
+
+def open_form(argument: str, like: Form | None = None) -> Form:
+    """Open what the command line calls MODEL or OTHER.
+
+    Parameters
+    ----------
+    argument : str
+        Model file or name of the zoo; a float TensorFlow Lite file where ``like`` is given.
+    like : Form, optional
+        The int8 form that a float model belongs to: its input is that one's, in real numbers.
+
+    Raises
+    ------
+    UsageError
+        If it has no classes, several inputs, is compiled, or doesn't belong to ``like``.
+    """
+    path = Path(argument)
+    if like is not None and path.is_file() and not is_onnx(path) and path.read_bytes()[4:8] == (
+            b"TFL3"):
+        raw = read(path)
+        first = [raw.tensors[at] for at in (*raw.inputs[:1], *raw.outputs[:1])]
+        if len(first) == 2 and first[0].type == "FLOAT32":
+            spec = TensorSpec(first[0].name, first[0].shape, np.dtype(np.float32))
+            return _matching(Form(path.stem, path, spec, int(np.prod(first[1].shape))), like)
+    model = open_model(argument)
+    if model.graph is None:
+        raise UsageError(f"{model.path}: compiled; accepted is the model itself")
+    if len(model.inputs) != 1:
+        raise UsageError(f"{model.path}: {len(model.inputs)} inputs; accepted are networks with "
+                         "one")
+    classes = int(np.prod(model.outputs[0].shape))
+    if classes < 2:
+        raise UsageError(f"{model.path}: output {model.outputs[0]} has no classes")
+    form = Form(model.name, model.path, model.inputs[0], classes, model)
+    return _matching(form, like) if like else form
+
+
+def _matching(form: Form, like: Form) -> Form:
+    if form.classes != like.classes or (form.model is None and form.spec.shape != like.spec.shape):
+        raise UsageError(f"{form.path}: input {form.spec}, {form.classes} classes; {like.path} has "
+                         f"input {like.spec}, {like.classes} classes")
+    return form
