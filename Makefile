@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 
-.PHONY: run test setup lint unit bench docs synth fuzz formal mutate clean
+.PHONY: run test setup lint unit test-torch bench docs synth fuzz formal mutate \
+        clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
 run: $(VENV)/.run
@@ -22,6 +23,10 @@ lint: $(VENV)/.test
 
 unit: $(VENV)/.test
 	@$(BIN)/pytest -n 2 --dist loadgroup
+
+## test-torch: the pruner in PyTorch training loops; installs PyTorch (CPU) into .venv
+test-torch: $(VENV)/.torch
+	@OMP_NUM_THREADS=1 $(BIN)/pytest tb/torch -p no:xdist
 
 ## setup: everything in .venv, so that .venv/bin/sentei works
 setup: $(VENV)/.run
@@ -60,6 +65,13 @@ $(VENV)/.run: pyproject.toml
 	    /usr/include/lz4.h=liblz4-dev /usr/include/zlib.h=zlib1g-dev
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+# PyPI's wheel for Linux brings CUDA along; PyTorch's own index has one without.
+$(VENV)/.torch: pyproject.toml $(VENV)/.test
+	@echo "Sentei: setting up PyTorch"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e .[test,torch] \
+	    --extra-index-url https://download.pytorch.org/whl/cpu
 	@touch $@
 
 $(VENV)/.test: pyproject.toml $(VENV)/.run
