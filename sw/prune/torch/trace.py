@@ -301,7 +301,8 @@ def _mean(tracing: _Tracing, node: fx.Node, options: dict[str, Any]) -> None:
 
 
 def _pad(tracing: _Tracing, node: fx.Node, options: dict[str, Any]) -> None:
-    amounts, value = options.get("pad", options.get("padding")), options.get("value") or 0
+    amounts: tuple[int, ...] = tuple(options.get("pad", options.get("padding")) or ())
+    value = options.get("value") or 0
     if (options.get("mode", "constant") != "constant" or value != 0
             or len(amounts) not in (2, 4) or min(amounts) < 0):
         raise tracing.fail(node, f"pads by {amounts} with {options.get('mode', 'constant')} "
