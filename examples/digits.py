@@ -30,6 +30,7 @@ from golden.spec.config import preset
 from sw.compiler import compile_graph
 from sw.driver.device import Device
 from sw.engines.rtl.engine import RtlTransport
+from sw.errors import SenteiError
 from sw.frontend.onnx import load
 from sw.prune import Pruner, Schedule
 
@@ -205,4 +206,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except SenteiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
