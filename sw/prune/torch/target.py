@@ -60,6 +60,12 @@ class Target:
         if rate is not None:
             self._at_rate(scores, 1.0)
 
+    @property
+    def idle(self) -> bool:
+        """Is nothing asked for?"""
+        rates = self.rate.values() if isinstance(self.rate, Mapping) else [self.rate]
+        return self.speedup == 1 if self.rate is None else not any(rates)
+
     def masks(self, scores: Mapping[str, NDArray], live: Mapping[str, NDArray],
               progress: float) -> dict[str, NDArray]:
         """Masks by layer.

@@ -11,6 +11,7 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from sw.errors import ModelError
+from sw.prune.torch.modes import inference
 
 __all__ = ["Step", "Trace", "trace"]
 
@@ -118,11 +119,12 @@ def trace(model: nn.Module, example: torch.Tensor) -> Trace:
         raise ModelError(f"{type(model).__name__} can't be traced by torch.fx: {error}; accepted "
                          "is a forward() whose course does not depend on the data") from error
     module = fx.GraphModule(model, graph)
-    training = model.training
-    module.eval()
-    with torch.no_grad():
-        ShapeProp(module).propagate(example[:1])
-    model.train(training)
+    try:
+        with inference(module):
+            ShapeProp(module).propagate(example[:1])
+    except Exception as error:  # likewise, of tensors that don't fit
+        raise ModelError(f"{type(model).__name__} can't take example_input of shape "
+                         f"{tuple(example.shape)}: {error}") from error
     return _Tracing(model, graph, example).run()
 
 
@@ -176,8 +178,9 @@ class _Tracing:
             if "tensor_meta" not in node.meta:
                 return  # arithmetic on shapes, which the traced shapes already tell
             known = ", ".join(sorted({kind.__name__ for kind in _MODULES}))
-            raise self.fail(node, f"is not supported; supported modules are {known}, and their "
-                                  "functional forms")
+            calls = ", ".join(sorted({getattr(call, "__name__", call) for call in _CALLS}))
+            raise self.fail(node, f"is not supported; supported modules are {known}; functions and "
+                                  f"methods {calls}")
         handler(self, node, options)
 
     def step(self, node: fx.Node, kind: str, inputs: tuple[Any, ...] = (), **more: Any) -> Step:
@@ -227,9 +230,8 @@ def _weighted(kind: str) -> Callable[[_Tracing, fx.Node, dict[str, Any]], None]:
             raise tracing.fail(node, "is used twice; accepted is a layer of its own each time")
         tracing.used.add(name)
         module = tracing.modules[name]
-        if kind == "conv" and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
-            raise tracing.fail(node, f"padding {module.padding!r} of mode {module.padding_mode!r}; "
-                                     "accepted are numbers and zeros")
+        if kind == "conv" and module.padding_mode != "zeros":
+            raise tracing.fail(node, f"padding of mode {module.padding_mode!r}, accepted is zeros")
         if kind == "linear" and len(tracing.shape(node)) != 2:
             raise tracing.fail(node, f"gives {tracing.shape(node)}, accepted is (batch, values)")
         tracing.step(node, kind)
