@@ -19,7 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from sw.commands.options import add_chip, add_json, chip, numbers
+from sw.commands.options import add_chip, add_json, add_model, chip, numbers
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.prune.rate import rows_at
@@ -34,7 +34,7 @@ _PLOTS = (".png", ".svg", ".pdf")
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei estimate``."""
-    parser.add_argument("model", metavar="MODEL", help="file or name of the zoo")
+    add_model(parser, ".tflite or .onnx file, or name of the zoo")
     parser.add_argument("--prune", type=numbers, default=(0.0, 0.5, 0.75, 0.9), metavar="R,...",
                         help="rates, 0 is the network as it is (default: 0,0.5,0.75,0.9)")
     parser.add_argument("--plot", type=Path, metavar="FILE",
@@ -53,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
     config = chip(arguments)
     for rate in arguments.prune:
         rows_at(config, rate)
-    model = open_model(arguments.model)
+    model = open_model(arguments.model, dict(arguments.shape))
     if model.graph is None:
         raise UsageError(f"{model.path}: estimate needs the model itself, not a compiled program")
     found = []

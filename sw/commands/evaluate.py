@@ -24,7 +24,7 @@ from rich.table import Table
 
 from golden.spec.config import Config
 from sw.commands.inputs import add_pictures, pictures
-from sw.commands.options import add_chip, add_json, chip, count
+from sw.commands.options import add_chip, add_json, add_model, chip, count
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.evaluate import Form, Labelled, layer_losses, open_form, read_labelled
@@ -41,7 +41,7 @@ _SHOWN_LAYERS, _SHOWN_CLASSES, _SHOWN_CONFUSIONS = 8, 12, 10
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei evaluate``."""
-    parser.add_argument("model", metavar="MODEL", help="int8 model file or name of the zoo")
+    add_model(parser, "int8 model file or name of the zoo")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR",
                         help="labelled samples")
     parser.add_argument("--against", nargs="+", action="extend", default=[], metavar="OTHER",
@@ -58,8 +58,9 @@ def execute(arguments: argparse.Namespace) -> int:
     progress = Progress(plain=arguments.json)
     config = chip(arguments)
     with progress.step(f"reading {arguments.model} and {arguments.data}"):
-        form = open_form(arguments.model)
-        others = [open_form(other, form) for other in arguments.against]
+        shapes = dict(arguments.shape)
+        form = open_form(arguments.model, shapes=shapes)
+        others = [open_form(other, form, shapes) for other in arguments.against]
         network = form.model.network if form.model else None
         if network is not None and network.task is not Task.CLASSES:
             raise UsageError(f"{network.name}: {network.title}; accepted are networks that tell "

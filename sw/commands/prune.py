@@ -1,13 +1,15 @@
 """Prune a network without training: from a few calibration samples, and no labels.
 
 Weights that matter least go, those that stay make up for them (second-order reconstruction, layer
-by layer), and all keep their int8 scales, so that OUT is MODEL with other weights: LiteRT runs it
-too. Zeros that are there stay. Depthwise convolutions stay; channels without effect are left out
-by the compiler. Check what is lost with sentei evaluate, on samples that did not calibrate.
+by layer), and all keep their int8 scales, so that OUT is MODEL with other weights: LiteRT or ONNX
+Runtime runs it too. Zeros that are there stay. Depthwise convolutions stay; channels without effect
+are left out by the compiler. Check what is lost with sentei evaluate, on samples that did not
+calibrate.
 
 examples:
   sentei prune my.tflite --calib photos --speedup 1.5 -o fast.tflite
   sentei prune resnet8 --calib photos --crops 20 --rate 0.5 -o half.tflite
+  sentei prune my.onnx --calib photos --rate 0.75 --spread -o small.onnx
   sentei run half.tflite --check --input photo.jpg
   sentei evaluate half.tflite --data labelled --against resnet8
 """
@@ -24,11 +26,11 @@ from rich.table import Table
 from golden.attributes import Weighted
 from golden.graph import Graph
 from sw.commands.inputs import add_pictures, only_input, pictures
-from sw.commands.options import add_chip, add_json, chip
+from sw.commands.options import add_chip, add_json, add_model, chip
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.frontend import is_onnx
-from sw.frontend.rewrite import TfliteWeights
+from sw.frontend.rewrite import open_weights
 from sw.inputs import read_folder
 from sw.prune.budget import Budget
 from sw.prune.forward import agreement
@@ -45,9 +47,9 @@ _PLAIN_WIDTH = 150  # where there is no terminal to ask
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei prune``."""
-    parser.add_argument("model", metavar="MODEL", help=".tflite file or name of the zoo")
+    add_model(parser, ".tflite or .onnx file, or name of the zoo")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
-                        help=".tflite file to write")
+                        help="file to write, of MODEL's format")
     parser.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="LAYER",
                         help="layers that stay as they are, by the names that sentei run shows")
     goal = parser.add_mutually_exclusive_group(required=True)
@@ -84,12 +86,14 @@ def execute(arguments: argparse.Namespace) -> int:
         samples = read_folder(arguments.calib, spec, pictures(arguments),
                               sound=model.network.sound if model.network else None,
                               crops=arguments.crops, seed=arguments.seed)
-        weights = TfliteWeights(model.path, graph.nodes)
+        weights = open_weights(model.path, graph.nodes, model.shapes)
         inputs = {spec.name: samples.reshape(-1, *spec.shape[1:])}
+    for name in sorted(weights.fixed):
+        progress.note(f"note: {name} stays as it is: the file doesn't hold its weights one by one")
     with progress.step(f"pruning on {len(samples)} samples"):
-        surgery = OneShot(graph, config, inputs, exclude=arguments.exclude,
+        surgery = OneShot(graph, config, inputs, exclude=arguments.exclude, fixed=weights.fixed,
                           no_bias=weights.no_bias, seed=arguments.seed, progress=progress.update)
-        budget = Budget(graph, config, arguments.exclude)
+        budget = Budget(graph, config, {*arguments.exclude, *weights.fixed})
         if arguments.speedup is not None:
             pruned = for_speedup(surgery, budget, arguments.speedup, progress.update)
         else:
@@ -125,12 +129,12 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _model(arguments: argparse.Namespace) -> Model:
-    model = open_model(arguments.model)
+    model = open_model(arguments.model, dict(arguments.shape))
     if model.graph is None:
         raise UsageError(f"{model.path}: compiled; accepted is the model itself")
-    if is_onnx(model.path):
-        raise UsageError(f"{model.path}: pruning without training writes .tflite only; for ONNX "
-                         "prune while training (sw.prune.Pruner)")
+    if is_onnx(arguments.output) != is_onnx(model.path):
+        raise UsageError(f"{arguments.output}: accepted is the format of {model.path}, "
+                         f"{'*.onnx' if is_onnx(model.path) else '*.tflite'}")
     if arguments.output.exists() and arguments.output.samefile(model.path):
         raise UsageError(f"{arguments.output}: is MODEL itself; accepted is another file")
     return model

@@ -1,6 +1,6 @@
 """A network in one of its forms, answering samples: int8 on the golden engine, float on LiteRT."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,8 @@ class Form:
         return np.concatenate(found)
 
 
-def open_form(argument: str, like: Form | None = None) -> Form:
+def open_form(argument: str, like: Form | None = None,
+              shapes: Mapping[str, tuple[int, ...]] | None = None) -> Form:
     """Open what the command line calls MODEL or OTHER.
 
     Parameters
@@ -96,6 +97,8 @@ def open_form(argument: str, like: Form | None = None) -> Form:
         Model file or name of the zoo; a float TensorFlow Lite file where ``like`` is given.
     like : Form, optional
         The int8 form that a float model belongs to: its input is that one's, in real numbers.
+    shapes : mapping of str to tuple of int, optional
+        Sizes of inputs that an ONNX file leaves open.
 
     Raises
     ------
@@ -110,7 +113,8 @@ def open_form(argument: str, like: Form | None = None) -> Form:
         if len(first) == 2 and first[0].type == "FLOAT32":
             spec = TensorSpec(first[0].name, first[0].shape, np.dtype(np.float32))
             return _matching(Form(path.stem, path, spec, int(np.prod(first[1].shape))), like)
-    model = open_model(argument)
+    # Only MODEL must take --shape; others that are no .onnx files have theirs.
+    model = open_model(argument, shapes if like is None or is_onnx(path) else None)
     if model.graph is None:
         raise UsageError(f"{model.path}: compiled; accepted is the model itself")
     if len(model.inputs) != 1:

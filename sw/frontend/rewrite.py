@@ -1,8 +1,8 @@
-"""A TensorFlow Lite file with other weights and biases in the same places."""
+"""Network files with other weights and biases in the same places."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tflite
@@ -11,14 +11,58 @@ from numpy.typing import NDArray
 from golden.attributes import Weighted
 from golden.graph import Node
 from sw.errors import ModelError
+from sw.frontend import is_onnx
 
-__all__ = ["TfliteWeights"]
+__all__ = ["TfliteWeights", "WeightsFile", "open_weights"]
 
 _DATA = 4  # slot of a buffer's bytes in its table
 
 
-class TfliteWeights:
+class WeightsFile(Protocol):
     """Where the weights of a file lie.
+
+    Members
+    -------
+    no_bias : set of str
+        Nodes of its graph without a place for a bias.
+    fixed : set of str
+        Nodes whose weights can't be others.
+    """
+
+    no_bias: set[str]
+    fixed: set[str]
+
+    def replaced(self, nodes: Sequence[Node]) -> bytes:
+        """The file with the weights and biases of these nodes.
+
+        Raises
+        ------
+        ModelError
+            If it can't hold them.
+        """
+
+
+def open_weights(path: Path, nodes: Sequence[Node],
+                 shapes: Mapping[str, tuple[int, ...]] | None = None) -> WeightsFile:
+    """The weights of a file that has been read.
+
+    Parameters
+    ----------
+    path : Path
+    nodes : sequence of Node
+        Of the graph that was read from it.
+    shapes : mapping of str to tuple of int, optional
+        With which it was read.
+    """
+    if is_onnx(path):
+        from sw.frontend.onnx.rewrite import OnnxWeights  # brings a library of its own
+
+        return OnnxWeights(path, shapes)
+    return TfliteWeights(path, nodes)
+
+
+class TfliteWeights:
+    """Where the weights of a TensorFlow Lite file lie.
 
     Only for files that `sw.frontend.tflite.load` has read: those are whole.
 
@@ -32,6 +76,8 @@ class TfliteWeights:
     -------
     no_bias : set of str
         Nodes that leave their bias out, so that there is no place for one.
+    fixed : set of str
+        None is.
     """
 
     def __init__(self, path: Path, nodes: Sequence[Node]) -> None:
@@ -41,6 +87,7 @@ class TfliteWeights:
         self._graph = self._model.Subgraphs(0)
         self._before = {node.name: node.attrs for node in nodes
                         if isinstance(node.attrs, Weighted)}
+        self.fixed: set[str] = set()
         self.no_bias = {name for name in self._before if self._place(name, 2) is None}
 
     def replaced(self, nodes: Sequence[Node]) -> bytes:

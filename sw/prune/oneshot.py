@@ -49,6 +49,8 @@ class OneShot:
         One array per input; the leading axis of each holds as many rows a sample as the input's.
     exclude : collection of str
         Nodes that stay as they are, as depthwise and grouped convolutions always do.
+    fixed : collection of str
+        Likewise; any node may be named.
     no_bias : collection of str
         Nodes whose biases can't be changed.
     seed : int
@@ -70,7 +72,8 @@ class OneShot:
     """
 
     def __init__(self, graph: Graph, config: Config, inputs: Mapping[str, NDArray], *,
-                 exclude: Collection[str] = (), no_bias: Collection[str] = (), seed: int = 0,
+                 exclude: Collection[str] = (), fixed: Collection[str] = (),
+                 no_bias: Collection[str] = (), seed: int = 0,
                  progress: Callable[[str], None] | None = None) -> None:
         self.graph, self._config, self._inputs = graph, config, inputs
         self._no_bias, self._seed = no_bias, seed
@@ -82,7 +85,8 @@ class OneShot:
             if name not in every:
                 raise UsageError(f"excluded layer {name!r}: no such layer to prune; layers are "
                                  f"{', '.join(every)}")
-        self.patterns = {name: item for name, item in every.items() if name not in exclude}
+        self.patterns = {name: item for name, item in every.items()
+                         if name not in exclude and name not in fixed}
         if not any(node.name in self.patterns and isinstance(node.attrs, Weighted)
                    and node.attrs.kernel.any() for node in graph.nodes):
             raise UsageError(f"{graph.name}: no weights to prune; accepted are networks with "

@@ -17,10 +17,30 @@ from sw.inputs import Pictures, read_folder, read_stack
 from sw.prune.pattern import Pattern
 from sw.session import open_model
 from sw.zoo import NETWORKS
+from tb.lib.onnx_builder import OnnxBuilder
 
 DSCNN = NETWORKS["dscnn"].model
 SAMPLES = DSCNN.parent.parent / "samples" / "dscnn"
 BASE = preset("base")
+
+
+def network(path, shape, scale=0.01, weight=0.5):
+    """An ONNX classifier of maps of 3x12x10: one layer with float weights, one without a bias."""
+    rng, build = np.random.default_rng(2), OnnxBuilder()
+    data = build.pair(build.input(shape, name="map"), 0.03)
+    real = rng.normal(0, 0.5, (32, 3, 3, 3)).astype(np.float32)
+    real[0, 0, 0, 0] = weight
+    codes = build.quantize(build.constant(real), scale)
+    kernel = build.node("DequantizeLinear", codes, build.constant(np.float32(scale)))
+    found = build.node("Conv", data, kernel, build.constant(np.zeros(32), np.float32))
+    data = build.pair(build.node("Relu", found), 0.05, -128)
+    kernel = build.weights(rng.integers(-127, 128, (32, 32, 3, 3)).astype(np.int8), 0.002)
+    data = build.pair(build.node("Relu", build.node("Conv", data, kernel)), 0.05, -128)
+    flat = build.node("Flatten", build.node("GlobalAveragePool", data))
+    kernel = build.weights(rng.integers(-127, 128, (4, 32)).astype(np.int8), 0.02)
+    build.output(build.pair(build.node("Gemm", build.pair(flat, 0.05, -128), kernel, transB=1),
+                            0.05), rank=2)
+    return build.save(path)
 
 
 def run(capsys, *arguments):
@@ -57,6 +77,15 @@ def folder(tmp_path_factory):
             node.attrs, kernel=np.zeros_like(node.attrs.kernel)))
         if hasattr(node.attrs, "kernel") else node for node in graph.nodes]))
     shutil.copy(DSCNN, folder / "mine.tflite")
+    network(folder / "small.onnx", [1, 3, 12, 10])
+    network(folder / "open.onnx", [1, 3, "height", "width"])
+    network(folder / "nan.onnx", [1, 3, 12, 10], scale=np.nan)
+    network(folder / "nanweights.onnx", [1, 3, 12, 10], weight=np.nan)
+    build = OnnxBuilder()
+    build.output(build.node("Relu", build.input([1, 3, 12, 10])))
+    build.save(folder / "float.onnx")
+    (folder / "maps").mkdir()
+    np.save(folder / "maps/a.npy", rng.standard_normal((30, 3, 12, 10)).astype(np.float32))
     assert main(["compile", "dscnn", "-o", str(folder / "d.sentei")]) == 0
     return folder
 
@@ -93,6 +122,16 @@ OUT = ("-o", "out.tflite")
     (["dscnn", *CALIB, *RATE, "-o", "no/where.tflite"], 2, "no/where.tflite: can't be written"),
     (["dscnn", *CALIB, *RATE, "-o", "good"], 2, "good: can't be written"),
     (["mine.tflite", *CALIB, *RATE, "-o", "mine.tflite"], 2, "is MODEL itself"),
+    (["dscnn", *CALIB, *RATE, "-o", "out.onnx"], 2, "out.onnx: accepted is the format of"),
+    (["small.onnx", *CALIB, *RATE, *OUT], 2, "out.tflite: accepted is the format of small.onnx"),
+    (["small.onnx", *CALIB, *RATE, "-o", "small.onnx"], 2, "is MODEL itself"),
+    (["dscnn", *CALIB, *RATE, *OUT, "--shape", "input_1=1,49,10,1"], 2, "is no .onnx file"),
+    (["open.onnx", *CALIB, *RATE, "-o", "out.onnx"], 3, "has dynamic shape"),
+    (["open.onnx", *CALIB, *RATE, "-o", "out.onnx", "--shape", "frob=1,3,12,10"], 2,
+     "--shape frob: no input"),
+    (["nan.onnx", *CALIB, *RATE, "-o", "out.onnx"], 3, "scales that are not float32 above 0"),
+    (["nanweights.onnx", *CALIB, *RATE, "-o", "out.onnx"], 3, "holds NaN or infinity"),
+    (["float.onnx", *CALIB, *RATE, "-o", "out.onnx"], 3, "not quantized"),
     (["text.tflite", *CALIB, *RATE, *OUT], 3, "not a TensorFlow Lite file"),
     (["dscnn", "--calib", "none", *RATE, *OUT], 4, "none: No such file or directory"),
     (["dscnn", "--calib", "mine.tflite", *RATE, *OUT], 4, "accepted is a folder of samples"),
@@ -108,7 +147,7 @@ def test_refusals(files, capsys, arguments, code, text):
     found, out, err = run(capsys, "prune", *arguments)
     last = err.splitlines()[-1]
     assert (found, out) == (code, "") and last.startswith("sentei: error: ") and text in last
-    assert not (files / "out.tflite").exists() and not [*files.glob(".*.part")]
+    assert not [*files.glob("out.*")] and not [*files.glob(".*.part")]
 
 
 def test_a_rate_in_every_block(files, capsys, tmp_path):
@@ -133,6 +172,50 @@ def test_a_rate_in_every_block(files, capsys, tmp_path):
     code, text, _ = run(capsys, "run", out, "--engine", "golden", "--check", "--json", "--input",
                         "good/one.npy")
     assert code == 0 and json.loads(text)["bytes_different"] == 0
+
+
+@pytest.mark.parametrize("goal", [RATE, (*RATE, "--spread"), ("--speedup", "1.3")])
+def test_onnx(files, capsys, tmp_path, goal):
+    """The same ONNX file but for weights and biases; ONNX Runtime gives the same answers."""
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "out.onnx"
+    shape = ("--shape", "map=1,3,12,10")
+    code, text, _ = run(capsys, "prune", "open.onnx", "--calib", "maps", *goal, "-o", out,
+                        "--json", *shape)
+    facts = json.loads(text)
+    assert code == 0 and facts["samples"] == 30
+    assert facts["speedup"] == facts["cycles_before"] / facts["cycles"] > 1.2
+    assert len(facts["layers"]) == 3
+    assert all(row["zeros"] >= row["zeros_before"] for row in facts["layers"])
+    before, after = (open_model(str(path), {"map": (1, 3, 12, 10)}).graph
+                     for path in ("open.onnx", out))
+    layers = {row["name"]: row for row in facts["layers"]}
+    for old, new in zip(before.nodes, after.nodes, strict=True):
+        if old.name in layers:
+            assert int((new.attrs.kernel == 0).sum()) == layers[old.name]["zeros"]
+            assert not new.attrs.kernel[old.attrs.kernel == 0].any()
+    code, text, _ = run(capsys, "estimate", out, "--prune", "0", "--json", *shape)
+    assert code == 0 and json.loads(text)["rates"][1]["cycles"] == facts["cycles"]
+    np.save(tmp_path / "x.npy", np.load("maps/a.npy")[:1])
+    code, text, _ = run(capsys, "run", out, "--engine", "golden", "--check", "--json", "--input",
+                        tmp_path / "x.npy", *shape)
+    assert code == 0 and json.loads(text)["mismatches"] == 0
+
+
+def test_onnx_weights_that_stay(files, capsys, tmp_path):
+    """A product that takes over an average isn't pruned, and the user is told."""
+    rng, build = np.random.default_rng(2), OnnxBuilder()
+    data = build.pair(build.input([1, 3, 12, 10], name="map"), 0.03)
+    kernel = build.weights(rng.integers(-127, 128, (16, 3, 3, 3)).astype(np.int8), 0.002)
+    data = build.pair(build.node("Conv", data, kernel), 0.05)
+    flat = build.node("Flatten", build.node("GlobalAveragePool", data))
+    kernel = build.weights(rng.integers(-127, 128, (4, 16)).astype(np.int8), 0.02)
+    build.output(build.pair(build.node("Gemm", flat, kernel, transB=1), 0.05), rank=2)
+    build.save(tmp_path / "in.onnx")
+    code, text, err = run(capsys, "prune", tmp_path / "in.onnx", "--calib", "maps", *RATE, "-o",
+                          tmp_path / "out.onnx", "--json")
+    assert code == 0 and [row["name"] for row in json.loads(text)["layers"]] == ["3_conv"]
+    assert "note: 9_gemm stays as it is: the file doesn't hold its weights one by one" in err
 
 
 def test_same_seed_same_file(files, capsys, tmp_path):

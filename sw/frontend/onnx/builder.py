@@ -10,6 +10,7 @@ from golden.edges import Transpose
 from golden.graph import Graph, Node, Quant, Reshape, Tensor
 from golden.spec.numerics import IDENTITY
 from sw.frontend.onnx.layout import movement
+from sw.frontend.onnx.origin import Slots
 from sw.frontend.onnx.scales import FULL, scale_of
 from sw.frontend.onnx.values import Bounds, Placed
 
@@ -31,6 +32,7 @@ class Builder:
         self.graph = Graph(name)
         self._reserved = set(reserved)
         self._nodes: set[str] = set()
+        self.slots: dict[str, Slots] = {}  # by node
         self.rounded: set[str] = set()  # averages kept in 8 bits though the file doesn't say so
         self._renamed: dict[str, str] = {}
         self._moved: dict[tuple[str, tuple[int, ...], bytes], Placed] = {}

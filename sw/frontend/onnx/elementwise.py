@@ -8,6 +8,7 @@ from golden.attributes import Add, Concat, Pad
 from golden.edges import FloatSoftmax, QuantizeLinear
 from golden.graph import Quant
 from sw.frontend.onnx.layout import canonical, canonical_axes, plain
+from sw.frontend.onnx.origin import Bias
 from sw.frontend.onnx.product import Product
 from sw.frontend.onnx.scales import code, within
 from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
@@ -86,7 +87,7 @@ def sum_of(view: View, first: Real, second: Real, own: tuple[Quant, Quant]) -> R
     return Real(first.shape, None, make)
 
 
-def _with_constant(view: View) -> tuple[Product, np.ndarray, bool] | None:
+def _with_constant(view: View) -> tuple[Product, Bias, bool] | None:
     """(product, one number a channel, is the product first?) of a product and a constant.
 
     None if both operands are computed.
@@ -107,32 +108,32 @@ def add(view: View) -> Value:
     """Add: of two feature maps, or a bias."""
     if joined := _with_constant(view):
         found, vector, _ = joined
-        return found.affine(np.ones_like(vector), vector)
+        return found.affine(np.ones_like(vector.values), vector)
     return sum_of(view, view.real(0), view.real(1), (view.own(0), view.own(1)))
 
 
 def sub(view: View) -> Value:
     """Sub of a product and a constant, one number a channel."""
     found, vector, first = _joined(view)
-    sign = np.where(first, 1.0, -1.0)
-    return found.affine(np.full_like(vector, sign), -sign * vector)
+    sign = np.full_like(vector.values, 1.0 if first else -1.0)
+    return found.affine(sign, vector.affine(-sign, Bias(np.zeros_like(sign))))
 
 
 def mul(view: View) -> Value:
     """Mul by a constant, one number a channel."""
     found, vector, _ = _joined(view)
-    return found.affine(vector, np.zeros_like(vector))
+    return found.affine(vector.values, Bias(np.zeros_like(vector.values)))
 
 
 def div(view: View) -> Value:
     """Div by a constant, one number a channel."""
     found, vector, first = _joined(view)
-    if not first or not vector.all():
+    if not first or not vector.values.all():
         raise view.fail("divides by a computed tensor or by 0; accepted is a constant divisor")
-    return found.affine(1 / vector, np.zeros_like(vector))
+    return found.affine(1 / vector.values, Bias(np.zeros_like(vector.values)))
 
 
-def _joined(view: View) -> tuple[Product, np.ndarray, bool]:
+def _joined(view: View) -> tuple[Product, Bias, bool]:
     """As `_with_constant`; one operand must be constant."""
     joined = _with_constant(view)
     if joined is None:

@@ -9,7 +9,7 @@ from onnx import external_data_helper
 
 from sw.errors import ModelError, UsageError
 
-__all__ = ["LEAST_OPSET", "Shapes", "read"]
+__all__ = ["LEAST_OPSET", "Shapes", "parse", "read"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 LEAST_OPSET = 10  # QuantizeLinear's first
@@ -24,11 +24,13 @@ def _first_lines(error: Exception) -> str:
     return " ".join(lines)[:300] or type(error).__name__
 
 
-def _parse(path: Path) -> onnx.ModelProto:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: can't be read: {error.strerror}") from None
+def parse(path: Path, raw: bytes | None = None) -> onnx.ModelProto:
+    """The model as it is in the file, or in ``raw``, with its external weights; not checked."""
+    if raw is None:
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path}: can't be read: {error.strerror}") from None
     try:
         model = onnx.load_model_from_string(raw)
     except (DecodeError, *REFUSALS):
@@ -37,6 +39,8 @@ def _parse(path: Path) -> onnx.ModelProto:
     if not model.HasField("graph") or not model.opset_import:
         raise ModelError(f"{path}: damaged, truncated or no ONNX file: it has no graph or no "
                          "opset")
+    _check_opset(path, model)
+    _load_external(path, model)
     return model
 
 
@@ -89,7 +93,7 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
             sizes[axis].dim_value = size
 
 
-def read(path: Path, shapes: Shapes) -> onnx.ModelProto:
+def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProto:
     """Read, check, and infer the shapes of, an ONNX file.
 
     Parameters
@@ -97,6 +101,8 @@ def read(path: Path, shapes: Shapes) -> onnx.ModelProto:
     path : Path
     shapes : mapping of str to tuple of int
         Sizes of inputs whose shape isn't fixed in the file.
+    raw : bytes, optional
+        In place of what the file holds.
 
     Raises
     ------
@@ -105,9 +111,7 @@ def read(path: Path, shapes: Shapes) -> onnx.ModelProto:
     UsageError
         If ``shapes`` doesn't fit the inputs.
     """
-    model = _parse(path)
-    _check_opset(path, model)
-    _load_external(path, model)
+    model = parse(path, raw)
     _fix_shapes(path, model, shapes)
     # What the file says of inner tensors may be for other sizes; it is inferred again.
     del model.graph.value_info[:]

@@ -13,6 +13,7 @@ from sw.frontend.onnx.edges import add_input, add_output
 from sw.frontend.onnx.file import Shapes, read
 from sw.frontend.onnx.folding import fold
 from sw.frontend.onnx.operators import CONVERTERS, QUANTIZING
+from sw.frontend.onnx.origin import Origin, Slots
 from sw.frontend.onnx.values import Constant, Integers, Placed, Value
 from sw.frontend.onnx.view import View
 
@@ -33,11 +34,14 @@ class Imported:
         ONNX's integer tensors that the graph holds, by ONNX's names; uint8 less 128.
     rounded : set of str
         Tensors of the graph that are rounded where ONNX computes on in float.
+    slots : dict of str to Slots
+        Where weights and biases of the graph's nodes lie in the file.
     """
 
     graph: Graph
     places: dict[str, Placed]
     rounded: set[str]
+    slots: dict[str, Slots]
 
 
 class _Importer:
@@ -49,7 +53,7 @@ class _Importer:
         inputs = [item.name for item in self.source.input]
         self.build = Builder(path.stem, [*inputs, *self.outputs])
         self.values: dict[str, Value] = {
-            item.name: Constant(onnx.numpy_helper.to_array(item))
+            item.name: _constant(item.name, onnx.numpy_helper.to_array(item))
             for item in self.source.initializer}
         names = [name for node in self.source.node for name in node.input] + self.outputs
         self.readers = {name: names.count(name) for name in names}
@@ -90,7 +94,7 @@ class _Importer:
         # Only those that something asked for are in the graph.
         return Imported(graph, {name: value.made for name, value in self.values.items()
                                 if isinstance(value, Integers) and value.made},
-                        self.build.rounded)
+                        self.build.rounded, self.build.slots)
 
     def convert(self, index: int, node: onnx.NodeProto) -> None:
         view = View(self.path, index, node, self.values, self.build,
@@ -105,8 +109,10 @@ class _Importer:
         if node.op_type in ("Shape", "Size") and given[0] is not None:
             constants = [Constant(np.empty(given[0].shape, np.bool_))]
         if len(constants) == len(given) and domain == "" and node.op_type not in NOT_FOLDED:
-            found: list[Constant] | list[Value] = fold(view, constants, self.model.opset_import)
+            found = fold(view, constants, self.model.opset_import)
             names = [name for name in node.output if name]
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
+                found = [_constant(names[0], item.data) for item in found]
             self.values.update(zip(names, found, strict=False))
             return
         if (domain, node.op_type) not in CONVERTERS:
@@ -124,6 +130,11 @@ class _Importer:
             raise view.fail(f"gives {list(value.shape)}, ONNX infers {list(inferred)}")
 
 
+def _constant(name: str, data: np.ndarray) -> Constant:
+    """One that the file holds as it is."""
+    return Constant(data, origin=Origin.of(name, data.shape))
+
+
 def _shape(item: onnx.ValueInfoProto) -> tuple[int, ...] | None:
     """The inferred shape, if it was found."""
     if not item.type.tensor_type.HasField("shape"):
@@ -133,10 +144,14 @@ def _shape(item: onnx.ValueInfoProto) -> tuple[int, ...] | None:
         size.HasField("dim_value") for size in sizes) else None
 
 
-def import_model(path: Path | str, shapes: Shapes | None = None) -> Imported:
-    """Read a quantized ONNX file, with where its integer tensors are in the graph."""
+def import_model(path: Path | str, shapes: Shapes | None = None,
+                 raw: bytes | None = None) -> Imported:
+    """Read a quantized ONNX file, with where its integer tensors are in the graph.
+
+    ``raw`` is read in place of what the file holds.
+    """
     path = Path(path)
-    return _Importer(path, read(path, shapes or {})).run()
+    return _Importer(path, read(path, shapes or {}, raw)).run()
 
 
 def load(path: Path | str, shapes: Shapes | None = None) -> Graph:

@@ -94,10 +94,11 @@ def transpose(view: View) -> Value:
     perm = tuple(view.attribute("perm", tuple(reversed(range(rank)))))
     if sorted(perm) != list(range(rank)):
         raise view.fail(f"perm {perm} of {rank} axes")
-    if isinstance(source, Constant) and source.codes is not None:
-        codes = source.codes
-        return Constant(source.data.transpose(perm), Codes(
-            codes.values.transpose(perm), codes.scales, perm.index(codes.axis)))
+    if isinstance(source, Constant):
+        codes = source.codes and Codes(source.codes.values.transpose(perm), source.codes.scales,
+                                       perm.index(source.codes.axis))
+        return Constant(source.data.transpose(perm), codes, source.origin and source.origin.moved(
+            lambda data: data.transpose(perm)))
     given = source.shape
     return _relabelled(
         view, tuple(given[axis] for axis in perm),

@@ -8,6 +8,7 @@ import numpy as np
 
 from golden.attributes import Weighted
 from golden.graph import Quant
+from sw.frontend.onnx.origin import Bias, Origin, Slots
 from sw.frontend.onnx.scales import scales_of
 from sw.frontend.onnx.values import Bounds, Placed, Real
 from sw.frontend.onnx.view import View
@@ -55,8 +56,13 @@ class Product(Real):
         Of the input.
     kernel : ndarray of int
         (outputs, ...), in ONNX's order.
-    scales, bias : ndarray of float64, (outputs,)
-        Real value of one step of each channel's weights, and what is added.
+    scales : ndarray of float64, (outputs,)
+        Real value of one step of each channel's weights.
+    bias : Bias
+    origin : Origin or None
+        Of the weights.
+    signs : ndarray of int, of a shape that broadcasts to the weights
+        Those of factors, which the weights have taken over.
     """
 
     view: View = field(kw_only=True)
@@ -64,14 +70,16 @@ class Product(Real):
     input: Quant = field(kw_only=True)
     kernel: np.ndarray = field(kw_only=True)
     scales: np.ndarray = field(kw_only=True)
-    bias: np.ndarray = field(kw_only=True)
+    bias: Bias = field(kw_only=True)
+    origin: Origin | None = field(kw_only=True)
+    signs: np.ndarray = field(default_factory=lambda: np.array(1))
 
-    def affine(self, factor: np.ndarray, offset: np.ndarray) -> "Product":
+    def affine(self, factor: np.ndarray, offset: Bias) -> "Product":
         """factor * x + offset, channel by channel."""
         sign = np.where(factor < 0, -1, 1).reshape(-1, *(1,) * (self.kernel.ndim - 1))
         return product(replace(
             self, kernel=self.kernel * sign, scales=self.scales * np.abs(factor),
-            bias=self.bias * factor + offset, _made={}))
+            bias=self.bias.affine(factor, offset), signs=self.signs * sign, _made={}))
 
     def append(self, quant: Quant, bounds: Bounds) -> Placed:
         """Append the operator for an output at a quantization."""
@@ -80,7 +88,7 @@ class Product(Real):
         dead = (unit == 0) | ~kernel.any(axis=tuple(range(1, kernel.ndim)))
         unit = np.where(dead, quant.scale / FINE, unit)
         # A channel whose bias is beyond int32 gets coarser weights: beside it nobody sees them.
-        excess = np.maximum(np.abs(self.bias) / unit / LARGEST_BIAS, 1)
+        excess = np.maximum(np.abs(self.bias.values) / unit / LARGEST_BIAS, 1)
         coarser = 2.0 ** np.ceil(np.log2(excess))
         shape = (-1, *(1,) * (kernel.ndim - 1))
         kernel = np.rint(np.where(dead, 0, 1 / coarser).reshape(shape) * kernel)
@@ -94,10 +102,15 @@ class Product(Real):
             raise self.view.fail(str(error)) from None
         attrs = self.geometry.kind(
             kernel=np.ascontiguousarray(self.geometry.finish(kernel.astype(np.int8))),
-            bias=np.rint(self.bias / unit).astype(np.int32), multiplier=multiplier, pre=pre,
+            bias=np.rint(self.bias.values / unit).astype(np.int32), multiplier=multiplier, pre=pre,
             post=post, input_zero=self.input.zero_point, output_zero=quant.zero_point,
             least=bounds[0], most=bounds[1], **self.geometry.settings)
-        return self.view.emit(attrs, [self.geometry.source()], self.geometry.stored, quant)
+        placed = self.view.emit(attrs, [self.geometry.source()], self.geometry.stored, quant)
+        whole = (coarser == 1).all()
+        self.view.build.slots[self.view.build.graph.nodes[-1].name] = Slots(
+            self.view.label, self.origin if whole else None, self.signs, self.geometry.finish,
+            self.bias if whole else Bias(self.bias.values), unit, quant.scale)
+        return placed
 
 
 def product(found: Product) -> Product:

@@ -4,6 +4,7 @@ import numpy as np
 
 from golden.graph import Quant
 from sw.frontend.onnx.elementwise import concatenated, sum_of
+from sw.frontend.onnx.origin import Bias, Place, Weights
 from sw.frontend.onnx.pooling import mean_over
 from sw.frontend.onnx.quantization import activation_quant, dequantized, quantized
 from sw.frontend.onnx.values import Integers, Real, Value
@@ -24,8 +25,9 @@ def _real(view: View, position: int) -> tuple[Real, Quant]:
         quant
 
 
-def _weights(view: View, position: int, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """(integers less zero point, scale per channel) of weights, scales and zero points."""
+def _weights(view: View, position: int, axis: int) -> Weights:
+    """Weights, scales and zero points, in ONNX's order."""
+    constant = view.constant(position, "weights")
     data, scales, zeros = (view.constant(position + at, what).data
                            for at, what in enumerate(("weights", "scale", "zero point")))
     channels = data.shape[axis]
@@ -39,30 +41,36 @@ def _weights(view: View, position: int, axis: int) -> tuple[np.ndarray, np.ndarr
                         "int8 and uint8, the same for both")
     shape = [1] * data.ndim
     shape[axis] = -1
-    values = data.astype(np.int64) - zeros.astype(np.int64).reshape(shape)
+    offsets = zeros.astype(np.int64).reshape(shape)
+    values = data.astype(np.int64) - offsets
     if values.min(initial=0) < -128 or values.max(initial=0) > 127:
         raise view.fail(f"weights less their zero point are {values.min()} to {values.max()}; "
                         "accepted are -128 to 127 (symmetric weights)")
-    return values, np.broadcast_to(scales.astype(np.float64).ravel(), (channels,)).copy()
+    return Weights(values, np.broadcast_to(scales.astype(np.float64).ravel(), (channels,)).copy(),
+                   constant.origin and constant.origin.raised(offsets))
 
 
-def _bias(view: View, position: int, unit: np.ndarray) -> np.ndarray:
+def _bias(view: View, position: int, unit: np.ndarray) -> Bias:
     """Real bias; the file's is int32, in steps of the products."""
     if not view.has(position):
-        return np.zeros(unit.size)
-    data = view.constant(position, "bias").data
+        return Bias(np.zeros(unit.size))
+    constant = view.constant(position, "bias")
+    data = constant.data
     if data.dtype != np.int32 or data.size != unit.size:
         raise view.fail(f"bias is {data.dtype}{list(data.shape)}, must be int32[{unit.size}]")
-    return data.ravel() * unit
+    values = data.ravel() * unit
+    if constant.origin is None or not unit.all():
+        return Bias(values)
+    return Bias(values, Place(constant.origin.moved(np.ravel), values, unit, np.ones(unit.size)))
 
 
 def qlinear_conv(view: View) -> Value:
     """QLinearConv."""
     source, own = _real(view, 0)
-    kernel, scales = _weights(view, 3, 0)
+    weights = _weights(view, 3, 0)
     quant, unsigned = activation_quant(view, 6, 7)
-    found = convolution(view, source, own, kernel, scales,
-                        _bias(view, 8, own.scale * scales))
+    found = convolution(view, source, own, weights,
+                        _bias(view, 8, own.scale * weights.scales))
     return quantized(view, found, quant, unsigned)
 
 
@@ -71,9 +79,9 @@ def qlinear_matmul(view: View) -> Value:
     source, own = _real(view, 0)
     if view.constant(3, "second operand").data.ndim != 2:
         raise view.fail("second operand must have 2 axes")
-    kernel, scales = _weights(view, 3, 1)
+    weights = _weights(view, 3, 1).turned
     quant, unsigned = activation_quant(view, 6, 7)
-    found = matrix_product(view, source, own, kernel.T, scales, np.zeros(scales.size))
+    found = matrix_product(view, source, own, weights, Bias(np.zeros(weights.scales.size)))
     return quantized(view, found, quant, unsigned)
 
 
@@ -83,13 +91,11 @@ def qgemm(view: View) -> Value:
         raise view.fail("accepted is transA 0 and an output that is quantized")
     source, own = _real(view, 0)
     turned = bool(view.attribute("transB", 0))
-    kernel, scales = _weights(view, 3, 0 if turned else 1)
-    unit = own.scale * scales * float(view.attribute("alpha", 1.0))
+    weights = _weights(view, 3, 0) if turned else _weights(view, 3, 1).turned
+    alpha = np.full(weights.scales.size, float(view.attribute("alpha", 1.0)))
     quant, unsigned = activation_quant(view, 7, 8)
-    found = matrix_product(view, source, own, kernel if turned else kernel.T, scales,
-                           np.zeros(scales.size))
-    scaled = found.affine(np.full(scales.size, float(view.attribute("alpha", 1.0))),
-                          _bias(view, 6, unit))
+    found = matrix_product(view, source, own, weights, Bias(np.zeros(alpha.size)))
+    scaled = found.affine(alpha, _bias(view, 6, own.scale * weights.scales * alpha))
     return quantized(view, scaled, quant, unsigned)
 
 

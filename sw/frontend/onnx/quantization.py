@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 
 from golden.graph import Quant
+from sw.frontend.onnx.origin import Weights
 from sw.frontend.onnx.values import Bounds, Codes, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 
@@ -109,7 +110,10 @@ def quantize_linear(view: View) -> Value:
         steps = steps + _along(view, zeros.astype(np.float32), rank, axis)
         if not np.isfinite(steps).all():
             raise view.fail("quantizes a constant that holds NaN or infinity")
-        return Constant(np.clip(steps, limits.min, limits.max).astype(kind))
+        origin = None if value.codes is not None or value.origin is None else (
+            value.origin.quantized(_along(view, scales, rank, axis),
+                                   _along(view, zeros.astype(np.int64), rank, axis)))
+        return Constant(np.clip(steps, limits.min, limits.max).astype(kind), origin=origin)
     _check_blocks(view)
     quant, unsigned = activation_quant(view, 1, 2)
     return quantized(view, view.real(0), quant, unsigned)
@@ -136,13 +140,15 @@ def dequantize_linear(view: View) -> Value:
         raise view.fail(f"dequantizes {value.data.dtype}; accepted are int8, uint8, int32")
     scales, zeros, axis, _ = _parameters(view, value.shape)
     rank = value.data.ndim
-    steps = value.data.astype(np.int64) - _along(view, zeros.astype(np.int64), rank, axis)
+    offsets = _along(view, zeros.astype(np.int64), rank, axis)
+    steps = value.data.astype(np.int64) - offsets
     real = steps.astype(np.float32) * _along(view, scales, rank, axis)
-    return Constant(real, Codes(steps, scales.astype(np.float64).ravel(), axis))
+    return Constant(real, Codes(steps, scales.astype(np.float64).ravel(), axis),
+                    value.origin and value.origin.raised(offsets))
 
 
-def weight_codes(view: View, position: int, channel_axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """(integers, a float64 scale per channel) of weights, which are symmetric.
+def weight_codes(view: View, position: int, channel_axis: int) -> Weights:
+    """Weights, which are symmetric, in ONNX's order.
 
     The integers may be those of uint8 less their zero point; they must fit int8.
     """
@@ -159,4 +165,5 @@ def weight_codes(view: View, position: int, channel_axis: int) -> tuple[np.ndarr
     if least < -128 or most > 127:
         raise view.fail(f"weights less their zero point are {least} to {most}; accepted are -128 "
                         "to 127 (symmetric weights)")
-    return codes.values, np.broadcast_to(codes.scales, (channels,)).copy()
+    return Weights(codes.values, np.broadcast_to(codes.scales, (channels,)).copy(),
+                   constant.origin)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.graph import Quant
+from sw.frontend.onnx.origin import Origin
 from sw.frontend.onnx.scales import FULL
 
 __all__ = ["Average", "Bounds", "Codes", "Constant", "Integers", "Placed", "Real", "Value"]
@@ -45,10 +46,20 @@ class Codes:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A value known at import; ``codes`` if it has been dequantized."""
+    """A value known at import.
+
+    Parameters
+    ----------
+    data : ndarray
+    codes : Codes or None
+        Set if it has been dequantized.
+    origin : Origin or None
+        Where the codes, or else the data, lie in the file; None if they are computed.
+    """
 
     data: np.ndarray
     codes: Codes | None = None
+    origin: Origin | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

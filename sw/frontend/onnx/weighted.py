@@ -5,6 +5,7 @@ import numpy as np
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected
 from golden.graph import Quant
 from sw.frontend.onnx.layout import canonical, plain
+from sw.frontend.onnx.origin import Bias, Place, Weights
 from sw.frontend.onnx.product import Geometry, Product, product
 from sw.frontend.onnx.quantization import weight_codes
 from sw.frontend.onnx.values import Average, Constant, Placed, Real, Value
@@ -19,10 +20,10 @@ __all__ = ["batch_normalization", "bias_of", "channel_vector", "conv", "convolut
 LARGEST_SOURCE, LARGEST_WIDENED = 1 << 14, 1 << 22
 
 
-def bias_of(view: View, position: int, channels: int) -> np.ndarray:
+def bias_of(view: View, position: int, channels: int) -> Bias:
     """Real bias of each channel; zeros if left out."""
     if not view.has(position):
-        return np.zeros(channels)
+        return Bias(np.zeros(channels))
     constant = view.constant(position, "bias")
     # Exact where the file's bias is integers with a scale.
     values = constant.data.astype(np.float64) if constant.codes is None else (
@@ -31,12 +32,22 @@ def bias_of(view: View, position: int, channels: int) -> np.ndarray:
         raise view.fail(f"bias has shape {list(values.shape)}, must be 1 or {channels} values")
     if not np.isfinite(values).all():
         raise view.fail("bias holds NaN or infinity")
-    return np.broadcast_to(values.ravel(), (channels,)).copy()
+    values = np.broadcast_to(values.ravel(), (channels,)).copy()
+    return Bias(values, _place(constant, values))
 
 
-def convolution(view: View, source: Real, own: Quant, kernel: np.ndarray, scales: np.ndarray,
-                bias: np.ndarray) -> Product:
+def _place(constant: Constant, reals: np.ndarray) -> Place | None:
+    """Where a constant has a number for each channel."""
+    if constant.origin is None or constant.data.size != reals.size:
+        return None
+    codes = constant.codes
+    steps = None if codes is None else np.broadcast_to(codes.scales, reals.shape)
+    return Place(constant.origin.moved(np.ravel), reals, steps, np.ones(reals.shape))
+
+
+def convolution(view: View, source: Real, own: Quant, weights: Weights, bias: Bias) -> Product:
     """Convolution of a real with an integer kernel (O, I / groups, y, x)."""
+    kernel = weights.values
     if kernel.ndim != 4 or not kernel.size:
         raise view.fail(f"weights have shape {list(kernel.shape)}; accepted are 4 axes (outputs, "
                         "inputs, rows, columns)")
@@ -57,12 +68,13 @@ def convolution(view: View, source: Real, own: Quant, kernel: np.ndarray, scales
         lambda data: data.transpose((1, 2, 3, 0) if depthwise else (0, 2, 3, 1)),
         lambda: view.feature_map(source, own), canonical(shape))
     return product(Product(shape, None, _unmade, view=view, geometry=geometry, input=own,
-                           kernel=kernel, scales=scales, bias=bias))
+                           kernel=kernel, scales=weights.scales, bias=bias,
+                           origin=weights.origin))
 
 
-def matrix_product(view: View, source: Real, own: Quant, kernel: np.ndarray, scales: np.ndarray,
-                   bias: np.ndarray) -> Product:
+def matrix_product(view: View, source: Real, own: Quant, weights: Weights, bias: Bias) -> Product:
     """Rows of a real times an integer kernel (outputs, depth)."""
+    kernel, scales, origin = weights.values, weights.scales, weights.origin
     if kernel.ndim != 2 or not kernel.size:
         raise view.fail(f"weights have shape {list(kernel.shape)}; accepted are 2 axes")
     outputs, depth = kernel.shape
@@ -77,7 +89,7 @@ def matrix_product(view: View, source: Real, own: Quant, kernel: np.ndarray, sca
             source = source.average.source
             wide = np.zeros((outputs, int(np.prod(source.shape))), kernel.dtype)
             wide[:, members.ravel()] = np.repeat(kernel, members.shape[1], axis=1)
-            kernel, scales = wide, scales / members.shape[1]
+            kernel, scales, origin = wide, scales / members.shape[1], None
 
     def ordered() -> Placed:
         placed = view.kept(source, own)
@@ -90,7 +102,7 @@ def matrix_product(view: View, source: Real, own: Quant, kernel: np.ndarray, sca
     geometry = Geometry(FullyConnected, {"keep_dims": len(shape) > 2}, finish, ordered,
                         plain(shape))
     return product(Product(shape, None, _unmade, view=view, geometry=geometry, input=own,
-                           kernel=kernel, scales=scales, bias=bias))
+                           kernel=kernel, scales=scales, bias=bias, origin=origin))
 
 
 def _can_widen(average: Average, members: np.ndarray, outputs: int) -> bool:
@@ -106,9 +118,9 @@ def _unmade(*_: object) -> Placed:
 
 def conv(view: View) -> Value:
     """Conv."""
-    kernel, scales = weight_codes(view, 1, 0)
-    return convolution(view, view.real(0), view.own(0), kernel, scales,
-                       bias_of(view, 2, len(kernel)))
+    weights = weight_codes(view, 1, 0)
+    return convolution(view, view.real(0), view.own(0), weights,
+                       bias_of(view, 2, len(weights.scales)))
 
 
 def gemm(view: View) -> Value:
@@ -116,13 +128,14 @@ def gemm(view: View) -> Value:
     if view.attribute("transA", 0):
         raise view.fail("transA 1, must be 0")
     turned = bool(view.attribute("transB", 0))
-    kernel, scales = weight_codes(view, 1, 0 if turned else 1)
-    kernel = kernel if turned else kernel.T
+    weights = weight_codes(view, 1, 0) if turned else weight_codes(view, 1, 1).turned
+    outputs = len(weights.scales)
     alpha, beta = float(view.attribute("alpha", 1.0)), float(view.attribute("beta", 1.0))
     if len(view.real(0).shape) != 2:
         raise view.fail(f"input has shape {list(view.real(0).shape)}, must have 2 axes")
-    found = matrix_product(view, view.real(0), view.own(0), kernel, scales, np.zeros(len(kernel)))
-    return found.affine(np.full(len(kernel), alpha), bias_of(view, 2, len(kernel)) * beta)
+    found = matrix_product(view, view.real(0), view.own(0), weights, Bias(np.zeros(outputs)))
+    bias = bias_of(view, 2, outputs).affine(np.full(outputs, beta), Bias(np.zeros(outputs)))
+    return found.affine(np.full(outputs, alpha), bias)
 
 
 def matmul(view: View) -> Value:
@@ -130,12 +143,12 @@ def matmul(view: View) -> Value:
     constant = view.constant(1, "second operand")
     if constant.data.ndim != 2:
         raise view.fail(f"weights have shape {list(constant.shape)}; accepted are 2 axes")
-    kernel, scales = weight_codes(view, 1, 1)
-    return matrix_product(view, view.real(0), view.own(0), kernel.T, scales,
-                          np.zeros(kernel.shape[1]))
+    weights = weight_codes(view, 1, 1).turned
+    return matrix_product(view, view.real(0), view.own(0), weights,
+                          Bias(np.zeros(len(weights.scales))))
 
 
-def channel_vector(found: Product, constant: Constant) -> np.ndarray | None:
+def channel_vector(found: Product, constant: Constant) -> Bias | None:
     """A constant as one number a channel of the product; None if it is anything else."""
     rank, axis = len(found.shape), 1 if len(found.shape) == 4 else len(found.shape) - 1
     sizes = (1,) * (rank - constant.data.ndim) + constant.shape
@@ -143,7 +156,8 @@ def channel_vector(found: Product, constant: Constant) -> np.ndarray | None:
     if len(sizes) != rank or any(size != 1 for at, size in enumerate(sizes) if at != axis) \
             or sizes[axis] not in (1, channels):
         return None
-    return np.broadcast_to(constant.data.astype(np.float64).ravel(), (channels,)).copy()
+    values = np.broadcast_to(constant.data.astype(np.float64).ravel(), (channels,)).copy()
+    return Bias(values, _place(constant, values))
 
 
 def batch_normalization(view: View) -> Value:
@@ -158,7 +172,9 @@ def batch_normalization(view: View) -> Value:
                                    for at in range(1, 5))
     with np.errstate(all="ignore"):  # what they give is looked at below
         factor = gamma / np.sqrt(variance + float(view.attribute("epsilon", 1e-5)))
-    if factor.shape != found.bias.shape or not np.isfinite(factor).all():
-        raise view.fail(f"statistics of shape {list(factor.shape)} for {found.bias.size} channels, "
-                        "or not finite")
-    return found.affine(factor, beta - mean * factor)
+    channels = found.bias.values.size
+    if factor.shape != (channels,) or not np.isfinite(factor).all():
+        raise view.fail(f"statistics of shape {list(factor.shape)} for {channels} channels, or not "
+                        "finite")
+    place = _place(view.constant(2, "statistics"), beta)
+    return found.affine(factor, Bias(beta - mean * factor, place))
