@@ -1,22 +1,21 @@
 """The ``sentei`` command: arguments to subcommands, refusals to exit codes."""
 
 import argparse
+import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import metadata
 from typing import NoReturn
 
 from golden.spec.config import ConfigError
 from golden.spec.program import ProgramError
-from sw.commands import compile as compile_command
-from sw.commands import estimate, evaluate, inspect, prune, report, run, verilog, zoo
 from sw.errors import BadConfigError, ModelError, SenteiError, UsageError
 
 __all__ = ["main"]
 
-_COMMANDS = (run, compile_command, estimate, prune, evaluate, inspect, report, zoo, verilog)
+_COMMANDS = ("run", "compile", "estimate", "prune", "evaluate", "inspect", "report", "zoo",
+             "verilog")
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 _DESCRIPTION = "Sentei: an open AI accelerator that skips pruned weights."
 _EPILOG = """\
@@ -45,17 +44,29 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    """``--version``."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata  # brings half of the library for e-mail
+
+        print(f"sentei {metadata.version('sentei')}")
+        parser.exit()
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of a command line; what no other command needs is not imported."""
+    asked = next((text for text in given if not text.startswith("-")), None)
     shared = _Parser(add_help=False)
     shared.add_argument("--debug", action="store_true", default=argparse.SUPPRESS,
                         help="show the trace of an error")
     parser = _Parser(prog="sentei", description=_DESCRIPTION, epilog=_EPILOG, parents=[shared],
                      formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.add_argument("--version", action="version",
-                        version=f"sentei {metadata.version('sentei')}")
+    parser.add_argument("--version", action=_Version, nargs=0,
+                        help="show program's version number and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in _COMMANDS:
-        name = module.__name__.rsplit(".", 1)[-1]
+    for name in (asked,) if asked in _COMMANDS else _COMMANDS:
+        module = importlib.import_module(f"sw.commands.{name}")
         summary, _, text = (module.__doc__ or "").partition("\n")
         command = commands.add_parser(
             name, help=summary, description=summary, epilog=text.strip("\n"), parents=[shared],
@@ -95,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in given
     try:
-        arguments = _parser().parse_args(given)
+        arguments = _parser(given).parse_args(given)
         code = arguments.execute(arguments)
         sys.stdout.flush()
         return code

@@ -30,6 +30,7 @@ class FetchCosts:
         self._config, self._windows = config, windows
         self.pixels = len(windows.address)
         self.tiles = -(-self.pixels // config.columns)
+        self._address = self._tiled(windows.address)
         self._taps: dict[int, NDArray] = {}
 
     def first(self, entry: dict[str, int]) -> int:
@@ -53,7 +54,10 @@ class FetchCosts:
         if dy < 0:
             return np.ones(self.tiles, np.int64)
         used = self._windows.inside(np.array([dy]), np.array([dx]))[:, 0]
-        shape = (self.tiles, self._config.columns)
-        spare = self.tiles * self._config.columns - self.pixels
-        return fetch_cycles(self._config, np.pad(self._windows.address, (0, spare)).reshape(shape),
-                            np.pad(used, (0, spare)).reshape(shape))
+        return fetch_cycles(self._config, self._address, self._tiled(used))
+
+    def _tiled(self, values: NDArray) -> NDArray:
+        """Values of the pixels as [tiles, Q], the last tile filled up with zeros."""
+        tiled = np.zeros((self.tiles, self._config.columns), values.dtype)
+        tiled.reshape(-1)[:self.pixels] = values
+        return tiled

@@ -63,11 +63,14 @@ class Mac:
     ----------
     config, timing, kernel, sequencer, chip, store, shared, account, races
         What it works on.
+    computes : bool
+        Write results; without, it only takes their time.
     """
 
     def __init__(self, config: Config, timing: Timing, kernel: Kernel, sequencer: Sequencer,
                  chip: OnChip, store: WeightStore, shared: SharedPort, account: Account,
-                 races: Races | None) -> None:
+                 races: Races | None, computes: bool = True) -> None:
+        self._computes = computes
         self._config, self._timing, self._kernel = config, timing, kernel
         self._sequencer, self._chip, self._store = sequencer, chip, store
         self._account, self._races = account, races
@@ -150,11 +153,13 @@ class Mac:
             self._post.block(outputs[block].tolist(), residuals)
             following = first + block + 1 if block < blocks - 1 else None
             yield from self._pass(job, lane, costs, following)
-            entries = Entries([(item.fields, (item.payload[0], item.payload[1]))
-                               for item in lane.items])
-            if self._races:
-                self._races.access(instruction, windows.reads(entries), np.zeros(0, np.int64))
-            results.append(self._result(instruction, windows, lane, entries, block))
+            if self._races or self._computes:
+                entries = Entries([(item.fields, (item.payload[0], item.payload[1]))
+                                   for item in lane.items])
+                if self._races:
+                    self._races.access(instruction, windows.reads(entries), np.zeros(0, np.int64))
+                if self._computes:
+                    results.append(self._result(instruction, windows, lane, entries, block))
             if not keep:
                 self._store.drop(first + block)
         self._store.position = first if keep else first + blocks
@@ -163,7 +168,8 @@ class Mac:
         self._changed.fire()
 
         def complete() -> None:
-            self._chip.words[outputs] = np.stack(results).view(np.uint8)
+            if results:
+                self._chip.words[outputs] = np.stack(results).view(np.uint8)
             self._sequencer.retire(instruction)
 
         self._kernel.call(done, complete)

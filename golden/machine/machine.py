@@ -33,6 +33,8 @@ class Machine:
         Constants of the timing model.
     check_races : bool
         Refuse programs in which no semaphore orders two accesses to a word (see `Races`).
+    computes : bool
+        Compute what MACs write; without, the cycles are the same, and the outputs undefined.
 
     Members
     -------
@@ -51,10 +53,10 @@ class Machine:
     """
 
     def __init__(self, config: Config, dram_bytes: int, *, timing: Timing | None = None,
-                 check_races: bool = True) -> None:
+                 check_races: bool = True, computes: bool = True) -> None:
         self._config = config
         self._timing = timing or Timing()
-        self._check_races = check_races
+        self._check_races, self._computes = check_races, computes
         self.dram = Dram(dram_bytes)
         self.chip = OnChip(config)
         self.counters = {item.name: 0 for item in COUNTERS}
@@ -92,7 +94,8 @@ class Machine:
         store = WeightStore(config, kernel)
         load = Load(config, timing, kernel, sequencer, reads.load, self.dram, self.chip, store,
                     shared, account, races)
-        mac = Mac(config, timing, kernel, sequencer, self.chip, store, shared, account, races)
+        mac = Mac(config, timing, kernel, sequencer, self.chip, store, shared, account, races,
+                  self._computes)
         out = Store(config, timing, kernel, sequencer, bus, self.dram, self.chip, shared, account,
                     races)
         for process in (*sequencer.processes(address, size), *load.processes(), *mac.processes(),

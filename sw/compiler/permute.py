@@ -70,6 +70,49 @@ def _layer(graph: Graph, node: Node, number: int, config: Config) -> _Layer | No
     return _Layer(number, used, -(-pixels // config.columns))
 
 
+class _Producer:
+    """Passes over the weights of a layer that writes the channels; a group is a lane block."""
+
+    def __init__(self, layer: _Layer, group: int) -> None:
+        outputs, _, inputs = layer.used.shape
+        # One more channel, without weights, fills the last group.
+        padded = np.pad(layer.used, ((0, 1), (0, 0), (0, -inputs % group)))
+        self.counts = padded.reshape(outputs + 1, -1, group).sum(axis=2, dtype=np.uint8)
+        self._tiles = layer.tiles
+        self.load = layer.tiles * self.counts[:-1].sum(axis=1, dtype=np.int64)
+
+    def rows(self, groups: np.ndarray) -> np.ndarray:
+        """Rows [groups] of groups of channels."""
+        found: np.ndarray = np.maximum.reduce(self.counts[groups], axis=1)
+        return np.add.reduce(found, axis=1, dtype=np.int64)
+
+    def cost(self, rows: np.ndarray, drain: int) -> int:
+        """Cycles of the layer."""
+        return self._tiles * int(np.maximum(rows, drain).sum())
+
+
+class _Consumer:
+    """Passes over the weights of a layer that reads the channels."""
+
+    def __init__(self, layer: _Layer, group: int) -> None:
+        outputs, places, inputs = layer.used.shape
+        padded = np.pad(layer.used, ((0, -outputs % group), (0, 0), (0, 1)))
+        # Of each channel, [I, lane blocks, lanes, kernel positions].
+        self.columns = padded.reshape(-1, group, places, inputs + 1).transpose(3, 0, 1, 2).astype(
+            np.uint8)
+        self._tiles = layer.tiles
+        self.load = layer.tiles * self.columns[:-1].sum(axis=(1, 2, 3), dtype=np.int64)
+
+    def rows(self, groups: np.ndarray) -> np.ndarray:
+        """Rows [groups, lane blocks] of groups of channels."""
+        found = np.add.reduce(self.columns[groups], axis=1, dtype=np.uint8)
+        return np.add.reduce(np.maximum.reduce(found, axis=2), axis=2, dtype=np.int64)
+
+    def cost(self, rows: np.ndarray, drain: int) -> int:
+        """Cycles of the layer."""
+        return self._tiles * int(np.maximum(rows.sum(axis=0), drain).sum())
+
+
 class _Search:
     """Finds an order of the channels between some layers."""
 
@@ -77,64 +120,58 @@ class _Search:
         self._group, self._drain = config.group, config.drain_cycles
         self._channels = len(before[0].used) if before else (
             after[0].used.shape[2] if after else 0)
-        # Of every output channel, and of every input channel by lane block.
-        self._before = [(layer.tiles, self._counts(layer.used)) for layer in before]
-        self._after = [(layer.tiles, self._columns(layer.used)) for layer in after]
+        self._before = [_Producer(layer, config.group) for layer in before]
+        self._after = [_Consumer(layer, config.group) for layer in after]
+        self._layers: list[_Producer | _Consumer] = [*self._before, *self._after]
 
     def run(self) -> np.ndarray | None:
         """The best order found, or None if it is the present one."""
         count = self._channels
         if count <= self._group:
             return None
-        start = np.arange(count)
-        load = np.zeros(count)
-        for tiles, counts in self._before:
-            load += tiles * counts.sum(axis=1)
-        reads = np.zeros(count)
-        for tiles, columns in self._after:
-            reads += tiles * columns.sum(axis=(1, 2, 3))
+        start, load, reads = np.arange(count), np.zeros(count), np.zeros(count)
+        for producer in self._before:
+            load += producer.load
+        for consumer in self._after:
+            reads += consumer.load
         candidates = [start, *(np.argsort(-key, kind="stable")
                                for key in (load, reads, load + reads))]
-        costs = [self._cost(order) for order in candidates]
+        costs = [self._cost([layer.rows(self._groups(order)) for layer in self._layers])
+                 for order in candidates]
         best = int(np.argmin(costs))
-        order = self._swapped(candidates[best], costs[best])
-        return order if self._cost(order) < costs[0] else None
+        order, cost = self._swapped(candidates[best], costs[best])
+        return order if cost < costs[0] else None
 
-    def _counts(self, used: np.ndarray) -> np.ndarray:
-        """Weights of each block in each output channel, [O, blocks]."""
-        padded = np.pad(used, ((0, 0), (0, 0), (0, -used.shape[2] % self._group)))
-        return padded.reshape(len(used), -1, self._group).sum(axis=2)
+    def _groups(self, order: np.ndarray) -> np.ndarray:
+        """The order [groups, M]; places left over hold the channel without weights."""
+        spare = -len(order) % self._group
+        return np.pad(order, (0, spare), constant_values=len(order)).reshape(-1, self._group)
 
-    def _columns(self, used: np.ndarray) -> np.ndarray:
-        """Weights of each input channel, [I, lane blocks, lanes, kernel positions]."""
-        outputs, places, inputs = used.shape
-        padded = np.pad(used, ((0, -outputs % self._group), (0, 0), (0, 0)))
-        return padded.reshape(-1, self._group, places, inputs).transpose(3, 0, 1, 2).astype(
-            np.int16)
+    def _cost(self, rows: list[np.ndarray]) -> int:
+        """Cycles of all layers, given the rows of each."""
+        return sum(layer.cost(item, self._drain)
+                   for layer, item in zip(self._layers, rows, strict=True))
 
-    def _cost(self, order: np.ndarray) -> float:
-        """Cycles of all layers."""
-        total = 0
-        starts = np.arange(0, len(order), self._group)
-        for tiles, counts in self._before:
-            rows = np.maximum.reduceat(counts[order], starts, axis=0).sum(axis=1)
-            total += tiles * int(np.maximum(rows, self._drain).sum())
-        for tiles, columns in self._after:
-            groups = np.add.reduceat(columns[order], starts, axis=0)
-            rows = groups.max(axis=2).sum(axis=(0, 2))
-            total += tiles * int(np.maximum(rows, self._drain).sum())
-        return total
-
-    def _swapped(self, order: np.ndarray, cost: float) -> np.ndarray:
+    def _swapped(self, order: np.ndarray, cost: int) -> tuple[np.ndarray, int]:
         """Better by swaps of channels of different groups, in a fixed random sequence."""
         rng = np.random.default_rng(0)
-        size = sum(counts.size for _, counts in (*self._before, *self._after))
+        size = sum(item.counts[:-1].size for item in self._before) + sum(
+            item.columns[:-1].size for item in self._after)
         swaps = min(_MOST_SWAPS, _MOST_WORK // size)
-        for first, second in rng.integers(0, len(order), (swaps, 2)).tolist():
-            if first // self._group == second // self._group:
+        groups = self._groups(order)
+        flat = groups.reshape(-1)  # the same memory
+        rows = [layer.rows(groups) for layer in self._layers]
+        for pair in rng.integers(0, len(order), (swaps, 2)).tolist():
+            both = [place // self._group for place in pair]
+            if both[0] == both[1]:
                 continue
-            trial = order.copy()
-            trial[[first, second]] = trial[[second, first]]
-            if (found := self._cost(trial)) < cost:
-                order, cost = trial, found
-        return order
+            flat[pair] = flat[pair[::-1]]
+            trial = [item.copy() for item in rows]
+            for layer, item in zip(self._layers, trial, strict=True):
+                item[both] = layer.rows(groups[both])
+            found = self._cost(trial)
+            if found < cost:
+                rows, cost = trial, found
+            else:
+                flat[pair] = flat[pair[::-1]]
+        return flat[:len(order)], cost

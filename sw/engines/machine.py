@@ -38,6 +38,8 @@ class MachineTransport(Transport):
         Constants of the timing model.
     check_races : bool
         Refuse programs whose meaning depends on timing.
+    computes : bool
+        Compute results; without, there are only cycles.
 
     Members
     -------
@@ -46,9 +48,11 @@ class MachineTransport(Transport):
     """
 
     def __init__(self, config: Config, *, memory_bytes: int = MEMORY_BYTES,
-                 timing: Timing | None = None, check_races: bool = True) -> None:
+                 timing: Timing | None = None, check_races: bool = True,
+                 computes: bool = True) -> None:
         self.memory_bytes = memory_bytes
-        self._machine = Machine(config, memory_bytes, timing=timing, check_races=check_races)
+        self._machine = Machine(config, memory_bytes, timing=timing, check_races=check_races,
+                                computes=computes)
         self._values = {item.name: 0 for item in REGISTERS}
         self._values.update(ID=ID, VERSION=VERSION, DIGEST=config.digest())
         # Bits that writable registers have.

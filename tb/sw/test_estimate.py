@@ -2,10 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from golden.spec.config import preset
 from sw.cli import main
+from sw.compiler import compile_graph
+from sw.driver.device import Device
+from sw.engines.machine import MachineTransport
 from sw.session import open_model
 from sw.session.estimate import estimate
 
@@ -66,6 +70,20 @@ def test_compile_at_a_rate(capsys, tmp_path):
     assert one["cycles"] == other["cycles"]
     assert [answer["text"] for answer in one["answers"]] == [
         answer["text"] for answer in other["answers"]]
+
+
+@pytest.mark.parametrize("name", ["resnet8", "dscnn"])
+def test_cycles_without_results(name):
+    """What an estimate leaves out, the arithmetic, changes no counter."""
+    graph = open_model(name).graph
+    program = compile_graph(graph, BASE)
+    inputs = {item: np.zeros(graph.tensors[item].shape, np.int8) for item in graph.inputs}
+    counters = []
+    for computes in (True, False):
+        device = Device(MachineTransport(BASE, check_races=False, computes=computes))
+        device.load(program)
+        counters.append(device.run(inputs).counters)
+    assert counters[0] == counters[1] and counters[0]["cycles"] > 0
 
 
 def test_memory_matters():
