@@ -19,7 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from sw.commands.options import add_chip, add_json, add_model, chip, numbers
+from sw.commands.options import add_chip, add_json, add_model, chip, numbers, writable
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.prune.rate import rows_at
@@ -46,9 +46,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Estimate every rate, print and plot."""
     plot = arguments.plot
-    if plot and (plot.suffix not in _PLOTS or not plot.parent.is_dir()):
-        raise UsageError(f"--plot {plot}: accepted is a file in a folder that exists, "
-                         f"{', '.join(_PLOTS)}")
+    if plot:
+        if plot.suffix.lower() not in _PLOTS:
+            raise UsageError(f"--plot {plot}: accepted is a file named {', '.join(_PLOTS)}")
+        writable(plot, "--plot ")
     progress = Progress(plain=arguments.json)
     config = chip(arguments)
     for rate in arguments.prune:

@@ -2,12 +2,15 @@
 
 import argparse
 import math
+import os
+from pathlib import Path
 
 from golden.spec.config import PRESETS, Config, ConfigError, preset
-from sw.errors import BadConfigError
+from sw.errors import BadConfigError, UsageError
 
 __all__ = [
     "add_chip", "add_json", "add_model", "add_weights", "chip", "chip_asked", "count", "numbers",
+    "writable",
 ]
 
 
@@ -44,6 +47,19 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
         raise argparse.ArgumentTypeError(f"{text!r}, accepted is name=sizes, for example "
                                          "input=1,3,224,224")
     return name, values
+
+
+def writable(path: Path, what: str = "") -> None:
+    """Refuse a file that can't be written, before hours have passed.
+
+    Raises
+    ------
+    UsageError
+    """
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or (
+            path.exists() and not os.access(path, os.W_OK)):
+        raise UsageError(f"{what}{path}: can't be written; accepted is a file in a folder that "
+                         "exists and may be written to")
 
 
 def add_model(parser: argparse.ArgumentParser, accepted: str) -> None:

@@ -16,7 +16,6 @@ examples:
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 from rich import box
@@ -26,7 +25,7 @@ from rich.table import Table
 from golden.attributes import Weighted
 from golden.graph import Graph
 from sw.commands.inputs import add_pictures, only_input, pictures
-from sw.commands.options import add_chip, add_json, add_model, chip
+from sw.commands.options import add_chip, add_json, add_model, chip, writable
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.frontend import is_onnx
@@ -117,11 +116,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse what can't end well before hours have passed."""
-    output = arguments.output
-    if output.is_dir() or not output.parent.is_dir() or not os.access(output.parent, os.W_OK) or (
-            output.exists() and not os.access(output, os.W_OK)):
-        raise UsageError(f"{output}: can't be written; accepted is a file in a folder that exists "
-                         "and may be written to")
+    writable(arguments.output)
     if arguments.crops < 0:
         raise UsageError(f"--crops {arguments.crops}: accepted is 0 or more")
     if arguments.spread and arguments.rate is None:

@@ -30,8 +30,17 @@ def prune_to_rate(graph: Graph, config: Config, rate: float) -> Graph:
     """The network with only the N largest weights of each lane in every block.
 
     Depthwise layers, whose blocks have one row as it is, stay.
+
+    Raises
+    ------
+    UsageError
+        For a rate outside 0 to 1, or if there is nothing to prune.
     """
     n = rows_at(config, rate)
+    if rate and not any(prunable(node.attrs) for node in graph.nodes):
+        raise UsageError(f"{graph.name}: no weights to prune; accepted at a rate above 0 are "
+                         "networks with convolutions, other than depthwise, or fully connected "
+                         "layers")
     nodes = []
     for node in graph.nodes:
         attrs = node.attrs

@@ -12,6 +12,7 @@ from sw.driver.device import Device
 from sw.engines.machine import MachineTransport
 from sw.session import open_model
 from sw.session.estimate import estimate
+from tb.lib.onnx_builder import OnnxBuilder
 
 BASE = preset("base")
 
@@ -98,6 +99,12 @@ def test_memory_matters():
     (("estimate", "dscnn", "--prune", "half"), "is not a number"),
     (("estimate", "dscnn", "--plot", "gain.txt"), "--plot gain.txt: accepted is"),
     (("estimate", "dscnn", "--plot", "/nowhere/gain.png"), "a folder that exists"),
+    (("estimate", "dscnn", "--prune", "nan"), "'nan' is not a number"),
+    (("estimate", "dscnn", "--prune", "-0.1"), "rate is -0.1, accepted are 0"),
+    (("estimate", "dscnn", "--shape", "input_1=1,49,10,1"), "is no .onnx file"),
+    (("estimate", "dscnn", "--shape", "input_1"), "accepted is name=sizes"),
+    (("compile", "dscnn", "--rate", "1.01", "-o", "x.sentei"), "rate is 1.01, accepted are 0"),
+    (("run", "dscnn", "--rate", "nan"), "rate is nan, accepted are 0"),
     (("estimate", "no_such_model"), "no such file"),
     (("run", "dscnn", "--rate", "-1"), "rate is -1.0"),
     (("run", "dscnn", "--rate", "0.5", "--check"), "--check with --rate"),
@@ -107,6 +114,51 @@ def test_refusals(capsys, arguments, text):
     code, out, err = run(capsys, *arguments)
     assert code == 2 and not out
     assert text in err.splitlines()[-1]
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """ONNX files of all kinds, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def save(name, make, shape=(1, 8, 12, 12)):
+        build = OnnxBuilder()
+        found = make(build, build.pair(build.input(list(shape)), 0.03))
+        build.output(build.pair(found, 0.05))
+        build.save(f"{name}.onnx")
+
+    def conv(groups=1, scale=0.01):
+        kernel = np.ones((8, 8 // groups, 3, 3), np.int8)
+        return lambda build, data: build.node("Conv", data, build.weights(kernel, scale),
+                                              group=groups)
+
+    save("pool", lambda build, data: build.node("MaxPool", data, kernel_shape=[2, 2]))
+    save("depthwise", conv(groups=8))
+    save("nan", conv(scale=np.nan))
+    save("open", conv(), (1, 8, "height", "width"))
+
+
+@pytest.mark.parametrize("arguments, code, text", [
+    (("estimate", "pool.onnx"), 2, "pool: no weights to prune"),
+    (("estimate", "depthwise.onnx", "--prune", "0.5"), 2, "depthwise: no weights to prune"),
+    (("compile", "pool.onnx", "--rate", "0.5", "-o", "x.sentei"), 2, "pool: no weights to prune"),
+    (("estimate", "nan.onnx"), 3, "has scales that are not float32 above 0"),
+    (("estimate", "open.onnx"), 3, "has dynamic shape [1, 8, height, width]"),
+    (("estimate", "open.onnx", "--shape", "y=1,8,9,9"), 2, "--shape y: no input"),
+    (("estimate", "open.onnx", "--shape", "x=1,9,9,9"), 2, "size 9 of axis 1, the file says 8"),
+])
+def test_refused_models(models, capsys, arguments, code, text):
+    found, out, err = run(capsys, *arguments)
+    last = err.splitlines()[-1]
+    assert (found, out) == (code, "") and last.startswith("sentei: error: ") and text in last
+
+
+def test_onnx(models, capsys):
+    """A network without weights as it is; one with open sizes at two of them."""
+    assert len(facts(capsys, "estimate", "pool.onnx", "--prune", "0")["rates"]) == 2
+    small, large = (facts(capsys, "estimate", "open.onnx", "--prune", "0.5", "--shape",
+                          f"x=1,8,{size},{size}")["rates"][0]["cycles"] for size in (8, 32))
+    assert large > 5 * small
 
 
 def test_programs_are_refused(capsys, tmp_path):

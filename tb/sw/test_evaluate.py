@@ -14,6 +14,7 @@ from sw.frontend import tflite
 from sw.frontend.rewrite import TfliteWeights
 from sw.session import open_model
 from sw.zoo import NETWORKS
+from tb.lib.onnx_builder import OnnxBuilder
 
 FLOAT = Path(__file__).parents[3] / "shared/assets/mlperf_tiny/kws/kws_ref_model_float32.tflite"
 MODEL = NETWORKS["dscnn"].model
@@ -50,6 +51,14 @@ def folder(tmp_path_factory):
         for kind, name in (("named", labels[int(label)]), ("numbered", label)):
             (folder / kind / name).mkdir(parents=True, exist_ok=True)
             shutil.copy(PICTURES / file, folder / kind / name / file)
+    for name, shape, scale in (("nan", (1, 1, 49, 10), np.nan),
+                               ("open", (1, 1, "height", "width"), 0.01)):
+        build = OnnxBuilder()
+        kernel = build.weights(np.ones((12, 1, 3, 3), np.int8), scale)
+        found = build.node("Conv", build.pair(build.input(list(shape)), 0.03), kernel)
+        pooled = build.node("GlobalAveragePool", build.pair(found, 0.05))
+        build.output(build.pair(build.node("Flatten", pooled), 0.05), rank=2)
+        build.save(folder / f"{name}.onnx")
     (folder / "empty").mkdir()
     (folder / "bare").mkdir()
     np.save(folder / "bare/words.npy", np.zeros((2, 49, 10), np.int8))
@@ -83,6 +92,10 @@ def files(folder, monkeypatch):
 @pytest.mark.parametrize(("arguments", "code", "text"), [
     (["dscnn"], 2, "--data"),
     (["dscnn", "--data", WORDS, "--limit", "0"], 2, "'0', accepted is an integer of 1 or more"),
+    (["dscnn", "--data", WORDS, "--shape", "input_1=1,49,10,1"], 2, "is no .onnx file"),
+    (["nan.onnx", "--data", WORDS], 3, "has scales that are not float32 above 0"),
+    (["open.onnx", "--data", WORDS], 3, "has dynamic shape [1, 1, height, width]"),
+    (["dscnn", "--data", WORDS, "--against", "nan.onnx"], 3, "has scales that are not float32"),
     (["d.sentei", "--data", WORDS], 2, "compiled; accepted is the model itself"),
     (["autoencoder", "--data", WORDS], 2, "accepted are networks that tell classes"),
     (["dscnn", "--data", WORDS, "--against", "vww"], 2, "12 classes"),
@@ -110,6 +123,17 @@ def test_refusals(files, capsys, arguments, code, text):
     found, out, err = run(capsys, "evaluate", *arguments)
     last = err.splitlines()[-1]
     assert (found, out) == (code, "") and last.startswith("sentei: error: ") and text in last
+
+
+def test_open_sizes(files, capsys, tmp_path):
+    """An ONNX file takes its sizes from the command line, and reals."""
+    np.save(tmp_path / "maps.npy", np.random.default_rng(0).standard_normal(
+        (9, 1, 49, 10)).astype(np.float32))
+    (tmp_path / "labels.csv").write_text("index,label\n" + "".join(f"{n},{n}\n" for n in range(9)))
+    code, out, _ = run(capsys, "evaluate", "open.onnx", "--data", tmp_path, "--limit", "5",
+                       "--json", "--shape", "x=1,1,49,10")
+    facts = json.loads(out)
+    assert code == 0 and facts["samples"] == 5 and len(facts["classes"]) == 12
 
 
 def test_side_by_side(files, capsys):

@@ -225,6 +225,17 @@ def test_same_seed_same_file(files, capsys, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_pruned_already(files, capsys, tmp_path):
+    """What has fewer weights than asked for is kept as it is, to the byte."""
+    first, again = tmp_path / "first.tflite", tmp_path / "again.tflite"
+    assert run(capsys, "prune", "dscnn", *CALIB, "--rate", "0.75", "-o", first)[0] == 0
+    for goal in (RATE, (*RATE, "--spread"), ("--speedup", "1")):
+        assert run(capsys, "prune", first, *CALIB, *goal, "-o", again)[0] == 0
+        assert again.read_bytes() == first.read_bytes(), goal
+    code, _, err = run(capsys, "prune", first, *CALIB, "--speedup", "40", "-o", again)
+    assert code == 2 and "accepted are speed-ups up to 1." in err
+
+
 def test_table(files, capsys, tmp_path):
     code, text, _ = run(capsys, "prune", "dscnn", *CALIB, "--speedup", "1.1", "-o", tmp_path / "o")
     assert code == 0 and "error of its sums" in text and "8_conv_2d" in text
