@@ -20,6 +20,7 @@ __all__ = ["permute_channels"]
 _LEAST_ZEROS = 0.02  # share of zero weights below which no order helps
 _MOST_SWAPS = 1000  # tried for each set of feature maps
 _MOST_WORK = 40_000_000  # weights that they look at
+_LEAST_TOGETHER, _MOST_TOGETHER = 4, 32  # swaps looked at in one go
 
 
 def permute_channels(graph: Graph, config: Config) -> Graph:
@@ -82,13 +83,13 @@ class _Producer:
         self.load = layer.tiles * self.counts[:-1].sum(axis=1, dtype=np.int64)
 
     def rows(self, groups: np.ndarray) -> np.ndarray:
-        """Rows [groups] of groups of channels."""
-        found: np.ndarray = np.maximum.reduce(self.counts[groups], axis=1)
-        return np.add.reduce(found, axis=1, dtype=np.int64)
+        """Rows [...] of groups of channels [..., M]."""
+        found: np.ndarray = np.maximum.reduce(self.counts[groups], axis=-2)
+        return np.add.reduce(found, axis=-1, dtype=np.int64)
 
-    def cost(self, rows: np.ndarray, drain: int) -> int:
-        """Cycles of the layer."""
-        return self._tiles * int(np.maximum(rows, drain).sum())
+    def cost(self, rows: np.ndarray, drain: int) -> np.ndarray:
+        """Cycles [...] of the layer, from the rows [..., groups] of all groups."""
+        return self._tiles * np.add.reduce(np.maximum(rows, drain), axis=-1)
 
 
 class _Consumer:
@@ -104,13 +105,14 @@ class _Consumer:
         self.load = layer.tiles * self.columns[:-1].sum(axis=(1, 2, 3), dtype=np.int64)
 
     def rows(self, groups: np.ndarray) -> np.ndarray:
-        """Rows [groups, lane blocks] of groups of channels."""
-        found = np.add.reduce(self.columns[groups], axis=1, dtype=np.uint8)
-        return np.add.reduce(np.maximum.reduce(found, axis=2), axis=2, dtype=np.int64)
+        """Rows [..., lane blocks] of groups of channels [..., M]."""
+        found = np.add.reduce(self.columns[groups], axis=-4, dtype=np.uint8)
+        return np.add.reduce(np.maximum.reduce(found, axis=-2), axis=-1, dtype=np.int64)
 
-    def cost(self, rows: np.ndarray, drain: int) -> int:
-        """Cycles of the layer."""
-        return self._tiles * int(np.maximum(rows.sum(axis=0), drain).sum())
+    def cost(self, rows: np.ndarray, drain: int) -> np.ndarray:
+        """Cycles [...] of the layer, from the rows [..., groups, lane blocks] of all groups."""
+        return self._tiles * np.add.reduce(
+            np.maximum(np.add.reduce(rows, axis=-2), drain), axis=-1)
 
 
 class _Search:
@@ -136,8 +138,7 @@ class _Search:
             reads += consumer.load
         candidates = [start, *(np.argsort(-key, kind="stable")
                                for key in (load, reads, load + reads))]
-        costs = [self._cost([layer.rows(self._groups(order)) for layer in self._layers])
-                 for order in candidates]
+        costs = [int(self._costs(self._rows(self._groups(order)))) for order in candidates]
         best = int(np.argmin(costs))
         order, cost = self._swapped(candidates[best], costs[best])
         return order if cost < costs[0] else None
@@ -147,10 +148,14 @@ class _Search:
         spare = -len(order) % self._group
         return np.pad(order, (0, spare), constant_values=len(order)).reshape(-1, self._group)
 
-    def _cost(self, rows: list[np.ndarray]) -> int:
+    def _rows(self, groups: np.ndarray) -> list[np.ndarray]:
+        """Rows of each layer."""
+        return [layer.rows(groups) for layer in self._layers]
+
+    def _costs(self, rows: list[np.ndarray]) -> np.ndarray:
         """Cycles of all layers, given the rows of each."""
-        return sum(layer.cost(item, self._drain)
-                   for layer, item in zip(self._layers, rows, strict=True))
+        return np.sum([layer.cost(item, self._drain)
+                       for layer, item in zip(self._layers, rows, strict=True)], axis=0)
 
     def _swapped(self, order: np.ndarray, cost: int) -> tuple[np.ndarray, int]:
         """Better by swaps of channels of different groups, in a fixed random sequence."""
@@ -158,20 +163,26 @@ class _Search:
         size = sum(item.counts[:-1].size for item in self._before) + sum(
             item.columns[:-1].size for item in self._after)
         swaps = min(_MOST_SWAPS, _MOST_WORK // size)
-        groups = self._groups(order)
-        flat = groups.reshape(-1)  # the same memory
-        rows = [layer.rows(groups) for layer in self._layers]
-        for pair in rng.integers(0, len(order), (swaps, 2)).tolist():
-            both = [place // self._group for place in pair]
-            if both[0] == both[1]:
+        pairs = rng.integers(0, len(order), (swaps, 2))
+        pairs = pairs[pairs[:, 0] // self._group != pairs[:, 1] // self._group]
+        groups, together = self._groups(order), _LEAST_TOGETHER
+        rows = self._rows(groups)
+        while len(pairs):
+            # Several are tried at once; the first that is better is made, and the rest again.
+            part = pairs[:together]
+            each = np.arange(len(part))[:, None]
+            trials = np.repeat(groups.reshape(1, -1), len(part), axis=0)
+            trials[each, part] = trials[each, part[:, ::-1]]
+            trials, changed = trials.reshape(-1, *groups.shape), part // self._group
+            found = [np.repeat(item[None], len(part), axis=0) for item in rows]
+            for item, new in zip(found, self._rows(trials[each, changed]), strict=True):
+                item[each, changed] = new
+            costs = self._costs(found)
+            better = np.flatnonzero(costs < cost)
+            if not better.size:
+                pairs, together = pairs[together:], min(2 * together, _MOST_TOGETHER)
                 continue
-            flat[pair] = flat[pair[::-1]]
-            trial = [item.copy() for item in rows]
-            for layer, item in zip(self._layers, trial, strict=True):
-                item[both] = layer.rows(groups[both])
-            found = self._cost(trial)
-            if found < cost:
-                rows, cost = trial, found
-            else:
-                flat[pair] = flat[pair[::-1]]
-        return flat[:len(order)], cost
+            first = int(better[0])
+            groups, cost, rows = trials[first], int(costs[first]), [item[first] for item in found]
+            pairs, together = pairs[first + 1:], _LEAST_TOGETHER
+        return groups.reshape(-1)[:len(order)], cost
