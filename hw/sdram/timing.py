@@ -1,0 +1,168 @@
+"""SDR SDRAM parts as data: geometry, and times in ns that become cycles of a given clock."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+__all__ = ["DATA_BITS", "PARTS", "SdramCycles", "SdramTiming", "slowest"]
+
+DATA_BITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class SdramCycles:
+    """What the controller counts, in cycles of its clock.
+
+    Parameters
+    ----------
+    cas : int
+        CAS latency, 2 or 3.
+    rcd, rp, ras, rc, rfc, rrd, wr, mrd : int
+        As in SdramTiming, rounded up.
+    interval : int
+        Between two refreshes, rounded down.
+    power_up : int
+        Before the first command, in refresh intervals.
+    """
+
+    cas: int
+    rcd: int
+    rp: int
+    ras: int
+    rc: int
+    rfc: int
+    rrd: int
+    wr: int
+    mrd: int
+    interval: int
+    power_up: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SdramTiming:
+    """One part with 16 data pins.
+
+    Parameters
+    ----------
+    name : str
+    banks, rows, columns : int
+        Powers of two; ``columns`` words a row.
+    rcd : float
+        ns, ACTIVATE to READ or WRITE.
+    rp : float
+        ns, PRECHARGE to ACTIVATE.
+    ras : float
+        ns, ACTIVATE to PRECHARGE.
+    rc : float
+        ns, ACTIVATE to ACTIVATE of the same bank.
+    rfc : float
+        ns, REFRESH to the next command.
+    rrd : float
+        ns, ACTIVATE to ACTIVATE of another bank.
+    wr : float
+        ns, last word written to PRECHARGE.
+    mrd : float
+        ns, MODE to the next command.
+    cas2 : float
+        ns, shortest clock period at CAS latency 2.
+    cas3 : float
+        ns, shortest clock period at CAS latency 3: of the part as such.
+    refresh_ms : float
+        In which every row must be refreshed.
+    power_up : float
+        ns of stable clock before the first command.
+    """
+
+    name: str
+    banks: int = 4
+    rows: int = 8192
+    columns: int = 512
+    rcd: float
+    rp: float
+    ras: float
+    rc: float
+    rfc: float
+    rrd: float
+    wr: float
+    mrd: float
+    cas2: float
+    cas3: float
+    refresh_ms: float = 64
+    power_up: float = 200_000
+
+    def __post_init__(self):
+        for name in ("banks", "rows", "columns"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 2 or value & (value - 1):
+                raise ValueError(f"{name} is {value!r}, accepted is a power of two of at least 2")
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if item.name != "name" and not value > 0:
+                raise ValueError(f"{item.name} is {value!r}, accepted is a positive number")
+
+    @property
+    def size(self):
+        """Bytes."""
+        return self.banks * self.rows * self.columns * DATA_BITS // 8
+
+    @property
+    def interval(self):
+        """Average ns between two refreshes."""
+        return self.refresh_ms * 1e6 / self.rows
+
+    def cycles(self, mhz, *, cas=None):
+        """Times in cycles.
+
+        Parameters
+        ----------
+        mhz : float
+            Clock.
+        cas : int, optional
+            CAS latency; by default the shortest that the clock allows.
+
+        Raises
+        ------
+        ValueError
+            For a clock too fast for the part, or for the CAS latency asked for.
+        """
+        limits = {2: 1e3 / self.cas2, 3: 1e3 / self.cas3}
+        if cas is None:
+            cas = 2 if mhz <= limits[2] + 1e-6 else 3
+        if cas not in limits:
+            raise ValueError(f"cas is {cas!r}, accepted is 2 or 3")
+        if not 0 < mhz <= limits[cas] + 1e-6:
+            raise ValueError(f"mhz is {mhz!r}, accepted by {self.name} at CAS latency {cas} is at "
+                             f"most {limits[cas]:.1f}")
+
+        def up(ns):
+            return math.ceil(round(ns * mhz / 1e3, 6))
+
+        interval = math.floor(self.interval * mhz / 1e3)
+        return SdramCycles(
+            cas=cas, rcd=up(self.rcd), rp=up(self.rp), ras=up(self.ras), rc=up(self.rc),
+            rfc=up(self.rfc), rrd=up(self.rrd), wr=up(self.wr), mrd=up(self.mrd),
+            interval=interval, power_up=math.ceil(up(self.power_up) / interval))
+
+
+def slowest(name, *parts):
+    """A part that is as small, and as slow in everything, as any of ``parts``."""
+    most = {item.name: max(getattr(part, item.name) for part in parts)
+            for item in dataclasses.fields(SdramTiming) if item.name != "name"}
+    least = {key: min(getattr(part, key) for part in parts)
+             for key in ("banks", "rows", "columns", "refresh_ms")}
+    return SdramTiming(**{**most, **least, "name": name})
+
+
+# From the data sheets of the makers (ISSI, Alliance), commercial temperature range.
+PARTS = {part.name: part for part in (
+    SdramTiming(name="IS42S16160G-7", rcd=15, rp=15, ras=37, rc=60, rfc=60, rrd=14, wr=14,
+                mrd=14, cas2=10, cas3=7),
+    SdramTiming(name="IS42S16160B-7", rcd=20, rp=20, ras=45, rc=67.5, rfc=67.5, rrd=14, wr=14,
+                mrd=15, cas2=10, cas3=7),
+    SdramTiming(name="AS4C16M16SA-7", rcd=21, rp=21, ras=42, rc=63, rfc=63, rrd=14, wr=14,
+                mrd=14, cas2=10, cas3=7),
+    SdramTiming(name="AS4C32M16SB-7", columns=1024, rcd=21, rp=21, ras=42, rc=63, rfc=63, rrd=14,
+                wr=14, mrd=14, cas2=10, cas3=7),
+)}
+# Boards of one name come with several of these; an unused column address pin stays low.
+PARTS["any-32MiB-7"] = slowest("any-32MiB-7", *PARTS.values())
