@@ -276,6 +276,37 @@ def test_values_beyond_the_type(tmp_path):
         weights.replaced(nodes)
 
 
+def test_channels_that_lose_all_weights(tmp_path):
+    """Their results lie just below a half: other scales must not round them up."""
+    layer = Layer()
+    layer.scales /= 1000
+    kernel = layer.build.weights(layer.values(6, 3, 3, 3), layer.scales)
+    path = layer.save(tmp_path, conv(layer, kernel, layer.build.constant(
+        np.zeros(6), np.float32)), 4)
+    weights, graph = OnnxWeights(path), load(path)
+    ((name, slots),) = weights._slots.items()
+    steps = np.arange(-2, 4)
+    bias = np.floor((steps + 0.5) * slots.step / slots.unit).astype(np.int32)
+    nodes = [dataclasses.replace(node, attrs=dataclasses.replace(
+        node.attrs, kernel=np.zeros_like(node.attrs.kernel), bias=bias))
+        if node.name == name else node for node in graph.nodes]
+    found = import_model(path, None, weights.replaced(nodes)).graph
+    (output,) = graph.outputs
+    value = executor.run(found, random_inputs(graph, layer.rng))[output]
+    np.testing.assert_allclose(value[0, :, 0, 0], slots.step * steps, rtol=1e-6)
+
+
+def test_weights_that_are_coarser(tmp_path):
+    """A bias beyond 30 bits takes steps from the weights: the file's aren't the graph's."""
+    layer = Layer()
+    kernel = layer.build.weights(layer.values(6, 3, 3, 3), np.full(6, 1e-7))
+    path = layer.save(tmp_path, conv(layer, kernel, layer.build.constant(
+        np.full(6, 10), np.float32)), 4)
+    weights, graph = OnnxWeights(path), load(path)
+    assert weights.fixed == weights.no_bias == {"3_conv"}
+    assert weights.replaced(graph.nodes) == path.read_bytes()
+
+
 def test_external_weights(tmp_path):
     """Weights in a file beside the model are in the new file itself."""
     path = tmp_path / "m.onnx"

@@ -91,7 +91,8 @@ class OnnxWeights:
         item, new = taken[origin.name], stored[changed]
         if new.size and not (item.least <= new.min() and new.max() <= item.most):
             raise ModelError(f"{self.path}: {self._slots[name].label}: needs {new.min():g} to "
-                             f"{new.max():g} in {origin.name!r}, which is {item.values.dtype}")
+                             f"{new.max():g} in {origin.name!r}, which is {item.values.dtype} "
+                             f"(--exclude {name} leaves it as it is)")
         wanted = item.original[origin.positions]
         wanted[changed] = new
         other = item.owner[origin.positions]
