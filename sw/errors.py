@@ -5,8 +5,8 @@ and what is accepted, in one line where possible.
 """
 
 __all__ = [
-    "BadConfigError", "DeviceError", "InputError", "MismatchError", "ModelError",
-    "ReferenceError_", "SenteiError", "ToolError", "UsageError",
+    "BadConfigError", "BoardError", "DeviceError", "InputError", "LinkError", "MismatchError",
+    "ModelError", "ReferenceError_", "SenteiError", "ToolError", "UsageError",
 ]
 
 
@@ -68,3 +68,15 @@ class ReferenceError_(SenteiError):
     """LiteRT or ONNX Runtime, reference of ``--check``, is not installed or refuses the file."""
 
     exit_code = 9
+
+
+class LinkError(SenteiError):
+    """The line to the board can't be opened, is in use, or has been lost."""
+
+    exit_code = 10
+
+
+class BoardError(SenteiError):
+    """What answers on the line is not the board or the bitstream that is needed."""
+
+    exit_code = 11

@@ -160,10 +160,11 @@ class Response:
         """A response from a body; None if it can't be one."""
         if len(body) < HEADER_BYTES:
             return None
-        opcode, sequence, length, *rest = _RESPONSE.unpack_from(body)
+        opcode, sequence, length, status, expected, flags, echo = _RESPONSE.unpack_from(body)
         if len(body) != HEADER_BYTES + length or not opcode & _ANSWER:
             return None
-        return cls(opcode & ~_ANSWER, sequence, *rest, body[HEADER_BYTES:])
+        return cls(opcode & ~_ANSWER, sequence, status, expected, flags, echo,
+                   body[HEADER_BYTES:])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from golden.spec import isa
-from golden.spec.config import PRESETS, Config
+from golden.spec.config import Config
 from golden.spec.isa import Opcode
 from golden.spec.layout import LOG_BYTES
 from golden.spec.program import Binding, ChipStep, HostStep, Program, ProgramError
 from golden.spec.registers import COUNTERS, ID, VERSION, Control, Region, Status, offset
 from sw.driver.host import HostOperator, host_operators
+from sw.driver.identity import known, settings
 from sw.driver.postmortem import post_mortem
 from sw.driver.result import LogRecord, RunResult
 from sw.driver.transport import Transport
@@ -85,8 +86,8 @@ class Device:
         if program.digest != self.digest:
             raise DeviceError(
                 f"the program's digest is {program.digest:#010x} (configuration "
-                f"{program.config['name']}: {_settings(config)}), the chip's is "
-                f"{self.digest:#010x} ({_known(self.digest)}); compile the network for this chip")
+                f"{program.config['name']}: {settings(config)}), the chip's is "
+                f"{self.digest:#010x} ({known(self.digest)}); compile the network for this chip")
         for step in program.steps:
             if isinstance(step, HostStep) and step.op not in self.operators:
                 raise ModelError(f"host step {step.name}: no host operator {step.op!r}, there are "
@@ -268,16 +269,3 @@ def _match(bindings: Sequence[Binding], inputs: Mapping[str, np.ndarray] | Seque
             raise InputError(f"input {binding.name} is {array.dtype} {array.shape}, accepted is "
                              f"{binding.dtype} {binding.shape}")
     return list(zip(bindings, arrays, strict=True))
-
-
-def _settings(config: Config) -> str:
-    return ", ".join(f"{name}={value}" for name, value in config.hardware().items())
-
-
-def _known(digest: int) -> str:
-    """The presets with this digest and their settings."""
-    for config in PRESETS.values():
-        if config.digest() == digest:
-            names = [name for name, other in PRESETS.items() if other.digest() == digest]
-            return f"configuration {' or '.join(names)}: {_settings(config)}"
-    return "of no preset of this version"

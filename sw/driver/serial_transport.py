@@ -1,0 +1,112 @@
+"""A board on a serial port, or on anything else that pyserial has a URL for."""
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+import serial
+
+from golden.spec.config import Config
+from sw.driver.link import ATTEMPTS, PATIENCE
+from sw.driver.link_transport import LinkTransport
+from sw.errors import BoardError, LinkError
+
+__all__ = ["BAUD", "SerialTransport"]
+
+BAUD = 3_000_000
+WRITE_SECONDS = 10.0  # beyond the patience; a line that takes nothing for so long is dead
+_REASONS = {
+    errno.ENOENT: "there is no such port",
+    errno.ENODEV: "there is no such port",
+    errno.ENXIO: "there is no such port",
+    errno.EACCES: "no permission; on Debian: adduser USER dialout, then log in again",
+    errno.EBUSY: "another program uses it",
+    errno.EAGAIN: "another program uses it",
+}
+
+
+class SerialTransport(LinkTransport):
+    """The chip on a board.
+
+    Parameters
+    ----------
+    url : str
+        What `serial.serial_for_url` takes: ``/dev/ttyUSB0``, ``COM3``, ``socket://host:port``.
+    baud : int
+        Rate of the line, as the bitstream has it.
+    config : Config, optional
+        The chip that must be on the board.
+    progress : callable, optional
+        Told in words how far a long transfer is, and its rate.
+    patience, attempts
+        As of `HostLink`; a simulated board needs more patience.
+
+    Raises
+    ------
+    LinkError
+        If the port is absent or in use, or nothing answers.
+    BoardError
+        If what answers is not Sentei, or of another version or configuration.
+    """
+
+    def __init__(self, url: str, *, baud: int = BAUD, config: Config | None = None,
+                 progress: Callable[[str], None] | None = None, patience: float = PATIENCE,
+                 attempts: int = ATTEMPTS) -> None:
+        self.url = url
+        port = _Port(url, baud, WRITE_SECONDS + patience)
+        try:
+            super().__init__(port, config=config, progress=progress, patience=patience,
+                             attempts=attempts)
+        except (LinkError, BoardError) as error:
+            raise type(error)(f"port {url}: {error}") from None
+
+
+class _Port:
+    """pyserial's port as a `ByteStream`, locked while it is open."""
+
+    def __init__(self, url: str, baud: int, write_seconds: float) -> None:
+        self._url = url
+        # TCP has no lock to take, and pyserial's URL handlers know no such option.
+        options = {} if "://" in url else {"exclusive": True}
+        try:
+            self._serial: Any = serial.serial_for_url(url, baudrate=baud, timeout=0,
+                                                      write_timeout=write_seconds, **options)
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise LinkError(f"port {url}: {_reason(error)}") from None
+
+    def read(self, limit: int, timeout: float) -> bytes:
+        """As of `ByteStream`."""
+        try:
+            data = self._serial.read(limit)
+            if data or timeout <= 0:
+                return data
+            self._serial.timeout = timeout
+            try:
+                first = self._serial.read(1)
+            finally:
+                self._serial.timeout = 0
+            return first + self._serial.read(limit - 1) if first else b""
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise self._lost(error) from None
+
+    def write(self, data: bytes) -> None:
+        """As of `ByteStream`."""
+        try:
+            self._serial.write(data)
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise self._lost(error) from None
+
+    def close(self) -> None:
+        """Give the port back."""
+        try:
+            self._serial.close()
+        except OSError:
+            pass  # it is gone already
+
+    def _lost(self, error: Exception) -> LinkError:
+        return LinkError(f"port {self._url}: the line to the board was lost: {error}")
+
+
+def _reason(error: Exception) -> str:
+    known = _REASONS.get(getattr(error, "errno", None) or 0)
+    return known or str(error)
