@@ -7,13 +7,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.bus.axi import AXI4, Response
+from hw.dma.beat_fifo import BeatFifo
 from hw.sdram.columns import Columns
 from hw.sdram.interface import Command, Geometry, SdramPins
 from hw.sdram.rows import Rows
 from hw.sdram.segments import Segments
 from hw.sdram.timing import DATA_BITS
 from hw.sdram.upkeep import Upkeep
-from hw.stream import Queue, SkidBuffer
+from hw.stream import SkidBuffer
 
 __all__ = ["SdramController"]
 
@@ -52,10 +53,10 @@ class SdramController(wiring.Component):
     To a row that is open, from the cycle a read's address is taken to the one that offers its
     first beat: ``latency`` cycles, and ``closed_latency``, ``miss_latency`` more if its bank has
     no row, another row open. A word a cycle within bursts, and from burst to burst of
-    one direction.
+    one direction, and a word a cycle through the port.
     """
 
-    BEATS = 16  # that wait in each direction
+    BEATS = 32  # that wait in each direction, as words in one block RAM
     ANSWERS = 2  # what a SkidBuffer holds
 
     def __init__(self, part, *, mhz, beat_bytes, capture=None, cas=None):
@@ -78,7 +79,7 @@ class SdramController(wiring.Component):
     @property
     def latency(self):
         """Cycles from a read's address to its first beat, the row being open."""
-        return 5 + self.capture + self.geometry.words
+        return 5 + self.capture + self.geometry.words + BeatFifo.LATENCY
 
     @property
     def closed_latency(self):
@@ -130,45 +131,51 @@ class SdramController(wiring.Component):
         with m.Else():
             m.d.comb += chosen.eq(row.payload)
         command = Mux(upkeep.valid | column.valid | row.valid, chosen.command, Command.NOP)
+        address = Signal.like(Cat(pins.a, pins.ba), reset_less=True)
+        m.d.comb += Cat(pins.a, pins.ba).eq(address)
         m.d.sync += [
             pins.cke.eq(1),
             pins.cs_n.eq(0),
             Cat(pins.we_n, pins.cas_n, pins.ras_n).eq(command),
-            pins.ba.eq(chosen.ba),
-            pins.a.eq(chosen.a),
+            address.eq(Cat(chosen.a, chosen.ba)),
         ]
 
     def _writes(self, m, segments, columns):
         """Beats to words, with their command; answers."""
         axi, pins = self.axi, self.pins
         geometry, mask_bits = self.geometry, DATA_BITS // 8
-        beat = data.StructLayout({
-            "data": data.ArrayLayout(DATA_BITS, geometry.words),
-            "strb": data.ArrayLayout(mask_bits, geometry.words)})
-        m.submodules.stored = stored = Queue(shape=beat, depth=self.BEATS)
-        word = Signal(range(geometry.words))  # of the oldest beat
-        left = Signal(range(geometry.burst))  # words to come of a command
-        starts, writes = Signal(), Signal()
+        shape = data.StructLayout({"data": DATA_BITS, "strb": mask_bits})
+        m.submodules.stored = stored = BeatFifo(shape=shape, depth=self.BEATS * geometry.words)
+        word = Signal(range(geometry.words))  # of the beat that comes
+        last = word == geometry.words - 1
         m.d.comb += [
             stored.i.valid.eq(axi.w.valid),
-            stored.i.p.data.eq(axi.w.p.data),
-            stored.i.p.strb.eq(axi.w.p.strb),
-            axi.w.ready.eq(stored.i.ready),
+            stored.i.p.data.eq(axi.w.p.data.word_select(word, DATA_BITS)),
+            stored.i.p.strb.eq(axi.w.p.strb.word_select(word, mask_bits)),
+            axi.w.ready.eq(stored.i.ready & last),
             segments.got_write.eq(axi.w.valid & axi.w.ready),
+        ]
+        with m.If(stored.i.valid & stored.i.ready):
+            m.d.sync += word.eq(word + 1)
+
+        left = Signal(range(geometry.burst))  # words to come of a command
+        starts, writes = Signal(), Signal()
+        out = Signal(DATA_BITS, reset_less=True)
+        m.d.comb += [
             starts.eq(columns.column & columns.column_write),
             writes.eq(starts | (left != 0)),
-            stored.o.ready.eq(writes & (word == geometry.words - 1)),
+            stored.o.ready.eq(writes),
+            pins.dq_o.eq(out),
         ]
         with m.If(starts):
             m.d.sync += left.eq(geometry.burst - 1)
         with m.Elif(writes):
             m.d.sync += left.eq(left - 1)
         m.d.sync += [
-            word.eq(word + writes),
-            pins.dq_o.eq(stored.o.p.data[word]),
+            out.eq(stored.o.p.data),
             pins.dq_oe.eq(writes),
             # Masks high until initialized, low when reading.
-            pins.dqm.eq(Mux(writes, ~stored.o.p.strb[word], (~self.ready).replicate(mask_bits))),
+            pins.dqm.eq(Mux(writes, ~stored.o.p.strb, (~self.ready).replicate(mask_bits))),
         ]
 
         m.submodules.answers = answers = SkidBuffer(unsigned(1))
@@ -183,31 +190,47 @@ class SdramController(wiring.Component):
 
     def _reads(self, m, segments, columns):
         """Words to beats."""
-        axi = self.axi
-        # What comes is known all the way: a beat is complete `capture` edges after its last
-        # command was put on the pins, and as many words later as a command brings.
+        axi, geometry = self.axi, self.geometry
+        # What comes is known all the way: the first word of a command is in `sampled` `capture`
+        # edges after the command was put on the pins.
         layout = data.StructLayout({"valid": 1, "last": 1, "error": 1})
-        coming = [Signal(layout, name=f"coming_{n}")
-                  for n in range(self.capture + self.geometry.burst)]
-        words = Signal(axi.r.p.data.shape(), reset_less=True)
+        coming = [Signal(layout, name=f"coming_{n}") for n in range(self.capture + 1)]
+        sampled = Signal(DATA_BITS, reset_less=True)
+        left = Signal(range(geometry.burst))  # words to come of a command
+        mark = Signal(layout)  # of the command whose words come
         m.d.sync += [
-            words.eq(Cat(words[DATA_BITS:], self.pins.dq_i)),
-            coming[0].valid.eq(columns.column & ~columns.column_write & columns.ends),
+            sampled.eq(self.pins.dq_i),
+            coming[0].valid.eq(columns.column & ~columns.column_write),
             coming[0].last.eq(columns.last),
             coming[0].error.eq(columns.error),
         ]
         m.d.sync += [after.eq(before) for before, after in itertools.pairwise(coming)]
-        beat = data.StructLayout({"data": axi.r.p.data.shape(), "last": 1, "error": 1})
-        m.submodules.read = read = Queue(shape=beat, depth=self.BEATS)
+        shape = data.StructLayout({"data": DATA_BITS, "last": 1, "error": 1})
+        m.submodules.read = read = BeatFifo(shape=shape, depth=self.BEATS * geometry.words)
+        with m.If(coming[-1].valid):
+            m.d.sync += [left.eq(geometry.burst - 1), mark.eq(coming[-1])]
+            m.d.comb += [read.i.p.last.eq(coming[-1].last), read.i.p.error.eq(coming[-1].error)]
+        with m.Else():
+            m.d.sync += left.eq(Mux(left == 0, 0, left - 1))
+            m.d.comb += [read.i.p.last.eq(mark.last), read.i.p.error.eq(mark.error)]
         m.d.comb += [
-            read.i.valid.eq(coming[-1].valid),
-            read.i.p.data.eq(words),
-            read.i.p.last.eq(coming[-1].last),
-            read.i.p.error.eq(coming[-1].error),
-            axi.r.valid.eq(read.o.valid),
-            axi.r.p.data.eq(read.o.p.data),
-            axi.r.p.last.eq(read.o.p.last),
-            axi.r.p.resp.eq(Mux(read.o.p.error, Response.DECERR, Response.OKAY)),
-            read.o.ready.eq(axi.r.ready),
+            read.i.valid.eq(coming[-1].valid | (left != 0)),
+            read.i.p.data.eq(sampled),
+        ]
+
+        words = Signal(axi.r.p.data.shape(), reset_less=True)
+        count = Signal(range(geometry.words))
+        last, error = Signal(reset_less=True), Signal(reset_less=True)
+        take = read.o.valid & read.o.ready
+        m.d.comb += [
+            axi.r.p.data.eq(words),
+            axi.r.p.last.eq(last),
+            axi.r.p.resp.eq(Mux(error, Response.DECERR, Response.OKAY)),
+            read.o.ready.eq(~axi.r.valid | axi.r.ready),
             segments.gave_read.eq(axi.r.valid & axi.r.ready),
         ]
+        with m.If(take):
+            m.d.sync += [words.eq(Cat(words[DATA_BITS:], read.o.p.data)), count.eq(count + 1),
+                         last.eq(read.o.p.last), error.eq(read.o.p.error)]
+        with m.If(read.o.ready):
+            m.d.sync += axi.r.valid.eq(take & (count == geometry.words - 1))

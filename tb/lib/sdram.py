@@ -3,7 +3,6 @@
 Both hold the same rules, on times in picoseconds that come from the part's description.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +73,15 @@ class SdramDevice:
         Contents by byte address: row, bank, column from the top.
     counts : dict
         Commands seen, by Command.
+    columns : list of int
+        Edges of READ and WRITE.
     """
 
     def __init__(self, part, *, mhz):
         self.part, self.times = part, picoseconds(part, mhz)
         self.data = bytearray(part.size)
         self.counts = dict.fromkeys(Command, 0)
+        self.columns = []
         self.edge = 0
         self.now = 0  # ps
         self.rows = [None] * part.banks
@@ -182,6 +184,7 @@ class SdramDevice:
         self._need(not pins.a >> AUTO_BIT & 1, "command", "automatic precharge")
         self._need(self.edge >= self.column_free, "burst", f"{command.name} interrupts one")
         self.column_free = self.edge + self.burst
+        self.columns.append(self.edge)
         column, inside = pins.a % self.part.columns, self.burst - 1
         block = column & ~inside
         places = [(bank, row, block | (column + n & inside)) for n in range(self.burst)]
@@ -245,7 +248,3 @@ async def serve(ctx, pins, device, *, capture, rng):
             word = delayed.pop(0)
         ctx.set(pins.dq_i, rng.getrandbits(DATA_BITS) if word is None else word)
 
-
-def cycles(ns, mhz):
-    """Whole cycles that last at least ``ns``."""
-    return math.ceil(round(ns * mhz / 1e3, 6))
