@@ -91,10 +91,12 @@ class SdramTiming:
     power_up: float = 200_000
 
     def __post_init__(self):
-        for name in ("banks", "rows", "columns"):
+        # Address pin 10 means something else in column commands, and must be there.
+        for name, least, most in (("banks", 2, 4), ("rows", 2048, 8192), ("columns", 128, 1024)):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 2 or value & (value - 1):
-                raise ValueError(f"{name} is {value!r}, accepted is a power of two of at least 2")
+            if not isinstance(value, int) or not least <= value <= most or value & (value - 1):
+                raise ValueError(f"{name} is {value!r}, accepted is a power of two, {least} to "
+                                 f"{most}")
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             if item.name != "name" and not value > 0:

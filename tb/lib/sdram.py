@@ -155,17 +155,16 @@ class SdramDevice:
     def _all_closed(self, command):
         for bank, row in enumerate(self.rows):
             self._need(row is None, "state", f"{command.name} with bank {bank} open")
-            self._since(self.closed[bank], "rp", command.name)
+        self._since(max(self.closed), "rp", command.name)
 
     def _precharge(self, command, pins):
         every = pins.a >> AUTO_BIT & 1
         self.precharged |= bool(every)
         for bank in range(self.part.banks) if every else (pins.ba,):
-            if self.rows[bank] is None:
-                continue
-            self._since(self.opened[bank], "ras", command.name)
-            self._need(self.now >= self.busy[bank], "wr",
-                       f"PRECHARGE {(self.busy[bank] - self.now) / 1000:g} ns early")
+            if self.rows[bank] is not None:
+                self._since(self.opened[bank], "ras", command.name)
+                self._need(self.now >= self.busy[bank], "wr",
+                           f"PRECHARGE {(self.busy[bank] - self.now) / 1000:g} ns early")
             self.rows[bank], self.closed[bank] = None, self.now
 
     def _activate(self, command, pins):
