@@ -18,6 +18,7 @@ from golden.spec.config import Config
 from sw.errors import UsageError
 from sw.frontend.onnx import load
 from sw.prune.budget import Budget
+from sw.prune.target import check_layer
 from sw.prune.torch.adopt import HOME, adopt
 from sw.prune.torch.export import OnnxWriter
 from sw.prune.torch.modes import inference
@@ -70,7 +71,7 @@ class Network:
         self.found = trace(model, example)
         layers = [step.name for step in self.found.steps if step.weighted]
         for name in exclude:
-            self.check(name, layers)
+            check_layer(name, layers)
         self.owner = adopt(model, self.found, quantize=quantize)
         with inference(model):
             model(example)
@@ -82,11 +83,6 @@ class Network:
         self.budget = Budget(graph, config, [names[name] for name in exclude])
         self.chip = {name: names[name] for name in layers if names[name] in self.budget.sites}
         self.masks: Masks = {name: kept[name] for name in self.chip}
-
-    def check(self, name: str, layers: Collection[str]) -> None:
-        """Refuse a layer that isn't there."""
-        if name not in layers:
-            raise UsageError(f"layer {name!r}: no such layer; layers are {', '.join(layers)}")
 
     def weight(self, name: str, model: nn.Module | None = None) -> nn.Parameter:
         """A layer's weights."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -13,14 +12,15 @@ from torch import nn
 from golden.spec import config as configs
 from golden.spec.config import Config
 from sw.errors import UsageError
+from sw.prune.schedule import Schedule
+from sw.prune.sensitivity import factors
+from sw.prune.target import Target
 from sw.prune.torch.adopt import HOME
 from sw.prune.torch.importance import Importance
 from sw.prune.torch.network import Network
 from sw.prune.torch.quantizers import FeatureQuantizer
 from sw.prune.torch.ranks import decided_once
-from sw.prune.torch.schedule import Schedule
-from sw.prune.torch.sensitivity import Sensitivity, measure
-from sw.prune.torch.target import Target
+from sw.prune.torch.sensitivity import measure
 
 __all__ = ["Pruner"]
 
@@ -101,7 +101,7 @@ class Pruner:
             raise UsageError(str(error)) from error
         self._network = Network(model, example_input, chip, quantize=qat, exclude=exclude)
         self._importance = Importance(self._network, criterion)
-        self._target = Target(self._network, speedup, rate,
+        self._target = Target(self._network.budget, self._network.chip, speedup, rate,
                               Importance(self._network, "magnitude").scores())
         self._schedule = schedule or Schedule()
         self._sensitivity, self._tolerance = sensitivity, tolerance
@@ -229,13 +229,13 @@ class Pruner:
         """Choose masks on one rank, for all."""
         def decide() -> tuple[dict[str, NDArray], dict[str, float], list[str]]:
             scores = self._importance.scores()
-            factors, excluded = self._factors, self.excluded
-            if factors is None:
-                factors, excluded = self._compare(scores)
-            scores = {name: values * factors[name] for name, values in scores.items()
+            weights, excluded = self._factors, self.excluded
+            if weights is None:
+                weights, excluded = self._compare(scores)
+            scores = {name: values * weights[name] for name, values in scores.items()
                       if name not in excluded}
             live = {name: self._network.to_chip(name, mask) for name, mask in self.masks.items()}
-            return self._target.masks(scores, live, progress), factors, excluded
+            return self._target.masks(scores, live, progress), weights, excluded
 
         masks, self._factors, self.excluded = decided_once(decide)
         for name, mask in masks.items():
@@ -248,7 +248,7 @@ class Pruner:
             return dict.fromkeys(scores, 1.0), []
         how = self._sensitivity if callable(self._sensitivity) else None
         found = measure(self._network, scores, how)
-        return _factors(found), self._target.excluded(found, self._tolerance, scores)
+        return factors(found), self._target.excluded(found, self._tolerance, scores)
 
     @torch.no_grad()
     def _apply(self) -> None:
@@ -270,13 +270,3 @@ def _inner(model: nn.Module) -> nn.Module:
     """What DistributedDataParallel or AveragedModel holds."""
     inner = getattr(model, "module", model)
     return inner if isinstance(inner, nn.Module) else model
-
-
-def _factors(found: Mapping[str, Sensitivity]) -> dict[str, float]:
-    """What makes importance lost the damage measured; at least a thousandth of the most, since
-    small damages are noise."""
-    raw = {name: min(item.damage, 1e30) / max(item.lost, 1e-30) for name, item in found.items()}
-    most = max(raw.values(), default=0.0)
-    if not np.isfinite(most) or most <= 0:
-        return dict.fromkeys(found, 1.0)
-    return {name: max(value, 1e-3 * most) for name, value in raw.items()}

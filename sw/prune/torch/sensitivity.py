@@ -1,35 +1,19 @@
-"""What pruning a layer alone does to the network."""
+"""What pruning a layer alone does to a PyTorch model."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from sw.prune import sensitivity
+from sw.prune.sensitivity import Sensitivity
 from sw.prune.torch.modes import inference
 from sw.prune.torch.network import Network
 
-__all__ = ["Sensitivity", "measure"]
+__all__ = ["measure"]
 
 Measure = Callable[[nn.Module], float]
-_PROBE = 0.5  # share of a layer's weights left out
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """What a layer's loss of half its weights does.
-
-    Parameters
-    ----------
-    damage : float
-        How much worse the network gets.
-    lost : float
-        Importance that went.
-    """
-
-    damage: float
-    lost: float
 
 
 def _outputs(network: Network) -> Measure:
@@ -58,19 +42,15 @@ def measure(network: Network, scores: Mapping[str, NDArray],
         Given the model, in evaluation, a number that is higher for a worse one, such as its loss
         on held-out data. If not given: the output's error on the example.
     """
-    found = {}
+    @contextmanager
+    def only(name: str, mask: NDArray) -> Iterator[None]:
+        weight = network.weight(name)
+        before = weight.detach().clone()
+        weight.mul_(network.to_torch(name, mask))
+        yield
+        weight.copy_(before)
+
+    patterns = {name: network.budget.sites[network.chip[name]].pattern for name in scores}
     with inference(network.model):
         error = how or _outputs(network)
-        base = error(network.model)
-        for name, values in scores.items():
-            pattern = network.budget.sites[network.chip[name]].pattern
-            full = pattern.counts(np.ones(pattern.shape))
-            mask = pattern.keep(values, np.ceil(_PROBE * full).astype(int))
-            weight = network.weight(name)
-            before = weight.detach().clone()
-            weight.mul_(network.to_torch(name, mask))
-            damage = error(network.model) - base
-            weight.copy_(before)
-            found[name] = Sensitivity(max(float(np.nan_to_num(damage, nan=np.inf)), 0.0),
-                                      float(values[~mask].sum()))
-    return found
+        return sensitivity.measure(scores, patterns, lambda: error(network.model), only)

@@ -1,18 +1,24 @@
 """What is asked for: a speed-up, or rates; and which masks get there."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sw.errors import UsageError
-from sw.prune.torch.network import Network
-from sw.prune.torch.sensitivity import Sensitivity
+from sw.prune.budget import Budget
+from sw.prune.sensitivity import Sensitivity
 
-__all__ = ["Target"]
+__all__ = ["Target", "check_layer"]
 
 _SMALLEST = 1e-30  # importance of a weight that is there
 _MARGIN = 0.9  # of the cycles asked for: what must be reachable with layers excluded
+
+
+def check_layer(name: str, layers: Collection[str]) -> None:
+    """Refuse a layer that isn't there."""
+    if name not in layers:
+        raise UsageError(f"layer {name!r}: no such layer; layers are {', '.join(layers)}")
 
 
 class Target:
@@ -20,7 +26,10 @@ class Target:
 
     Parameters
     ----------
-    network : Network
+    budget : Budget
+        Of the network's graph.
+    chip : mapping of str to str
+        Node of that graph by the framework's name of the layer: of all that can be pruned.
     speedup : float or None
         Over the network with every weight issued, in cycles doorbell to interrupt.
     rate : float, mapping of str to float, or None
@@ -40,23 +49,23 @@ class Target:
         If it can't be reached, is out of range, or names a layer that isn't there.
     """
 
-    def __init__(self, network: Network, speedup: float | None,
-                 rate: float | Mapping[str, float] | None,
-                 scores: Mapping[str, NDArray]) -> None:
+    def __init__(self, budget: Budget, chip: Mapping[str, str], speedup: float | None,
+                 rate: float | Mapping[str, float] | None, scores: Mapping[str, NDArray]) -> None:
         if (speedup is None) == (rate is None):
             raise UsageError(f"speedup is {speedup} and rate is {rate}; accepted is one of them")
-        self.network, self.speedup, self.rate = network, speedup, rate
+        self.speedup, self.rate = speedup, rate
+        self._budget, self._chip = budget, chip
         self.cycles: float | None = None
         if speedup is not None:
             if not speedup >= 1:  # NaN too
                 raise UsageError(f"speedup is {speedup}, accepted are 1 or more")
-            self.cycles = network.budget.dense_cycles / speedup
-            least = network.budget.least_cycles(self._of_nodes(scores))
+            self.cycles = budget.dense_cycles / speedup
+            least = budget.least_cycles(self._of_nodes(scores))
             if least > self.cycles:
-                network.budget.refuse(self.cycles, least)
+                budget.refuse(self.cycles, least)
         elif isinstance(rate, Mapping):
             for name in rate:
-                network.check(name, list(network.chip))
+                check_layer(name, list(chip))
         if rate is not None:
             self._at_rate(scores, 1.0)
 
@@ -84,11 +93,11 @@ class Target:
         if self.cycles is None:
             found = self._at_rate(known, progress)
         else:
-            dense = self.network.budget.dense_cycles
-            found = self.network.budget.for_cycles(
+            dense = self._budget.dense_cycles
+            found = self._budget.for_cycles(
                 self._of_nodes(known), dense - progress * (dense - self.cycles),
                 exact=progress >= 1)
-        layer = {node: name for name, node in self.network.chip.items()}
+        layer = {node: name for name, node in self._chip.items()}
         return {layer[node]: mask & live[layer[node]] for node, mask in found.items()}
 
     def excluded(self, found: Mapping[str, Sensitivity], tolerance: float,
@@ -104,7 +113,7 @@ class Target:
         for name in worst:
             rest = {other: values for other, values in scores.items()
                     if other not in {*chosen, name}}
-            if self.cycles is None or self.network.budget.least_cycles(
+            if self.cycles is None or self._budget.least_cycles(
                     self._of_nodes(rest)) <= _MARGIN * self.cycles:
                 chosen.append(name)
         return chosen
@@ -113,11 +122,11 @@ class Target:
         assert self.rate is not None
         rates: float | dict[str, float]
         if isinstance(self.rate, Mapping):
-            rates = {self.network.chip[name]: self._partial(rate, progress)
+            rates = {self._chip[name]: self._partial(rate, progress)
                      for name, rate in self.rate.items() if name in scores}
         else:
             rates = self._partial(self.rate, progress)
-        return self.network.budget.for_rates(self._of_nodes(scores), rates)
+        return self._budget.for_rates(self._of_nodes(scores), rates)
 
     @staticmethod
     def _partial(rate: float, progress: float) -> float:
@@ -126,4 +135,4 @@ class Target:
         return rate * progress
 
     def _of_nodes(self, scores: Mapping[str, NDArray]) -> dict[str, NDArray]:
-        return {self.network.chip[name]: values for name, values in scores.items()}
+        return {self._chip[name]: values for name, values in scores.items()}
