@@ -62,7 +62,7 @@ class Arbiter(wiring.Component):
     """
 
     def __init__(self, beat_bytes, *, in_flight=8):
-        if not isinstance(in_flight, int) or in_flight < 1:
+        if type(in_flight) is not int or in_flight < 1:
             raise ValueError(f"in_flight is {in_flight!r}, accepted is an integer of at least 1")
         self.in_flight = in_flight
         bus = AXI4(beat_bytes)

@@ -1,13 +1,38 @@
 """A manager of an AXI4 port in pysim: random bursts both ways, checked against a reference."""
 
 from collections import deque
+from types import SimpleNamespace
 
 from amaranth.hdl import Value
 
 from hw.bus.axi import Response
 from hw.dma.burst import PAGE_BYTES
+from tb.cocotb.rules import AxiRules, StreamRule
 
-__all__ = ["AxiTraffic"]
+__all__ = ["AxiTraffic", "watch"]
+
+
+def watch(port, name):
+    """Background bench that holds a port to the rules of AXI4."""
+    channels = {each: SimpleNamespace(name=f"{name}.{each}")
+                for each in ("ar", "r", "aw", "w", "b")}
+    rules = AxiRules(channels)
+    kept = {each: StreamRule(channel.name) for each, channel in channels.items()}
+    counted = {"ar": "len", "aw": "len", "r": "last", "w": "last"}
+
+    async def bench(ctx):
+        streams = [getattr(port, each) for each in channels]
+        pins = [pin for stream in streams
+                for pin in (stream.valid, stream.ready, Value.cast(stream.payload), stream.payload)]
+        async for _, _, *values in ctx.tick().sample(*pins):
+            for n, (each, channel) in enumerate(channels.items()):
+                valid, ready, bits, payload = values[4 * n:4 * n + 4]
+                channel.valid = valid
+                channel.moved = kept[each].see(valid, ready, bits)
+                channel.fields = ({counted[each]: getattr(payload, counted[each])}
+                                  if each in counted else {})
+            rules.step()
+    return bench
 
 
 class AxiTraffic:
@@ -47,16 +72,20 @@ class AxiTraffic:
         self.log, self.cycle = [], 0
 
     @property
+    def background(self):
+        """Background benches: cycles counted, rules watched."""
+        return [self._count, watch(self.port, "port")]
+
+    @property
     def benches(self):
-        """Benches, those that end first, then the one that counts cycles."""
+        """Benches that end with the traffic."""
         return [self._addresses("r"), self._addresses("w"), self._data, self._read, self._answer]
 
     def times(self, channel):
         """Cycles of the transfers on a channel."""
         return [cycle for name, cycle in self.log if name == channel]
 
-    async def count(self, ctx):
-        """Background bench."""
+    async def _count(self, ctx):
         async for _ in ctx.tick():
             self.cycle += 1
 

@@ -52,7 +52,8 @@ def run(dut, rng, *, part, mhz, early=False, **traffic):
             await begin(ctx)
         return wait
 
-    simulate(dut, end, *map(later, bench.benches), background=[bench.count, connect], cycles=60_000)
+    simulate(dut, end, *map(later, bench.benches), background=[*bench.background, connect],
+             cycles=60_000)
     assert bytes(device.data) == bytes(memory), "contents"
     return bench, device
 
@@ -95,7 +96,7 @@ def test_a_word_a_cycle(beat_bytes, bursts, reads):
     assert share(device) > 0.96, f"{share(device):.3f} words a cycle"
 
 
-@pytest.mark.parametrize("beat_bytes, bursts, least", [(16, 20, 0.93), (4, 60, 0.85)])
+@pytest.mark.parametrize("beat_bytes, bursts, least", [(16, 14, 0.93), (4, 50, 0.85)])
 def test_both_ways_at_once(beat_bytes, bursts, least):
     part, rng = quick(SLOW), random.Random(1)
     dut = SdramController(part, mhz=100, beat_bytes=beat_bytes, cas=3)

@@ -178,7 +178,7 @@ def recorded(seed):
     sim.add_clock(1e-6)
     for each in bench.benches:
         sim.add_testbench(each)
-    for each in (bench.count, connect):
+    for each in (*bench.background, connect):
         sim.add_testbench(each, background=True)
     sim.run()
     return pins
