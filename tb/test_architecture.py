@@ -12,7 +12,7 @@ ALLOWED = {
     "golden/spec": {"golden.spec"},
     "golden": {"golden", "numpy"},
     "hw": {"golden.spec", "hw", "amaranth"},
-    "fpga": {"golden.spec", "hw", "sw.driver", "fpga"},
+    "fpga": {"golden.spec", "hw", "sw.driver", "sw.errors", "fpga", "amaranth"},
 }
 LATE = {"hw", "amaranth"}  # sw may import these inside functions only
 

@@ -1,0 +1,98 @@
+"""Boards that a bitstream can be built for. Pins come from amaranth-boards."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.vendor import LatticeECP5Platform
+from amaranth_boards.icesugar_pro import ICESugarProPlatform
+from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+from sw.errors import UsageError
+
+__all__ = ["BOARDS", "Board", "Resources", "board"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a device has, or a design takes.
+
+    Parameters
+    ----------
+    lut4, ff, dsp, ebr : int
+        A carry cell takes two LUT4, a 16 x 4 bit LUT RAM six with its address logic.
+    """
+
+    lut4: int
+    ff: int
+    dsp: int
+    ebr: int
+
+
+# Lattice FPGA-DS-02012, "ECP5 Family Selection Guide".
+_LFE5U_25F = Resources(lut4=24_288, ff=24_288, dsp=28, ebr=56)
+_LFE5U_85F = Resources(lut4=83_640, ff=83_640, dsp=156, ebr=208)
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board.
+
+    Parameters
+    ----------
+    name : str
+    title : str
+    platform : callable
+        Makes Amaranth's platform, which has pins and device.
+    device : Resources
+    presets : tuple of str
+        Those that fit, the default first.
+    clock_mhz : float
+        Of the chip and the SDRAM, unless asked otherwise.
+    sdram : str
+        Part, as hw.sdram names it.
+    baud : int
+        Of the serial bridge, the most that it is known to keep up.
+    leds : tuple of str
+        Resources that show: waiting for memory, running, link active, error.
+    nextpnr : tuple of str
+        Device, package and speed grade, as options.
+    loader : str
+        The board's name for openFPGALoader.
+    """
+
+    name: str
+    title: str
+    platform: Callable[[], LatticeECP5Platform]
+    device: Resources
+    presets: tuple[str, ...]
+    clock_mhz: float
+    sdram: str
+    baud: int
+    leds: tuple[tuple[str, int], ...]
+    nextpnr: tuple[str, ...]
+    loader: str
+
+
+BOARDS = {item.name: item for item in (
+    Board(name="ulx3s-85f", title="Radiona ULX3S with LFE5U-85F", platform=ULX3S_85F_Platform,
+          device=_LFE5U_85F, presets=("ulx3s_85f",), clock_mhz=75, sdram="any-32MiB-7",
+          baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
+          nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s"),
+    Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
+          platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("tiny",), clock_mhz=50,
+          sdram="IS42S16160B-7", baud=1_000_000, leds=(("rgb_led", 0),),
+          nextpnr=("--25k", "--package", "CABGA256", "--speed", "6"), loader="icesugar-pro"),
+)}
+
+
+def board(name: str) -> Board:
+    """A board by name.
+
+    Raises
+    ------
+    UsageError
+        For one that isn't there.
+    """
+    if name not in BOARDS:
+        raise UsageError(f"no board {name!r}; boards are {', '.join(BOARDS)}")
+    return BOARDS[name]

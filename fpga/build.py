@@ -1,0 +1,204 @@
+"""From a board and a preset to a bitstream: Yosys, nextpnr for each seed, ecppack."""
+
+import json
+import re
+import resource
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from fpga.area import area, blocks
+from fpga.boards import Board
+from fpga.paths import critical_path
+from fpga.toolchain import Toolchain
+from fpga.top import BoardTop
+from golden.spec.config import Config
+from sw.errors import ToolError, UsageError
+
+__all__ = ["Build", "check_fits"]
+
+Tell = Callable[[str], None]
+
+TOP = "top"
+# Blocks stay apart until they are mapped: each cell then bears its block's name, and Yosys needs
+# a third of the time.
+_SYNTHESIS = """\
+read_rtlil {top}.il
+hierarchy -check -top {top}
+write_verilog -noattr {top}.v
+rename -hide w:*[*]*
+setattr -mod -set keep_hierarchy 1 {blocks}
+synth_ecp5 -abc9 -top {top}
+delete t:$scopeinfo
+setattr -mod -unset keep_hierarchy *
+flatten
+opt_clean
+write_json {top}.json
+"""
+# Parts of the chip, and what is beside it.
+_BLOCK = re.compile(rf"^module (\\{TOP}\.system\.(?:npu\.)?\w+)$", re.MULTILINE)
+_STEP = re.compile(r"^(\d+(?:\.\d+)?)\. (Executing .*)\.$")
+_PHASE = re.compile(r"^Info: (Packing|Placing|Routing|Promoting|Running|Setting|"
+                    r"at iteration|\s+at (?:initial|iter))")
+_SHRINK = {
+    "lut4": "shrink columns or lanes (--set columns=...)",
+    "ff": "shrink columns or lanes (--set columns=...)",
+    "dsp": "shrink columns or drain, or build more columns' multipliers from LUTs (--set "
+           "lut_columns=...)",
+    "ebr": "shrink bank_words, weight_rows, list_entries or read_beats (--set bank_words=...)"}
+_MEGABYTE = 1 << 10  # of ru_maxrss, which counts kilobytes
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build of a board's bitstream.
+
+    Parameters
+    ----------
+    board : Board
+    config : Config
+    clock_mhz : float
+        Of chip and memory: what timing is held against.
+    folder : Path
+        Made if it isn't there; a build's files in it are replaced.
+    tools : Toolchain
+    """
+
+    board: Board
+    config: Config
+    clock_mhz: float
+    folder: Path
+    tools: Toolchain
+
+    def run(self, seeds: Sequence[int], tell: Tell) -> dict:
+        """All of it.
+
+        Parameters
+        ----------
+        seeds : sequence of int
+            Of placement; the bitstream is that of the fastest.
+        tell : callable
+            Told what is being done.
+
+        Returns
+        -------
+        dict
+            The report (see `fpga.report`), also written as ``report.json``.
+
+        Raises
+        ------
+        ToolError
+            If a tool fails.
+        UsageError
+            If the design is larger than the device.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
+        tell("generating")
+        self._generate()
+        self.synthesize(tell)
+        netlist = json.loads((self.folder / f"{TOP}.json").read_text())["modules"][TOP]
+        cells = {name: cell["type"] for name, cell in netlist["cells"].items()}
+        total = area(cells.values())
+        rows = blocks(cells, self._blocks())
+        check_fits(total, self.board, self.config)
+        synthesized = time.monotonic()
+        runs = [self._route(seed, tell) for seed in seeds]
+        best = max(runs, key=lambda item: item["clock_mhz"])
+        self._pack(best["seed"], tell)
+        clocks = [item["clock_mhz"] for item in runs]
+        available = asdict(self.board.device)
+        report = {
+            "board": self.board.name, "preset": self.config.name,
+            "digest": f"0x{self.config.digest():08x}",
+            "verilog_sha256": sha256((self.folder / f"{TOP}.v").read_bytes()).hexdigest(),
+            "macs_per_cycle": self.config.lanes * self.config.columns,
+            "seeds": runs, "clock_mhz_target": self.clock_mhz,
+            "clock_mhz": {"median": statistics.median(clocks), "best": max(clocks)},
+            "timing_met": statistics.median(clocks) >= self.clock_mhz,
+            **{kind: {"used": total[kind], "available": available[kind]} for kind in total},
+            "blocks": rows, "critical_path": best.pop("critical_path"),
+            "tools": self.tools.versions(),
+            "synthesis_seconds": round(synthesized - started),
+            "seconds": round(time.monotonic() - started),
+            "memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // _MEGABYTE,
+        }
+        for item in runs:
+            item.pop("critical_path", None)
+        (self.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+        return report
+
+    def _generate(self) -> None:
+        platform = self.board.platform()
+        plan = platform.prepare(BoardTop(self.board, self.config, self.clock_mhz), TOP)
+        for name in (f"{TOP}.il", f"{TOP}.lpf"):
+            content = plan.files[name]
+            data = content if isinstance(content, bytes) else content.encode()
+            (self.folder / name).write_bytes(data)
+
+    def synthesize(self, tell: Tell) -> None:
+        """``top.il`` to ``top.v`` and ``top.json``."""
+        text = (self.folder / f"{TOP}.il").read_text()
+        names = sorted(set(_BLOCK.findall(text)))
+        (self.folder / "synth.ys").write_text(_SYNTHESIS.format(top=TOP, blocks=" ".join(names)))
+
+        def line(text: str) -> None:
+            match = _STEP.match(text)
+            if match:
+                tell(f"synthesis: {match[1]} {match[2]}")
+
+        self.tools.yosys.run(["-Q", "synth.ys"], self.folder, "yosys.log", line)
+
+    def _route(self, seed: int, tell: Tell) -> dict:
+        files = {name: f"seed{seed}.{name}" for name in ("config", "json", "report", "log")}
+        started = time.monotonic()
+
+        def line(text: str) -> None:
+            if _PHASE.match(text):
+                tell(f"seed {seed}: {text.removeprefix('Info: ').strip()}")
+
+        self.tools.nextpnr.run([
+            *self.board.nextpnr,
+            "--json", f"{TOP}.json", "--lpf", f"{TOP}.lpf", "--textcfg", files["config"],
+            "--write", files["json"], "--report", files["report"], "--seed", str(seed),
+            "--freq", f"{self.clock_mhz:g}", "--router", "router2", "--timing-allow-fail",
+        ], self.folder, files["log"], line)
+        found = json.loads((self.folder / files["report"]).read_text())
+        clock = max((name for name in found["fmax"]),
+                    key=lambda name: found["fmax"][name]["constraint"], default=None)
+        if clock is None:
+            raise ToolError(f"nextpnr found no clock; see {self.folder / files['log']}")
+        achieved = found["fmax"][clock]["achieved"]
+        return {"seed": seed, "clock_mhz": round(achieved, 2),
+                "timing_met": achieved >= self.clock_mhz,
+                "seconds": round(time.monotonic() - started),
+                "critical_path": critical_path(found, clock)}
+
+    def _pack(self, seed: int, tell: Tell) -> None:
+        tell("packing")
+        self.tools.ecppack.run(["--compress", "--input", f"seed{seed}.config", "--bit",
+                                f"{TOP}.bit"], self.folder, "ecppack.log")
+
+    def _blocks(self) -> list[str]:
+        """Names that cells of the chip's parts begin with."""
+        text = (self.folder / f"{TOP}.il").read_text()
+        return sorted({name.removeprefix(f"\\{TOP}.") for name in _BLOCK.findall(text)})
+
+
+def check_fits(used: dict[str, int], board: Board, config: Config) -> None:
+    """Refuse what the device can't hold.
+
+    Raises
+    ------
+    UsageError
+        Naming resource, excess and what to shrink.
+    """
+    for kind, available in asdict(board.device).items():
+        if used[kind] > available:
+            raise UsageError(
+                f"preset {config.name} needs {used[kind]:,} {kind.upper()}, the device of "
+                f"{board.name} has {available:,}: {used[kind] - available:,} too many; "
+                f"{_SHRINK[kind]}")

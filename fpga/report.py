@@ -1,0 +1,86 @@
+"""Reports of builds: read, shown, compared."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from sw.errors import UsageError
+
+__all__ = ["KINDS", "compare", "read", "show"]
+
+KINDS = ("lut4", "ff", "dsp", "ebr")
+_FIELDS = ("board", "preset", "digest", "verilog_sha256", "macs_per_cycle", "seeds",
+           "clock_mhz_target", "clock_mhz", "timing_met", *KINDS, "blocks", "critical_path")
+
+
+def read(path: Path) -> dict:
+    """The report of a build's folder, or of a file.
+
+    Raises
+    ------
+    UsageError
+        If it isn't one.
+    """
+    path = path / "report.json" if path.is_dir() else path
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: can't be read as a report: {error}; accepted is a folder that "
+                         "sentei fpga build wrote, or its report.json") from None
+    missing = [name for name in _FIELDS if not isinstance(found, dict) or name not in found]
+    if missing:
+        raise UsageError(f"{path}: no report of sentei fpga build: {missing[0]} is missing")
+    return found
+
+
+def show(console: Console, report: Mapping) -> None:
+    """A build as text: use of the device, by block, clock by seed, critical path."""
+    clock = report["clock_mhz"]
+    console.print(
+        f"{report['board']}, preset {report['preset']}, digest {report['digest']}: "
+        f"{clock['median']:g} MHz (median of {len(report['seeds'])} seeds, best "
+        f"{clock['best']:g}), wanted {report['clock_mhz_target']:g}: timing "
+        f"{'met' if report['timing_met'] else 'not met'}", highlight=False, soft_wrap=True)
+    table = _table("block", *KINDS)
+    for name, row in report["blocks"].items():
+        table.add_row(name or "rest", *(f"{row[kind]:,}" for kind in KINDS))
+    table.add_section()
+    table.add_row("used", *(f"{report[kind]['used']:,}" for kind in KINDS))
+    table.add_row("of", *(f"{report[kind]['available']:,}" for kind in KINDS))
+    table.add_row("", *(f"{report[kind]['used'] / report[kind]['available']:.1%}"
+                        for kind in KINDS))
+    console.print(table)
+    table = _table("critical path", "logic ns", "routing ns", "at x, y")
+    for step in report["critical_path"]:
+        table.add_row(step["at"], f"{step['logic_ns']:.2f}", f"{step['routing_ns']:.2f}",
+                      "{}, {}".format(*step["location"]))
+    console.print(table)
+
+
+def compare(console: Console, before: Mapping, after: Mapping) -> None:
+    """Two builds side by side."""
+    table = _table("", f"{before['board']} {before['preset']}",
+                   f"{after['board']} {after['preset']}", "change")
+    rows: list[tuple[str, float, float]] = [
+        (f"{which} clock, MHz", before["clock_mhz"][which], after["clock_mhz"][which])
+        for which in ("median", "best")]
+    rows += [(kind, before[kind]["used"], after[kind]["used"]) for kind in KINDS]
+    rows += [(f"lut4 of {name or 'the rest'}", before["blocks"].get(name, {}).get("lut4", 0),
+              after["blocks"].get(name, {}).get("lut4", 0))
+             for name in {**after["blocks"], **before["blocks"]}]
+    for name, old, new in rows:
+        change = f"{new / old - 1:+.1%}" if old else ("new" if new else "")
+        table.add_row(name, f"{old:,}", f"{new:,}", change)
+    console.print(table)
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table

@@ -1,0 +1,119 @@
+"""Build a board's bitstream with open tools, and read reports of builds.
+
+examples:
+  sentei fpga boards
+  sentei fpga build --board ulx3s-85f -o build/ulx3s            # hours with PyPI's tools
+  sentei fpga build --board icesugar-pro --seeds 2 -o build/ice
+  sentei fpga report build/ulx3s
+  sentei fpga report build/ulx3s fpga/results/ulx3s_85f         # what has changed
+
+Yosys, nextpnr-ecp5 and ecppack are taken from PATH where they are there (much faster), else from
+PyPI (pip install -e .[fpga]); the report says which. DIR then holds top.bit, report.json,
+report.html, floorplan.png, and what the tools wrote.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from golden.spec.config import PRESETS
+from sw.commands.options import add_json, chip, count
+from sw.commands.progress import Progress
+from sw.errors import UsageError
+
+__all__ = ["add", "execute"]
+
+_WIDTH = 120  # where there is no terminal to ask
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``sentei fpga``."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    build = actions.add_parser("build", help="Verilog, synthesis, placement, routing, bitstream")
+    build.add_argument("--board", required=True, metavar="B", help="see sentei fpga boards")
+    build.add_argument("--preset", metavar="P", help=f"configuration: {', '.join(PRESETS)} "
+                       "(default: the board's)")
+    build.add_argument("--set", action="append", default=[], metavar="field=value",
+                       help="override a field of the configuration; may be repeated")
+    build.add_argument("--seeds", type=count, default=1, metavar="K",
+                       help="placements to try; the fastest becomes the bitstream (default: 1)")
+    build.add_argument("--clock", type=float, metavar="MHZ",
+                       help="of chip and memory (default: the board's)")
+    build.add_argument("--no-native", action="store_true", help="only PyPI's tools")
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    add_json(build)
+    report = actions.add_parser("report", help="show a build, or what differs between two")
+    report.add_argument("build", type=Path, metavar="DIR", help="a build's folder, or a report")
+    report.add_argument("other", type=Path, nargs="?", metavar="OTHER")
+    add_json(report)
+    boards = actions.add_parser("boards", help="list boards")
+    add_json(boards)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Build, or show."""
+    return {"build": _build, "report": _report, "boards": _boards}[arguments.action](arguments)
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    progress = Progress(plain=arguments.json)
+    with progress.step("loading the hardware generator"):
+        from fpga.boards import board
+        from fpga.build import Build
+        from fpga.report import show
+        from fpga.toolchain import Toolchain
+    found = board(arguments.board)
+    arguments.preset = arguments.preset or found.presets[0]
+    config = chip(arguments)
+    if arguments.clock is not None and not arguments.clock > 0:
+        raise UsageError(f"--clock {arguments.clock:g}: accepted is more than 0 (MHz)")
+    tools = Toolchain(native=not arguments.no_native)
+    for name, version in tools.versions().items():
+        progress.note(f"{name} {version}")
+    build = Build(found, config, arguments.clock or found.clock_mhz, arguments.output, tools)
+    with progress.step(f"building {config.name} for {found.title}"):
+        report = build.run(range(1, arguments.seeds + 1), progress.update)
+    if arguments.json:
+        print(json.dumps(report, indent=1))
+    else:
+        show(_console(), report)
+        print(f"{arguments.output / 'top.bit'}")
+    if not report["timing_met"]:
+        print(f"sentei: warning: the median of the clocks is below {build.clock_mhz:g} MHz",
+              file=sys.stderr)
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from fpga.report import compare, read, show
+
+    reports = [read(path) for path in (arguments.build, arguments.other) if path is not None]
+    if arguments.json:
+        print(json.dumps(reports if len(reports) > 1 else reports[0], indent=1))
+    elif len(reports) > 1:
+        compare(_console(), *reports)
+    else:
+        show(_console(), reports[0])
+    return 0
+
+
+def _boards(arguments: argparse.Namespace) -> int:
+    from fpga.boards import BOARDS
+
+    if arguments.json:
+        print(json.dumps([{"name": item.name, "title": item.title, "presets": item.presets,
+                           "clock_mhz": item.clock_mhz, "sdram": item.sdram, "baud": item.baud}
+                          for item in BOARDS.values()], indent=1))
+        return 0
+    for item in BOARDS.values():
+        print(f"{item.name:14}{item.title}; preset {', '.join(item.presets)}, "
+              f"{item.clock_mhz:g} MHz, {item.sdram}, {item.baud:,} baud")
+    return 0
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
