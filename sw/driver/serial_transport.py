@@ -1,13 +1,14 @@
 """A board on a serial port, or on anything else that pyserial has a URL for."""
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import serial
 
 from golden.spec.config import Config
-from sw.driver.link import ATTEMPTS, PATIENCE
+from golden.spec.link import Response
+from sw.driver.link import ATTEMPTS, PATIENCE, Job
 from sw.driver.link_transport import LinkTransport
 from sw.errors import BoardError, LinkError
 
@@ -58,14 +59,22 @@ class SerialTransport(LinkTransport):
             super().__init__(port, config=config, progress=progress, patience=patience,
                              attempts=attempts)
         except (LinkError, BoardError) as error:
-            raise type(error)(f"port {url}: {error}") from None
+            raise self._named(error) from None
+
+    def _guarded(self, jobs: Iterable[Job]) -> Iterator[Response]:
+        try:
+            yield from super()._guarded(jobs)
+        except (LinkError, BoardError) as error:
+            raise self._named(error) from None
+
+    def _named(self, error: LinkError | BoardError) -> LinkError | BoardError:
+        return type(error)(f"port {self.url}: {error}")
 
 
 class _Port:
     """pyserial's port as a `ByteStream`, locked while it is open."""
 
     def __init__(self, url: str, baud: int, write_seconds: float) -> None:
-        self._url = url
         # TCP has no lock to take, and pyserial's URL handlers know no such option.
         options = {} if "://" in url else {"exclusive": True}
         try:
@@ -103,8 +112,9 @@ class _Port:
         except OSError:
             pass  # it is gone already
 
-    def _lost(self, error: Exception) -> LinkError:
-        return LinkError(f"port {self._url}: the line to the board was lost: {error}")
+    @staticmethod
+    def _lost(error: Exception) -> LinkError:
+        return LinkError(f"the line to the board was lost: {error}")
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""The Verilated host link on a line whose waveform is simulated."""
