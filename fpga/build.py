@@ -27,7 +27,7 @@ TOP = "top"
 # a third of the time.
 _SYNTHESIS = """\
 read_rtlil {top}.il
-hierarchy -check -top {top}
+hierarchy -top {top}
 write_verilog -noattr {top}.v
 rename -hide w:*[*]*
 setattr -mod -set keep_hierarchy 1 {blocks}

@@ -15,7 +15,7 @@ from sw.errors import BadConfigError, ModelError, SenteiError, UsageError
 __all__ = ["main"]
 
 _COMMANDS = ("run", "compile", "estimate", "prune", "evaluate", "inspect", "report", "zoo",
-             "verilog", "fpga")
+             "verilog", "fpga", "board")
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 _DESCRIPTION = "Sentei: an open AI accelerator that skips pruned weights."
 _EPILOG = """\
@@ -27,6 +27,7 @@ examples:
   sentei estimate my.tflite                   what pruning would gain
   sentei report resnet8 -o resnet8.html       where the time goes, on one page
   sentei verilog --preset base -o build       the chip itself
+  sentei fpga build --board ulx3s-85f -o DIR  its bitstream
 
 exit codes:
   0 done                     5 configuration not legal
@@ -34,6 +35,8 @@ exit codes:
   2 wrong command line       7 the chip did not finish
   3 model or program refused 8 --check found different bytes
   4 input data refused       9 LiteRT or ONNX Runtime missing, or it refuses the model
+                            10 no line to the board
+                            11 not the board or bitstream that is needed
 """
 
 

@@ -9,6 +9,7 @@ from sw.commands.inputs import reader, samples
 from sw.commands.options import chip
 from sw.commands.progress import Progress
 from sw.driver.device import RunResult
+from sw.driver.transport import Transport
 from sw.errors import UsageError
 from sw.report.summary import Summary
 from sw.session import (
@@ -33,7 +34,7 @@ def _configuration(arguments: argparse.Namespace, model: Model) -> Config:
 
 
 def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = False,
-        waves: Waves | None = None,
+        waves: Waves | None = None, transport: Transport | None = None,
         finished: Callable[[int, Sample, RunResult], None] | None = None) -> Summary:
     """Open, compile, start the engine, run all samples.
 
@@ -45,6 +46,8 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
     check : bool
         Hold every output against the model's reference.
     waves : Waves, optional
+    transport : Transport, optional
+        The chip, with an engine that needs one.
     finished : callable, optional
         Told number, sample and result of each sample.
 
@@ -78,7 +81,7 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
             program = compiled(model, config, dense=arguments.dense, progress=progress.update)
         with progress.step(f"starting the {arguments.engine} engine"):
             engine = open_engine(arguments.engine, config, program, waves=waves,
-                                 progress=progress.update)
+                                 progress=progress.update, transport=transport)
 
     def told(number: int, sample: Sample, result: RunResult) -> None:
         progress.update(f"{number + 1} of {len(chosen)} done")

@@ -109,13 +109,14 @@ def _transport(name: str, config: Config, waves: Waves | None,
 
 
 def open_engine(name: str, config: Config, program: Program, *, waves: Waves | None = None,
-                progress: Callable[[str], None] | None = None) -> ChipEngine:
+                progress: Callable[[str], None] | None = None,
+                transport: Transport | None = None) -> ChipEngine:
     """A chip with the program loaded.
 
     Parameters
     ----------
     name : str
-        ``machine`` or ``rtl``.
+        ``machine``, ``rtl``, or ``board`` with a transport.
     config : Config
         Chip and simulated memory.
     program : Program
@@ -123,6 +124,8 @@ def open_engine(name: str, config: Config, program: Program, *, waves: Waves | N
         Only with ``rtl``.
     progress : callable, optional
         Told what a long start is doing.
+    transport : Transport, optional
+        A chip that is there already.
 
     Raises
     ------
@@ -133,6 +136,6 @@ def open_engine(name: str, config: Config, program: Program, *, waves: Waves | N
     """
     if waves is not None and name != "rtl":
         raise UsageError(f"--waves needs --engine rtl, not {name}: only signals have waves")
-    device = Device(_transport(name, config, waves, progress))
+    device = Device(transport or _transport(name, config, waves, progress))
     device.load(program)
     return ChipEngine(device)
