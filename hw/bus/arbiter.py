@@ -94,7 +94,7 @@ class Arbiter(wiring.Component):
         ]
         for queue in owners:
             m.d.comb += [queue.i.valid.eq(take), queue.i.payload.eq(owner)]
-        self._register(m, bus, name, take, Mux(owner, b.payload, a.payload))
+        self._register(m, bus, name, Mux(owner, b.payload, a.payload))
         with m.If(take):
             m.d.sync += [bus.valid.eq(1), last.eq(owner)]
         with m.Elif(bus.ready):
@@ -114,18 +114,18 @@ class Arbiter(wiring.Component):
             b.ready.eq(free & owner),
             owners.o.ready.eq(free & valid & last),
         ]
-        self._register(m, bus, "w", free & valid, Mux(owner, b.payload, a.payload))
+        self._register(m, bus, "w", Mux(owner, b.payload, a.payload))
         with m.If(free & valid):
             m.d.sync += bus.valid.eq(1)
         with m.Elif(bus.ready):
             m.d.sync += bus.valid.eq(0)
 
     @staticmethod
-    def _register(m, channel, name, take, value):
-        """The channel's payload, a register without reset."""
+    def _register(m, channel, name, value):
+        """The channel's payload; taken on suspicion, for few logic levels."""
         payload = Signal(channel.payload.shape(), reset_less=True, name=f"{name}_payload")
         m.d.comb += channel.payload.eq(payload)
-        with m.If(take):
+        with m.If(~channel.valid | channel.ready):
             m.d.sync += payload.eq(value)
 
     @staticmethod

@@ -37,7 +37,7 @@ class Rows(wiring.Component):
 
     Timing
     ------
-    2 cycles for a segment whose row is open; one every 2 cycles.
+    2 cycles for a segment whose row is open; one every 3 cycles.
     """
 
     def __init__(self, geometry, cycles, *, most_beats):
@@ -84,7 +84,7 @@ class Rows(wiring.Component):
                          & ~(self.runs & (self.runs_bank == segment.bank))),
             self.o.payload.eq(segment),
             self.o.valid.eq(looked & hit & (pause == 0)),
-            self.i.ready.eq(~valid | (self.o.valid & self.o.ready)),
+            self.i.ready.eq(~valid),
             self.quiet.eq(~valid & ~self.runs & ~Cat(*kept).any()),
             self.command.valid.eq(looked & ~hit & (pause == 0) & (~is_open | may_close)),
             self.command.p.command.eq(Mux(is_open, Command.PRECHARGE, Command.ACTIVATE)),
@@ -95,12 +95,14 @@ class Rows(wiring.Component):
             opens.addr.eq(segment.bank),
             opens.data.eq(segment.row),
         ]
-        with m.If(self.i.ready):
-            m.d.sync += [valid.eq(self.i.valid), looked.eq(0), segment.eq(self.i.payload)]
-        with m.Elif(valid & ~looked):
+        with m.If(~valid):
+            m.d.sync += [valid.eq(self.i.valid), segment.eq(self.i.payload)]
+        with m.Elif(~looked):
             here = opened.bit_select(segment.bank, 1)
             m.d.sync += [looked.eq(1), is_open.eq(here),
                          hit.eq(segment.error | (here & (row.data == segment.row)))]
+        with m.Elif(self.o.valid & self.o.ready):
+            m.d.sync += [valid.eq(0), looked.eq(0)]
         with m.If(go):
             m.d.sync += [pause.eq(Mux(is_open, after_precharge, after_activate)),
                          is_open.eq(~is_open), hit.eq(~is_open)]
