@@ -5,8 +5,9 @@ are sent as ESCAPE and the value XOR ESCAPE_XOR. Empty frames mean nothing, so a
 brings both ends back together. The CRC is CRC-32 (IEEE 802.3, `zlib.crc32`), least byte first.
 A frame with a wrong CRC, a wrong length or a bad byte in it is dropped without an answer.
 
-The body of a request is REQUEST and, of an odd opcode, ``length`` bytes of data. The body of a
-response is RESPONSE and ``length`` bytes of data. All numbers are little endian.
+The body of a request is a header, which tells its length, and, of an odd opcode, ``length`` bytes
+of data. The body of a response is data, of the length that was asked for or none, and a trailer:
+what became of a read is known after it. All numbers are little endian.
 
 Sequence: the board acts on a request whose sequence number is the one it expects, and expects
 the next one, whatever the status. One of the WINDOW numbers before is a repetition: a read reads
@@ -27,8 +28,8 @@ from golden.spec.registers import ID
 
 __all__ = [
     "CRC_BYTES", "CRC_POLYNOMIAL", "CRC_RESIDUE", "ESCAPE", "ESCAPE_XOR", "FLAG", "HEADER_BYTES",
-    "HELLO_BYTES", "PAYLOAD_BYTES", "PROTOCOL", "WINDOW", "Deframer", "Flags", "Hello", "Opcode",
-    "Request", "Response", "Status", "frame",
+    "HELLO_BYTES", "PAYLOAD_BYTES", "PROTOCOL", "TRAILER_BYTES", "WINDOW", "Deframer", "Flags",
+    "Hello", "Opcode", "Request", "Response", "Status", "frame",
 ]
 
 PROTOCOL = 1
@@ -43,12 +44,11 @@ CRC_POLYNOMIAL = 0xEDB88320  # reflected
 CRC_RESIDUE = 0xDEBB20E3  # register, not inverted, after a body and its CRC
 
 _REQUEST = struct.Struct("<BBHI")
-_RESPONSE = struct.Struct("<BBHBBBB")
+_RESPONSE = struct.Struct("<6B")
 _HELLO = struct.Struct("<9I")
 _ANSWER = 0x80  # in the opcode of a response
-HEADER_BYTES = _REQUEST.size
+HEADER_BYTES, TRAILER_BYTES = _REQUEST.size, _RESPONSE.size
 HELLO_BYTES = _HELLO.size
-assert _RESPONSE.size == HEADER_BYTES
 
 
 class Opcode(enum.IntEnum):
@@ -152,19 +152,19 @@ class Response:
 
     def encode(self) -> bytes:
         """The body."""
-        return _RESPONSE.pack(self.opcode | _ANSWER, self.sequence, len(self.data), self.status,
-                              self.expected, self.flags, self.echo) + self.data
+        return self.data + _RESPONSE.pack(self.opcode | _ANSWER, self.sequence, self.status,
+                                          self.expected, self.flags, self.echo)
 
     @classmethod
     def decode(cls, body: bytes) -> "Response | None":
         """A response from a body; None if it can't be one."""
-        if len(body) < HEADER_BYTES:
+        if len(body) < TRAILER_BYTES:
             return None
-        opcode, sequence, length, status, expected, flags, echo = _RESPONSE.unpack_from(body)
-        if len(body) != HEADER_BYTES + length or not opcode & _ANSWER:
+        data, trailer = body[:-TRAILER_BYTES], body[-TRAILER_BYTES:]
+        opcode, sequence, status, expected, flags, echo = _RESPONSE.unpack(trailer)
+        if not opcode & _ANSWER:
             return None
-        return cls(opcode & ~_ANSWER, sequence, status, expected, flags, echo,
-                   body[HEADER_BYTES:])
+        return cls(opcode & ~_ANSWER, sequence, status, expected, flags, echo, data)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """One beat at a time over AXI4 or AXI4-Lite, byte by byte on the inside."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,10 +25,12 @@ class BusPort(wiring.Component):
     address : In(32)
         Byte address; of it the port takes the lane, and the beat with ``put`` or ``read``.
     put : In(1)
-        Lay ``byte`` into the beat to write. Not while ``busy``, like ``read`` and ``write``.
-    byte : In(8)
+        Shift ``byte`` into the beat to write, to be written if ``keep``. The first of a beat may
+        be for any lane, the last is for the last lane. Not while ``busy``, like ``read`` and
+        ``write``.
+    byte, keep : In(8), In(1)
     write : In(1)
-        Write the bytes laid in since the last write.
+        Write the beat.
     read : In(1)
         Read the beat of ``address``.
     busy : Out(1)
@@ -52,6 +54,7 @@ class BusPort(wiring.Component):
             "address": In(32),
             "put": In(1),
             "byte": In(8),
+            "keep": In(1),
             "write": In(1),
             "read": In(1),
             "busy": Out(1),
@@ -64,19 +67,20 @@ class BusPort(wiring.Component):
         bus, count = self.bus, self.beat_bytes
         lane_bits = count.bit_length() - 1
         beat = Signal(self.address_bits - lane_bits, reset_less=True)
-        words = [Signal(8, name=f"write_{lane}", reset_less=True) for lane in range(count)]
+        word = Signal(8 * count, reset_less=True)
         strobes = Signal(count)
         got = Signal(8 * count, reset_less=True)
-        lane = self.address[:lane_bits]
+        lane, quarter = self.address[:lane_bits], Signal(32)  # in two steps: less area
         address = Cat(Const(0, lane_bits), beat)
         m.d.comb += [
             bus.aw.p.addr.eq(address),
             bus.ar.p.addr.eq(address),
-            bus.w.p.data.eq(Cat(words)),
+            bus.w.p.data.eq(word),
             bus.w.p.strb.eq(strobes),
             bus.b.ready.eq(1),
             bus.r.ready.eq(1),
-            self.got.eq(Array(got.word_select(n, 8) for n in range(count))[lane]),
+            quarter.eq(got.word_select(lane[2:], 32)),
+            self.got.eq(quarter.word_select(lane[:2], 8)),
         ]
         if "last" in bus.w.p.shape().members:  # AXI4: bursts of one beat
             m.d.comb += bus.w.p.last.eq(1)
@@ -84,9 +88,8 @@ class BusPort(wiring.Component):
         with m.If(self.put | self.read):
             m.d.sync += beat.eq(self.address[lane_bits:self.address_bits])
         with m.If(self.put):
-            for index, word in enumerate(words):
-                with m.If(lane == index):
-                    m.d.sync += [word.eq(self.byte), strobes[index].eq(1)]
+            m.d.sync += [word.eq(Cat(word[8:], self.byte)),
+                         strobes.eq(Cat(strobes[1:], self.keep))]
 
         with m.If(self.write | self.read):
             m.d.sync += self.busy.eq(1)

@@ -1,6 +1,6 @@
 """Bytes from the line to the bodies of good frames."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -57,50 +57,49 @@ class Deframer(wiring.Component):
         m.submodules.buffer = buffer = self.buffer
         m.submodules.crc = crc = Crc32()
         wiring.connect(m, wiring.flipped(self.o), buffer.o)
-        count = Signal(range(BUFFER_BYTES + 1), reset_less=True)  # bytes, CRC included
+        # Bytes, begun below zero: it comes to the length of the data, header and CRC not counted.
+        over = HEADER_BYTES + CRC_BYTES
+        count = Signal(range(2 * BUFFER_BYTES), reset_less=True)
+        first = 2 * BUFFER_BYTES - over
+        # What comes next may be the CRC's end, so a byte is kept when that many have followed.
+        delay = Signal(8 * CRC_BYTES, reset_less=True)
+        delayed = Signal(reset_less=True)     # it is full
         length = Signal(16, reset_less=True)  # of the header
         carries = Signal(reset_less=True)     # the header's opcode brings data
         escape, bad = Signal(), Signal(init=1)
-        is_flag, keep, good = Signal(), Signal(), Signal()
-        over = CRC_BYTES + HEADER_BYTES
+        is_flag, byte, keep = Signal(), Signal(8), Signal()
+        after, good = Signal(), Signal()      # the cycle after a FLAG; it ended a good frame
         m.d.comb += [
             is_flag.eq(self.data == FLAG),
             keep.eq(self.valid & ~is_flag & (escape | (self.data != ESCAPE))),
-            buffer.byte.data.eq(Mux(escape, self.data ^ ESCAPE_XOR, self.data)),
-            buffer.offset.eq(count),
-            buffer.write.eq(keep & ~bad & buffer.room),
-            buffer.size.eq(count - CRC_BYTES),
-            buffer.commit.eq(good),
-            self.good.eq(good),
-            crc.byte.eq(buffer.byte.data),
+            byte.eq(Mux(escape, self.data ^ ESCAPE_XOR, self.data)),
+            crc.byte.eq(byte),
             crc.start.eq(keep),
+            crc.clear.eq(after),
+            buffer.byte.data.eq(delay[:8]),
+            buffer.write.eq(keep & delayed & ~bad & buffer.room),
+            buffer.commit.eq(good),
+            buffer.rewind.eq(after & ~good),
+            self.good.eq(good),
         ]
-        m.d.sync += good.eq(0)
-        with m.If(self.error):
-            m.d.sync += bad.eq(1)
-        with m.If(self.valid & is_flag):
-            m.d.sync += [
-                good.eq(~bad & ~escape & (crc.value == CRC_RESIDUE)
-                        & (count == over + Mux(carries, length, 0))),
-                escape.eq(0),
-            ]
-        with m.Elif(self.valid):
-            m.d.sync += escape.eq(~keep)
-        # The cycle after a FLAG begins the next frame, when `size` has been used.
-        after = Signal()
-        m.d.comb += crc.clear.eq(after)
-        m.d.sync += after.eq(self.valid & is_flag)
+        m.d.sync += [
+            after.eq(self.valid & is_flag),
+            good.eq(self.valid & is_flag & ~bad & ~escape & (crc.value == CRC_RESIDUE)
+                    & (count == Mux(carries, length, 0))),
+        ]
+        with m.If(self.valid):
+            m.d.sync += escape.eq(~is_flag & ~keep)
         with m.If(after):
-            m.d.sync += [count.eq(0), bad.eq(0)]
-        with m.Elif(keep):
-            m.d.sync += count.eq(count + 1)
-            with m.If(~buffer.room):
-                m.d.sync += bad.eq(1)
+            m.d.sync += [count.eq(first), delayed.eq(0), bad.eq(0)]
+        with m.Elif(self.error | (keep & delayed & ~buffer.room)):
+            m.d.sync += bad.eq(1)
+        with m.If(keep):
+            m.d.sync += [count.eq(count + 1), delay.eq(Cat(delay[8:], byte))]
             with m.Switch(count):
-                with m.Case(0):
-                    m.d.sync += carries.eq(buffer.byte.data[0])
-                with m.Case(2):
-                    m.d.sync += length[:8].eq(buffer.byte.data)
-                with m.Case(3):
-                    m.d.sync += length[8:].eq(buffer.byte.data)
+                with m.Case(first):
+                    m.d.sync += carries.eq(byte[0])
+                with m.Case(first + 2):
+                    m.d.sync += length[:8].eq(byte)
+                with m.Case(first + 3):
+                    m.d.sync += [length[8:].eq(byte), delayed.eq(1)]
         return m

@@ -8,6 +8,7 @@ from golden.spec.link import (
     HEADER_BYTES,
     HELLO_BYTES,
     PAYLOAD_BYTES,
+    TRAILER_BYTES,
     WINDOW,
     Flags,
     Opcode,
@@ -77,8 +78,8 @@ class LinkEngine(wiring.Component):
 
         # The request: header, and where it stands in the sequence.
         self.opcode, self.sequence = Signal(8, reset_less=True), Signal(8, reset_less=True)
+        # Both go on with every byte: what is left, and where it belongs.
         self.length, self.address = Signal(16, reset_less=True), Signal(32, reset_less=True)
-        self.left = Signal(16, reset_less=True)  # bytes of data to come, or to be read
         self.echo = Signal(8, reset_less=True)
         self.expected = Signal(8)
         self.fresh = Signal()      # not a repetition, and in sequence
@@ -87,12 +88,10 @@ class LinkEngine(wiring.Component):
         self.carries, self.in_memory = self.opcode[0], self.opcode[1]
         self.is_access = (self.opcode[3:] == 0) & self.opcode[2]
         self.is_hello = self.opcode == Opcode.HELLO
-        # The response: where its next byte goes.
-        self.offset = Signal(range(BUFFER_BYTES + 1), reset_less=True)
-        self.index = Signal(range(HEADER_BYTES))
+        self.index = Signal(range(HEADER_BYTES))  # byte of a header or trailer
         # The bus in question.
         self.busy, self.response, self.last_lane = Signal(), Signal(2), Signal()
-        self.put, self.read, self.write = Signal(), Signal(), Signal()
+        self.put, self.pad, self.read, self.write = Signal(), Signal(), Signal(), Signal()
         self.elapsed, self.restart = Signal(32, reset_less=True), Signal()
         self.late = self.elapsed[self.timeout_bit]
         m.d.sync += self.elapsed.eq(Mux(self.restart, 0, self.elapsed + 1))
@@ -100,6 +99,7 @@ class LinkEngine(wiring.Component):
             m.d.comb += [
                 port.address.eq(self.address),
                 port.byte.eq(self.i.p.data),
+                port.keep.eq(~self.pad),
                 port.put.eq(self.put & chosen),
                 port.read.eq(self.read & chosen),
                 port.write.eq(self.write & chosen),
@@ -159,8 +159,6 @@ class LinkEngine(wiring.Component):
         with m.State("CHECK"):
             m.d.comb += self.restart.eq(1)
             m.d.sync += [
-                self.left.eq(self.length),
-                self.offset.eq(HEADER_BYTES),
                 self.echo.eq(self.address[:8]),
                 self.fresh.eq(fresh & ~self.is_hello),
                 self.expired.eq(0),
@@ -169,7 +167,7 @@ class LinkEngine(wiring.Component):
             with m.If(fresh & ~self.is_hello):
                 m.d.sync += self.expected.eq(self.expected + 1)
             with m.If(self.is_hello):
-                m.d.sync += self.left.eq(HELLO_BYTES)
+                m.d.sync += self.length.eq(HELLO_BYTES)
                 m.next = "EMIT"
             with m.Elif(~fresh & ~repeated):
                 answer(Status.SEQUENCE)
@@ -213,7 +211,7 @@ class LinkEngine(wiring.Component):
                     fail(self.response)
                 with m.Elif(~self.carries):
                     m.next = "EMIT"
-                with m.Elif(self.left == 0):
+                with m.Elif(self.length == 0):
                     m.next = "RESPOND"
                 with m.Else():
                     m.next = "BEAT"
@@ -229,32 +227,40 @@ class LinkEngine(wiring.Component):
 
     def _data(self, m, got):
         """Bytes to a beat, from a beat or the greeting, or to nowhere."""
+        # By the bytes left; the last of them is byte 1.
         rom = Array(Const(value, 8) for value in
-                    bytes(HEADER_BYTES) + self.hello.encode())
-        step = [self.left.eq(self.left - 1), self.address.eq(self.address + 1)]
+                    b"\0" + bytes(reversed(self.hello.encode())))
+        step = [self.length.eq(self.length - 1), self.address.eq(self.address + 1)]
+        final = self.length == 1
         buffer = self.buffer
         with m.State("GATHER"):
-            m.d.comb += [self.restart.eq(1), self.i.ready.eq(1), self.put.eq(self.i.valid)]
+            m.d.comb += [self.i.ready.eq(1), self.put.eq(self.i.valid)]
             with m.If(self.i.valid):
                 m.d.sync += step
-                with m.If(self.last_lane | (self.left == 1)):
+                with m.If(self.last_lane):
                     m.next = "WRITE"
+                with m.Elif(final):
+                    m.next = "PAD"
+        with m.State("PAD"):  # to the end of the beat
+            m.d.comb += [self.put.eq(1), self.pad.eq(1)]
+            m.d.sync += self.address.eq(self.address + 1)
+            with m.If(self.last_lane):
+                m.next = "WRITE"
         with m.State("EMIT"):
             m.d.comb += [
                 self.restart.eq(1),
-                buffer.offset.eq(self.offset),
-                buffer.byte.data.eq(Mux(self.is_hello, rom[self.offset[:6]], got)),
-                buffer.byte.last.eq(self.left == 1),
+                buffer.byte.data.eq(Mux(self.is_hello, rom[self.length[:6]], got)),
                 buffer.write.eq(buffer.room),
             ]
             with m.If(buffer.room):
-                m.d.sync += [*step, self.offset.eq(self.offset + 1)]
-                with m.If(self.left == 1):
+                m.d.sync += step
+                with m.If(final):
                     m.next = "RESPOND"
                 with m.Elif(self.last_lane & ~self.is_hello):
                     m.next = "BEAT"
         with m.State("SKIP"):
-            with m.If(~self.carries | (self.left == 0)):
+            m.d.comb += buffer.rewind.eq(1)
+            with m.If(~self.carries | (self.length == 0)):
                 m.next = "RESPOND"
             with m.Else():
                 m.d.comb += self.i.ready.eq(1)
@@ -262,28 +268,24 @@ class LinkEngine(wiring.Component):
                     m.d.sync += step
 
     def _respond(self, m):
-        """The header; with it the response is complete."""
+        """The trailer; with it the response is complete."""
         buffer = self.buffer
-        with_data = Signal()
-        m.d.comb += with_data.eq((self.status == Status.OK) & ~self.carries
-                                 & (self.is_access | self.is_hello))
         flags = Cat(self.irq, self.expired)
         assert (Flags.IRQ, Flags.EXPIRED) == (1, 2)
-        length = Mux(with_data, Mux(self.is_hello, HELLO_BYTES, self.length), 0)
-        header = Array([Cat(self.opcode[:7], Const(1, 1)), self.sequence, length[:8], length[8:],
-                        self.status, self.expected, flags, self.echo])
+        trailer = Array([Cat(self.opcode[:7], Const(1, 1)), self.sequence, self.status,
+                         self.expected, flags, self.echo])
+        assert len(trailer) == TRAILER_BYTES
         with m.State("RESPOND"):
-            last = self.index == HEADER_BYTES - 1
+            last = self.index == TRAILER_BYTES - 1
             m.d.comb += [
-                buffer.offset.eq(self.index),
-                buffer.byte.data.eq(header[self.index]),
-                buffer.byte.last.eq(last & ~with_data),
+                buffer.byte.data.eq(trailer[self.index]),
+                buffer.byte.last.eq(last),
                 buffer.write.eq(buffer.room),
                 buffer.commit.eq(buffer.room & last),
-                buffer.size.eq(Mux(with_data, self.offset, HEADER_BYTES)),
             ]
             with m.If(buffer.room):
                 m.d.sync += self.index.eq(self.index + 1)
                 with m.If(last):
                     m.d.comb += self.keep.eq(self.fresh)
+                    m.d.sync += self.index.eq(0)
                     m.next = "HEADER"

@@ -8,9 +8,7 @@ __all__ = ["FrameBuffer"]
 
 
 class FrameBuffer(wiring.Component):
-    """A frame is written at any offsets and becomes readable when it is committed.
-
-    What was written and not committed is written over by the next frame.
+    """A frame is written byte by byte and becomes readable when it is committed.
 
     Parameters
     ----------
@@ -19,16 +17,14 @@ class FrameBuffer(wiring.Component):
 
     Members
     -------
-    offset : In
-        Where in the frame ``byte`` goes.
     room : Out(1)
-        There is a place for ``offset``.
     write : In(1)
         Only with ``room``.
     byte : In({data: 8, last: 1})
     commit : In(1)
-        The first ``size`` bytes are a frame.
-    size : In
+        What has been written since the last commit, in this cycle too, is a frame.
+    rewind : In(1)
+        It is forgotten. Not with ``write`` or ``commit``.
     o : Out(stream of {data: 8, last: 1})
         The committed bytes, in order.
 
@@ -43,12 +39,11 @@ class FrameBuffer(wiring.Component):
         self.depth = depth
         shape = data.StructLayout({"data": 8, "last": 1})
         super().__init__({
-            "offset": In(range(depth + 1)),
             "room": Out(1),
             "write": In(1),
             "byte": In(shape),
             "commit": In(1),
-            "size": In(range(depth + 1)),
+            "rewind": In(1),
             "o": Out(stream.Signature(shape)),
         })
 
@@ -58,23 +53,26 @@ class FrameBuffer(wiring.Component):
         m.submodules.ram = ram = memory.Memory(shape=self.o.payload.shape(), depth=self.depth,
                                                init=[], attrs={"no_rw_check": 1})
         write, read = ram.write_port(), ram.read_port()
-        base = Signal(range(self.depth))      # of the frame being written
-        used = Signal(range(self.depth + 1))  # committed and not taken
-        take = Signal()
+        # Counts modulo twice the depth: equal is empty, a depth apart is full.
+        written, committed, taken = (Signal(range(2 * self.depth), name=name)
+                                     for name in ("written", "committed", "taken"))
+        after, take = Signal.like(written), Signal()
         m.d.comb += [
-            self.room.eq(used + self.offset < self.depth),
-            write.addr.eq((base + self.offset)[:len(base)]),
+            self.room.eq(written != taken ^ self.depth),
+            after.eq(written + self.write),
+            write.addr.eq(written[:-1]),
             write.data.eq(self.byte),
             write.en.eq(self.write),
             take.eq(self.o.valid & self.o.ready),
+            read.addr.eq(taken[:-1]),
             read.en.eq(~self.o.valid),
             self.o.payload.eq(read.data),
         ]
+        m.d.sync += [
+            written.eq(Mux(self.rewind, committed, after)),
+            taken.eq(taken + take),
+            self.o.valid.eq(~take & (self.o.valid | (committed != taken))),
+        ]
         with m.If(self.commit):
-            m.d.sync += base.eq(base + self.size)
-        m.d.sync += used.eq(used + Mux(self.commit, self.size, 0) - take)
-        with m.If(take):
-            m.d.sync += [read.addr.eq(read.addr + 1), self.o.valid.eq(0)]
-        with m.Else():
-            m.d.sync += self.o.valid.eq(used != 0)
+            m.d.sync += committed.eq(after)
         return m

@@ -205,8 +205,11 @@ class HostLink:
 
 
 def _answers(response: Response, request: Request) -> bool:
+    reads = request.opcode in (Opcode.READ_REGISTERS, Opcode.READ_MEMORY)
     return (response.sequence == request.sequence and response.opcode == request.opcode
-            and response.echo == request.address & 0xFF and response.status != Status.SEQUENCE)
+            and response.echo == request.address & 0xFF and response.status != Status.SEQUENCE
+            and (not reads or response.status != Status.OK
+                 or len(response.data) == request.length))
 
 
 def _checked(data: bytes) -> Hello:

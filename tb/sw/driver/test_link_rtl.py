@@ -72,20 +72,20 @@ def test_registers_and_interrupt(line):
 
 
 def test_a_line_with_noise(line):
-    """One bit in 20000 is wrong, both ways: nothing is done twice, nothing is lost."""
+    """One bit in 12500 is wrong, both ways: nothing is done twice, nothing is lost."""
     line.noisy = True
     chip = LinkTransport(line, clock=line, attempts=8, patience=4e-3)
-    line.noise(50)
+    line.noise(80)
     rng = random.Random(2)
     memory = bytearray(MEMORY)
-    for number in range(6):
-        data, address = rng.randbytes(3000), rng.randrange(MEMORY - 3000)
+    for number in range(4):
+        data, address = rng.randbytes(2000), rng.randrange(MEMORY - 2000)
         chip.write(address, data)
-        memory[address:address + 3000] = data
+        memory[address:address + 2000] = data
         chip.write32(4 * number, number + 1)
-        assert chip.read(address, 3000) == data
+        assert chip.read(address, 2000) == data
     assert bytes(line.memory) == memory
-    assert list(line.registers[:7]) == [1, 2, 3, 4, 5, 6, 0]
+    assert list(line.registers[:5]) == [1, 2, 3, 4, 0]
     assert chip.link.repeated and chip.link.dropped
     line.noise(0)
-    assert chip.read(0, MEMORY // 8) == memory[:MEMORY // 8]
+    assert chip.read(0, 2000) == memory[:2000]

@@ -49,47 +49,49 @@ def test_crc():
 
 
 def test_frame_buffer():
-    """Frames written in any order of offsets, some given up, against a queue; always in bounds."""
+    """Frames, some given up, some while the buffer is full, against a queue."""
     dut = FrameBuffer(depth=16)
     rng = random.Random(2)
-    want, level = [], [0]
-    refused = []
+    want, count, refused = [], [0], []
 
     async def write(ctx):
-        for _ in range(150):
-            size = rng.randrange(1, 12)
+        for _ in range(200):
+            size = rng.randrange(1, 16)
+            kept = rng.random() < 0.7
+            late = rng.random() < 0.5  # the commit comes after the last byte, not with it
             data = [(rng.randrange(256), rng.randrange(2)) for _ in range(size)]
-            for offset in rng.sample(range(size), size):
-                ctx.set(dut.offset, offset)
-                ctx.set(dut.byte, {"data": data[offset][0], "last": data[offset][1]})
+            for place, (value, last) in enumerate(data):
                 while not ctx.get(dut.room):
-                    refused.append(offset)
+                    refused.append(place)
                     await ctx.tick()
+                now = kept and not late and place == size - 1
+                ctx.set(dut.byte, {"data": value, "last": last})
                 ctx.set(dut.write, 1)
+                ctx.set(dut.commit, now)
+                if now:
+                    want.extend(data)
                 await ctx.tick()
                 ctx.set(dut.write, 0)
-            if rng.random() < 0.7:
-                size = rng.randrange(1, size + 1)  # the end may be cut off
-                want.extend(data[:size])
-                ctx.set(dut.size, size)
-                ctx.set(dut.commit, 1)
-                await ctx.tick()
                 ctx.set(dut.commit, 0)
-        ctx.set(dut.offset, 0)
+            if kept and late:
+                want.extend(data)
+            ctx.set(dut.commit, kept and late)
+            ctx.set(dut.rewind, not kept)
+            await ctx.tick()
+            ctx.set(dut.commit, 0)
+            ctx.set(dut.rewind, 0)
 
     async def read(ctx):
-        taken = []
         while True:
             item, = await collect(ctx, dut.o, 1, rng=rng, stall=0.7)
-            taken.append((item.data, item.last))
-            level[0] = len(taken)
-            assert taken == want[:len(taken)], f"byte {len(taken)}"
+            assert (item.data, item.last) == want[count[0]], f"byte {count[0]}"
+            count[0] += 1
 
     async def end(ctx):
         await write(ctx)
         for _ in range(2000):
             await ctx.tick()
-        assert level[0] == len(want) > 300 and refused
+        assert count[0] == len(want) > 300 and refused
 
     simulate(dut, end, background=[read], cycles=30_000)
     with pytest.raises(ValueError, match="depth is 12"):
