@@ -79,7 +79,7 @@ BOARDS = {item.name: item for item in (
           baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
           nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s"),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
-          platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("tiny",), clock_mhz=50,
+          platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("icesugar_pro",), clock_mhz=50,
           sdram="IS42S16160B-7", baud=1_000_000, leds=(("rgb_led", 0),),
           nextpnr=("--25k", "--package", "CABGA256", "--speed", "6"), loader="icesugar-pro"),
 )}

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from fpga.area import area, blocks
 from fpga.boards import Board
+from fpga.floorplan import floorplan
+from fpga.page import page
 from fpga.paths import critical_path
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
@@ -128,8 +130,15 @@ class Build:
         }
         for item in runs:
             item.pop("critical_path", None)
-        (self.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+        self._write(report, best["seed"])
         return report
+
+    def _write(self, report: dict, seed: int) -> None:
+        (self.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+        picture = self.folder / "floorplan.png"
+        floorplan(self.folder / f"seed{seed}.json", [name for name in report["blocks"] if name],
+                  picture)
+        (self.folder / "report.html").write_text(page(report, picture))
 
     def _generate(self) -> None:
         platform = self.board.platform()

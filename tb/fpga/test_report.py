@@ -9,6 +9,7 @@ from rich.console import Console
 from fpga.area import area, blocks
 from fpga.boards import BOARDS, board
 from fpga.build import check_fits
+from fpga.page import page
 from fpga.paths import critical_path, hierarchy
 from fpga.report import compare, read, show
 from golden.spec.config import preset
@@ -74,6 +75,13 @@ def test_a_report_is_shown_and_compared(tmp_path):
     compare(console, read(tmp_path), made(lut4={"used": 20, "available": 100}))
     text = out.getvalue()
     assert "timing not met" in text and "npu.mac.x" in text and "+100.0%" in text
+
+
+def test_page_escapes_and_holds_the_figures():
+    text = page({**made(board="<x>"), "tools": {"yosys": "0.70 (PyPI)"}, "seconds": 5,
+                 "memory_mb": 7, "seeds": [{"seed": 3, "clock_mhz": 70.5, "seconds": 9}]}, None)
+    assert "&lt;x&gt;" in text and "<x>" not in text
+    assert "timing not met" in text and "70.5" in text and "npu.mac.x" in text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"board": "x"}'])
