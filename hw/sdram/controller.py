@@ -34,8 +34,8 @@ class SdramController(wiring.Component):
         Bytes of an AXI beat: 4, 8, 16 or 32.
     capture : int, optional
         Clock edges from the one that puts READ on ``pins`` to the one that samples the first word
-        on ``dq_i``. By default CAS latency + 1: pads straight at the pins, the part's clock
-        inverted, 60 MHz or more. Registers between here and the pads add to it.
+        on ``dq_i``. By default CAS latency + 1, for a part's clock that lags by three quarters of
+        a period. Registers between here and the pads add to it.
     cas : int, optional
         CAS latency, by default the shortest that the clock allows.
 
@@ -52,8 +52,8 @@ class SdramController(wiring.Component):
     ------
     To a row that is open, from the cycle a read's address is taken to the one that offers its
     first beat: ``latency`` cycles, and ``closed_latency``, ``miss_latency`` more if its bank has
-    no row, another row open. A word a cycle within bursts, and from burst to burst of
-    one direction, and a word a cycle through the port.
+    no row, another row open. A word a cycle within bursts, from burst to burst of one direction,
+    and through the port.
     """
 
     BEATS = 32  # that wait in each direction, as words in one block RAM

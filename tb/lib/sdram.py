@@ -47,7 +47,8 @@ def picoseconds(part, mhz):
 def verilog_parameters(part, mhz, *, trip=0, power_up=None, fatal=1):
     """Parameters of module ``sdram_model`` by name.
 
-    ``trip`` is in cycles of the part's clock, spent between its pins and ours; ``power_up`` in ns.
+    ``trip`` is in cycles of the part's clock, spent between its pins and ours: 1 with a clock that
+    lags ours and a capture of CAS latency + 1. ``power_up`` is in ns.
     """
     times = picoseconds(part, mhz)
     if power_up is not None:
