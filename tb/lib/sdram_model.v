@@ -7,6 +7,8 @@
 `timescale 1ps/1ps
 /* verilator lint_off WIDTHEXPAND */
 /* verilator lint_off WIDTHTRUNC */
+/* verilator lint_off BLKSEQ */
+/* verilator lint_off UNUSEDSIGNAL */
 module sdram_model #(
     parameter PERIOD_PS = 10000,
     parameter RCD_PS = 0, parameter RP_PS = 0, parameter RAS_PS = 0, parameter RC_PS = 0,
