@@ -48,7 +48,7 @@ class LinkEngine(wiring.Component):
 
     Timing
     ------
-    A byte takes 2 cycles, a beat 4 more and the bus's time, a request about 30 more.
+    A byte takes 3 cycles, a beat 4 more and the bus's time, a request about 30 more.
     """
 
     def __init__(self, hello, *, timeout_cycles=TIMEOUT_CYCLES):

@@ -30,7 +30,7 @@ class FrameBuffer(wiring.Component):
 
     Timing
     ------
-    ``o`` offers a byte 2 cycles after its commit, then one every other cycle.
+    ``o`` offers a byte 3 cycles after its commit, then one every third cycle.
     """
 
     def __init__(self, *, depth):
@@ -56,23 +56,27 @@ class FrameBuffer(wiring.Component):
         # Counts modulo twice the depth: equal is empty, a depth apart is full.
         written, committed, taken = (Signal(range(2 * self.depth), name=name)
                                      for name in ("written", "committed", "taken"))
-        after, take = Signal.like(written), Signal()
+        after = Signal.like(written)
+        fetch, fetched = Signal(), Signal()  # block RAM is slow: its output gets a register
         m.d.comb += [
             self.room.eq(written != taken ^ self.depth),
             after.eq(written + self.write),
             write.addr.eq(written[:-1]),
             write.data.eq(self.byte),
             write.en.eq(self.write),
-            take.eq(self.o.valid & self.o.ready),
+            fetch.eq((committed != taken) & ~fetched & ~self.o.valid),
             read.addr.eq(taken[:-1]),
-            read.en.eq(~self.o.valid),
-            self.o.payload.eq(read.data),
+            read.en.eq(fetch),
         ]
         m.d.sync += [
             written.eq(Mux(self.rewind, committed, after)),
-            taken.eq(taken + take),
-            self.o.valid.eq(~take & (self.o.valid | (committed != taken))),
+            taken.eq(taken + fetched),
+            fetched.eq(fetch),
         ]
+        with m.If(fetched):
+            m.d.sync += [self.o.payload.eq(read.data), self.o.valid.eq(1)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         with m.If(self.commit):
             m.d.sync += committed.eq(after)
         return m

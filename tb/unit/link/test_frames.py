@@ -114,7 +114,7 @@ def deframed(script, *, take=True):
             for _ in range(GAP - 1):
                 await ctx.tick()
         ctx.set(dut.o.ready, 1)
-        for _ in range(2 * BUFFER_BYTES + 10):
+        for _ in range(3 * BUFFER_BYTES):
             await ctx.tick()
 
     async def watch(ctx):
