@@ -71,16 +71,18 @@ class Dividers:
 
 
 class Pll(wiring.Component):
-    """A clock made from another.
+    """A clock made from another, and the same once more, later.
 
     Parameters
     ----------
     source_hz, wanted_hz : float
+    lag : float
+        Of the second one, in periods; made as nearly as the oscillator's period allows.
 
     Members
     -------
     source : In(1)
-    clock : Out(1)
+    clock, late : Out(1)
     locked : Out(1)
 
     Raises
@@ -89,9 +91,10 @@ class Pll(wiring.Component):
         If the frequency can't be made.
     """
 
-    def __init__(self, source_hz: float, wanted_hz: float) -> None:
+    def __init__(self, source_hz: float, wanted_hz: float, *, lag: float = 0) -> None:
+        self._lag = lag
         self.dividers = Dividers.find(source_hz, wanted_hz)
-        super().__init__({"source": In(1), "clock": Out(1), "locked": Out(1)})
+        super().__init__({"source": In(1), "clock": Out(1), "late": Out(1), "locked": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -100,15 +103,19 @@ class Pll(wiring.Component):
             "RST", "STDBY", "PHASESEL0", "PHASESEL1", "PHASEDIR", "PHASESTEP", "PHASELOADREG",
             "PLLWAKESYNC", "ENCLKOP", "ENCLKOS", "ENCLKOS2", "ENCLKOS3")}
         output = Signal()
+        phase = dividers.post // 2 - 1 if dividers.post > 1 else 0
         m.submodules.pll = Instance(
             "EHXPLLL",
             p_CLKI_DIV=dividers.reference, p_CLKFB_DIV=dividers.feedback,
             p_CLKOP_DIV=dividers.post, p_CLKOP_ENABLE="ENABLED",
-            # Half a period of the oscillator: the phase of a divider's output begins there.
-            p_CLKOP_CPHASE=dividers.post // 2, p_CLKOP_FPHASE=0,
+            p_CLKOP_CPHASE=phase, p_CLKOP_FPHASE=0,
+            p_CLKOS_DIV=dividers.post, p_CLKOS_ENABLE="ENABLED",
+            # In periods of the oscillator; only what is beyond CLKOP's matters.
+            p_CLKOS_CPHASE=phase + round(self._lag * dividers.post), p_CLKOS_FPHASE=0,
             p_FEEDBK_PATH="CLKOP",
             a_ICP_CURRENT="12", a_LPF_RESISTOR="8",
-            i_CLKI=self.source, i_CLKFB=output, o_CLKOP=output, o_LOCK=self.locked,
+            i_CLKI=self.source, i_CLKFB=output, o_CLKOP=output, o_CLKOS=self.late,
+            o_LOCK=self.locked,
             **{f"i_{name}": value for name, value in unused.items()})
         m.d.comb += self.clock.eq(output)
         return m

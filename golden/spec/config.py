@@ -198,14 +198,15 @@ PRESETS: dict[str, Config] = {
                    lut_columns=1, queue_depth=3, burst_beats=4, bursts_in_flight=3,
                    read_beats=24, dram_bytes=4, dram_latency=7),
     "base": Config(name="base"),
-    # The 85F board: the same chip behind a 16-bit SDRAM.
-    "ulx3s_85f": Config(name="ulx3s_85f", dram_bytes=2, dram_latency=12),
+    # The 85F board: the same chip behind a 16-bit SDRAM; its latency is hw.sdram's, arbiter and
+    # pad registers included.
+    "ulx3s_85f": Config(name="ulx3s_85f", dram_bytes=2, dram_latency=21),
     # A 25F board: memories in block RAM, 8 MAC a cycle.
     "icesugar_pro": Config(name="icesugar_pro", lanes=4, columns=2, drain=2, banks=2,
                            bank_words=2048, weight_rows=1024, list_entries=512,
                            parameter_beats=256, lane_blocks=16, lut_columns=0, queue_depth=2,
                            burst_beats=16, bursts_in_flight=2, read_beats=256, clock_mhz=50,
-                           dram_bytes=2, dram_latency=12),
+                           dram_bytes=2, dram_latency=16),
 }
 
 
