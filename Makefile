@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 
-.PHONY: run test setup lint unit test-torch bench docs synth fuzz formal mutate \
-        clean
+.PHONY: run test setup lint unit test-torch test-tensorflow bench docs synth fuzz formal \
+        mutate clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
 run: $(VENV)/.run
@@ -29,6 +29,10 @@ unit: $(VENV)/.test
 ## test-torch: the pruner in PyTorch training loops; installs PyTorch (CPU) into .venv
 test-torch: $(VENV)/.torch
 	@OMP_NUM_THREADS=1 $(BIN)/pytest tb/torch -p no:xdist
+
+## test-tensorflow: the pruner in Keras training loops; installs TensorFlow into .venv
+test-tensorflow: $(VENV)/.tensorflow
+	@OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/pytest tb/tensorflow -p no:xdist
 
 ## setup: everything in .venv, so that .venv/bin/sentei works
 setup: $(VENV)/.run
@@ -74,6 +78,11 @@ $(VENV)/.torch: pyproject.toml $(VENV)/.test
 	@echo "Sentei: setting up PyTorch"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e .[test,torch] \
 	    --extra-index-url https://download.pytorch.org/whl/cpu
+	@touch $@
+
+$(VENV)/.tensorflow: pyproject.toml $(VENV)/.test
+	@echo "Sentei: setting up TensorFlow"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e .[test,tensorflow]
 	@touch $@
 
 $(VENV)/.test: pyproject.toml $(VENV)/.run

@@ -16,7 +16,6 @@ from sw.compiler.lower import lower
 from sw.compiler.pack import pack_op
 from sw.compiler.window import WindowOp
 from sw.engines.machine import MachineTransport
-from sw.errors import UsageError
 from sw.frontend.onnx import load
 from sw.prune import Pruner, Schedule
 from sw.prune.pattern import Pattern
@@ -92,22 +91,6 @@ def test_masks_are_exact_after_every_step():
         shares.append(kept / sum(mask.numel() for mask in before.values()))
     wanted = [1 - 0.8 * (1 - (1 - min(step // 3 * 3, 12) / 12) ** 3) for step in range(1, 17)]
     np.testing.assert_allclose(shares, wanted, atol=0.03)
-
-
-def test_schedule():
-    schedule = Schedule(begin=10, end=50, every=20)
-    assert [step for step in range(1, 99) if schedule.due(step)] == [30, 50]
-    assert [schedule.progress(step) for step in (0, 10, 30, 50, 60)] == [0, 0, 0.875, 1, 1]
-    assert [step for step in range(1, 9) if Schedule(begin=0, end=0).due(step)] == [1]
-    assert Schedule(begin=3, end=3).due(3)
-
-
-@pytest.mark.parametrize("settings, text", [
-    ({"begin": -1}, "begin of the schedule is -1"), ({"begin": 5, "end": 4}, "end .* is 4"),
-    ({"every": 0}, "every .* is 0, accepted is 1")])
-def test_schedules_that_are_none(settings, text):
-    with pytest.raises(UsageError, match=text):
-        Schedule(**settings)
 
 
 def test_rate_by_layer():

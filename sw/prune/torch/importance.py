@@ -5,18 +5,11 @@ import torch
 from numpy.typing import NDArray
 
 from sw.errors import UsageError
+from sw.prune.criteria import DECAY, check_criterion
 from sw.prune.torch.export import folded
 from sw.prune.torch.network import Network
 
-__all__ = ["CRITERIA", "Importance"]
-
-CRITERIA = {
-    "magnitude": "its square, batch normalization folded in, as a share of its layer's",
-    "gradient": "(gradient x weight)^2: what the loss changes without it, to first order",
-    "fisher": "weight^2 x mean gradient^2 / 2: the same to second order, with Fisher's information "
-              "for the curvature",
-}
-_DECAY = 0.98  # of the mean over steps
+__all__ = ["Importance"]
 
 
 class Importance:
@@ -26,7 +19,7 @@ class Importance:
     ----------
     network : Network
     criterion : str
-        One of ``CRITERIA``.
+        One of `sw.prune.criteria.CRITERIA`.
 
     Members
     -------
@@ -40,8 +33,7 @@ class Importance:
     """
 
     def __init__(self, network: Network, criterion: str) -> None:
-        if criterion not in CRITERIA:
-            raise UsageError(f"criterion {criterion!r}; accepted are {', '.join(CRITERIA)}")
+        check_criterion(criterion)
         self.network, self.criterion = network, criterion
         self.means: dict[str, torch.Tensor] = {}
 
@@ -63,7 +55,7 @@ class Importance:
             if not bool(torch.isfinite(part).all()):
                 continue
             if name in self.means:
-                self.means[name].lerp_(part.square(), 1 - _DECAY)
+                self.means[name].lerp_(part.square(), 1 - DECAY)
             else:
                 self.means[name] = part.square()
 

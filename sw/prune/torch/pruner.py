@@ -54,7 +54,7 @@ class Pruner:
     schedule : Schedule
         In calls of `step`.
     criterion : str
-        Importance: ``magnitude``, ``gradient`` or ``fisher`` (see `importance.CRITERIA`).
+        Importance: ``magnitude``, ``gradient`` or ``fisher`` (see `criteria.CRITERIA`).
     qat : bool
         Train with quantization. If not, ranges of feature maps are observed all the same, for
         `export`.
