@@ -296,3 +296,26 @@ def test_other_chips():
     _, pruner = built(preset=small, speedup=2.0, schedule=Schedule(end=1))
     pruner.step()
     assert pruner.counts["conv2"].shape == (4, 9 * 4) and pruner.speedup >= 2.0
+
+
+class Subclassed(keras.Model):
+    """Layers called by Python code."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = keras.layers.Conv2D(32, 3, 2, padding="same", name="first")
+        self.norm = keras.layers.BatchNormalization(name="norm")
+        self.last = keras.layers.Dense(10, name="last")
+
+    def call(self, x, training=False):
+        x = tf.nn.relu(self.norm(self.first(x), training=training))
+        return self.last(tf.reduce_mean(x, axis=(1, 2)))
+
+
+def test_a_model_of_python_code(tmp_path):
+    model, pruner = built(Subclassed, speedup=None, rate=0.5, schedule=Schedule(end=1))
+    train(model, pruner, 2)
+    assert set(pruner.masks) == {"first", "last"}
+    assert pruner._network._norms["first"] is model.norm
+    pruner.export(tmp_path / "m.tflite")
+    assert len(load(tmp_path / "m.tflite").nodes) >= 3
