@@ -10,6 +10,7 @@ from fpga.pll import Pll
 from golden.spec.config import Config
 from hw.sdram.timing import PARTS
 from hw.system import System
+from sw.errors import UsageError
 
 __all__ = ["BoardTop"]
 
@@ -34,17 +35,18 @@ class BoardTop(Elaboratable):
     Raises
     ------
     UsageError
-        If the clock can't be made.
-    ValueError
-        If the SDRAM or the serial line can't run at it.
+        If the clock can't be made, or SDRAM or serial line can't run at it.
     """
 
     def __init__(self, board: Board, config: Config, clock_mhz: float) -> None:
         self._board = board
         self._hz = round(clock_mhz * 1e6)
         self._pll = Pll(board.platform().default_clk_frequency, self._hz, lag=_LAG)
-        self._system = System(config, PARTS[board.sdram], clock_hz=self._hz, baud=board.baud,
-                              pad_registers=_PAD_REGISTERS)
+        try:
+            self._system = System(config, PARTS[board.sdram], clock_hz=self._hz, baud=board.baud,
+                                  pad_registers=_PAD_REGISTERS)
+        except ValueError as error:
+            raise UsageError(f"clock {clock_mhz:g} MHz: {error}") from None
 
     def elaborate(self, platform: Platform) -> Module:
         m = Module()

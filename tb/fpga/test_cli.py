@@ -1,0 +1,92 @@
+"""`sentei fpga` and `sentei board`: what they list, show and refuse. Building: make board."""
+
+import json
+
+import pytest
+
+from sw.cli import main
+from tb.fpga.test_report import made
+
+
+def refused(capsys, *arguments):
+    code = main(list(arguments))
+    return code, capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_boards(capsys):
+    assert main(["fpga", "boards", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {item["name"] for item in found} == {"ulx3s-85f", "icesugar-pro"}
+    assert main(["fpga", "boards"]) == 0
+    assert "ULX3S" in capsys.readouterr().out
+
+
+def test_unknown_board(capsys, tmp_path):
+    code, text = refused(capsys, "fpga", "build", "--board", "nexys", "-o", str(tmp_path))
+    assert code == 2 and "no board 'nexys'; boards are" in text
+
+
+def test_unknown_preset(capsys, tmp_path):
+    code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "--preset", "huge",
+                         "-o", str(tmp_path))
+    assert code == 5 and "no preset 'huge'" in text
+
+
+@pytest.mark.parametrize("clock, why", [("0", "more than 0"), ("71.3", "nearest is")])
+def test_clock_that_cannot_be(capsys, tmp_path, clock, why):
+    code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "--clock", clock,
+                         "-o", str(tmp_path))
+    assert code == 2 and why in text
+
+
+def test_clock_beyond_the_memory(capsys, tmp_path):
+    code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "--clock", "200",
+                         "-o", str(tmp_path))
+    assert code == 2 and "200" in text
+
+
+def test_old_tool_on_path(capsys, tmp_path, monkeypatch):
+    tool = tmp_path / "yosys"
+    tool.write_text("#!/bin/sh\necho Yosys 0.9\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "-o",
+                         str(tmp_path / "out"))
+    assert code == 6 and "version 0.9; accepted is 0.40 or later" in text
+
+
+def test_reports(capsys, tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(made()))
+    assert main(["fpga", "report", str(tmp_path)]) == 0
+    assert "npu.mac.x" in capsys.readouterr().out
+    assert main(["fpga", "report", str(tmp_path), str(tmp_path), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+    code, text = refused(capsys, "fpga", "report", str(tmp_path / "none"))
+    assert code == 2 and "can't be read" in text
+
+
+def test_flash_needs_its_tool_and_a_bitstream(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "report.json").write_text(json.dumps(made()))
+    code, text = refused(capsys, "board", "flash", str(tmp_path))
+    assert code == 2 and "top.bit is missing" in text
+    (tmp_path / "top.bit").write_bytes(b"x")
+    code, text = refused(capsys, "board", "flash", str(tmp_path))
+    assert code == 6 and "openFPGALoader -b ulx3s" in text
+
+
+def test_flash_runs_it(tmp_path, monkeypatch):
+    (tmp_path / "report.json").write_text(json.dumps(made()))
+    (tmp_path / "top.bit").write_bytes(b"x")
+    tool = tmp_path / "openFPGALoader"
+    tool.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/said\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert main(["board", "flash", str(tmp_path), "--persist"]) == 0
+    assert (tmp_path / "said").read_text().split() == ["-b", "ulx3s", "-f",
+                                                       str(tmp_path / "top.bit")]
+
+
+def test_no_port(capsys):
+    code, text = refused(capsys, "board", "info", "--port", "/dev/there-is-none")
+    assert code == 10 and "there is no such port" in text
