@@ -30,7 +30,8 @@ class Queue(wiring.Component):
     Timing
     ------
     From ``i`` to ``o`` 1 cycle, 2 if registered; one item a cycle, also when full only if an item
-    left in an earlier cycle: ``i.ready`` does not depend on ``o.ready``.
+    left in an earlier cycle: ``i.ready`` does not depend on ``o.ready``. Both ``i.ready`` and
+    ``o.valid`` are registers.
     """
 
     def __init__(self, *, shape, depth, registered=False):
@@ -48,9 +49,10 @@ class Queue(wiring.Component):
         m.submodules.ram = ram = memory.Memory(shape=self.shape, depth=self.depth, init=[])
         write, read = ram.write_port(), ram.read_port(domain="comb")
         stored = Signal(range(self.depth + 1))  # items in the RAM
+        some, full = Signal(), Signal()  # stored != 0, level == depth: straight from registers
         push, pop, take = Signal(), Signal(), Signal()  # into the RAM, out of it, out of the queue
         m.d.comb += [
-            self.i.ready.eq(self.level != self.depth),
+            self.i.ready.eq(~full),
             push.eq(self.i.valid & self.i.ready),
             take.eq(self.o.valid & self.o.ready),
             write.en.eq(push),
@@ -64,13 +66,17 @@ class Queue(wiring.Component):
             stored.eq(stored + push - pop),
             self.level.eq(self.level + push - take),
         ]
+        with m.If(push != pop):
+            m.d.sync += some.eq(push | (stored != 1))
+        with m.If(push != take):
+            m.d.sync += full.eq(push & (self.level == self.depth - 1))
         if self.registered:
             payload = Signal(self.shape, reset_less=True)
             valid = Signal()
             m.d.comb += [
                 self.o.valid.eq(valid),
                 self.o.payload.eq(payload),
-                pop.eq((stored != 0) & (~valid | self.o.ready)),
+                pop.eq(some & (~valid | self.o.ready)),
             ]
             with m.If(pop):
                 m.d.sync += [valid.eq(1), payload.eq(read.data)]
@@ -78,7 +84,7 @@ class Queue(wiring.Component):
                 m.d.sync += valid.eq(0)
         else:
             m.d.comb += [
-                self.o.valid.eq(stored != 0),
+                self.o.valid.eq(some),
                 self.o.payload.eq(read.data),
                 pop.eq(take),
             ]
@@ -86,6 +92,8 @@ class Queue(wiring.Component):
 
     def _after(self, index):
         """The row after ``index``, wrapping at any depth."""
+        if self.depth == 1 << len(index):
+            return index + 1
         return Mux(index == self.depth - 1, 0, index + 1)
 
 

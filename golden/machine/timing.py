@@ -119,15 +119,15 @@ class Timing:
     plan_beats: int = 1
     plan_lengths: int = 2
     lengths_ahead: int = 5
-    residual: int = 1
-    residual_taken: int = 10
+    residual: int = 2
+    residual_taken: int = 13
     mac_start: int = 10
     fetch_word: int = 6
     column: int = 5
     drain: int = 7
     drain_places: int = 16
-    post: int = 14
-    post_add: int = 13
+    post: int = 17
+    post_add: int = 15
     post_ahead: int = 2
 
 

@@ -1,6 +1,6 @@
 """Bias and requantization parameters of the lane block at hand and of the next one."""
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,6 +17,12 @@ def lane_parameters():
                               "post": range(2 * ROUND_ONCE)})
 
 
+def _copies(count, name, width=1):
+    """Registers alike that synthesis does not join."""
+    return [Signal(width, reset_less=True, attrs={"keep": 1}, name=f"{name}_{index}")
+            for index in range(count)]
+
+
 class Parameters(wiring.Component):
     """Two sets of parameters, filled beat by beat.
 
@@ -29,13 +35,14 @@ class Parameters(wiring.Component):
     beats : In(stream of 8 M bits)
         PARAMETER_BEATS per lane block, as in the weight stream.
     valid : Out(1)
-        There is a set.
+        ``lanes`` may be asked for.
     drop : In(1)
-        The set at hand has done its work; the next one, if whole, is there in the next cycle.
+        The set at hand has done its work: it is not asked for after this cycle. The next one, if
+        whole, may be asked for from the next cycle on.
     part : In(range(L // D))
         Which D lanes are asked for.
     lanes : Out(array of D lane_parameters)
-        Of lanes part * D onwards, in the same cycle.
+        Of lanes part * D onwards, in the next cycle.
 
     Timing
     ------
@@ -55,31 +62,50 @@ class Parameters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beats, bits = layout.PARAMETER_BEATS, len(self.beats.payload)
-        coming = Signal(beats * bits, reset_less=True)
-        present = Signal(beats * bits, reset_less=True)
-        count = Signal(range(beats + 1))
+        # What enables a set's bits comes from registers, and each of those drives a part of them.
+        coming = [Signal(bits, reset_less=True, name=f"coming_{n}") for n in range(beats)]
+        present = [Signal(bits, reset_less=True, name=f"present_{n}") for n in range(beats)]
+        beat = Signal(bits, reset_less=True)
+        shift, move = _copies(beats, "shift"), _copies(beats, "move")
+        count = Signal(range(beats))
+        whole = Signal()
 
-        move = Signal()
+        take, use = Signal(), Signal()
         m.d.comb += [
-            self.beats.ready.eq(count != beats),
-            move.eq((count == beats) & (~self.valid | self.drop)),
+            self.beats.ready.eq(~whole),
+            take.eq(self.beats.valid & ~whole),
+            use.eq(whole & (~self.valid | self.drop)),
         ]
-        with m.If(self.beats.valid & self.beats.ready):
-            m.d.sync += [coming.eq(Cat(coming, self.beats.payload)[bits:]), count.eq(count + 1)]
-        with m.If(move):
-            m.d.sync += [present.eq(coming), self.valid.eq(1), count.eq(0)]
+        m.d.sync += beat.eq(self.beats.payload)
+        m.d.sync += [copy.eq(take) for copy in shift]
+        m.d.sync += [copy.eq(use) for copy in move]
+        with m.If(take):
+            m.d.sync += [count.eq(Mux(count == beats - 1, 0, count + 1)),
+                         whole.eq(count == beats - 1)]
+        with m.If(use):
+            m.d.sync += [self.valid.eq(1), whole.eq(0)]
         with m.Elif(self.drop):
             m.d.sync += self.valid.eq(0)
+        # A beat is shifted in, and a set moved, in the cycle after; nothing is lost, as the next
+        # beat comes later still.
+        for n in range(beats):
+            with m.If(shift[n]):
+                m.d.sync += coming[n].eq(coming[n + 1] if n + 1 < beats else beat)
+            with m.If(move[n]):
+                m.d.sync += present[n].eq(coming[n])
 
         lanes, drain = self.config.lanes, self.config.drain
         records = record_layout(layout.PARAMETER_LANE), record_layout(layout.SHIFT_LANE)
-        first = data.View(data.ArrayLayout(records[0], lanes), present[:lanes * records[0].size])
-        second = data.View(data.ArrayLayout(records[1], lanes), present[lanes * records[0].size:])
+        image = Cat(present)
+        first = data.View(data.ArrayLayout(records[0], lanes), image[:lanes * records[0].size])
+        second = data.View(data.ArrayLayout(records[1], lanes), image[lanes * records[0].size:])
+        part = _copies(drain, "part", len(self.part))
+        m.d.sync += [copy.eq(self.part) for copy in part]
         source = {"bias": first, "multiplier": first, "pre": second, "post": second}
         for column in range(drain):
             values = [Cat(source[name][lane][name][:field.width]
                           for name, field in lane_parameters())
                       for lane in range(column, lanes, drain)]
             asked = self.lanes[column].as_value()
-            m.d.comb += asked.eq(Cat(values).word_select(self.part, len(asked)))
+            m.d.comb += asked.eq(Cat(values).word_select(part[column], len(asked)))
         return m

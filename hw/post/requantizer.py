@@ -11,8 +11,9 @@ __all__ = ["Requantizer"]
 # A product of 32 x 31 bits is made of four that fit a block of 18 x 18 signed.
 LOW_BITS = 17
 FRACTION_BITS = 31
-# Wide enough that limiting to it before the zero point is added changes no clamped byte.
-LIMITED = signed(10)
+# What is left of a shifted value: limits less a zero point are in its range, so that a value
+# beyond it is beyond them.
+LIMITED = signed(9)
 
 
 class Requantizer(wiring.Component):
@@ -28,7 +29,7 @@ class Requantizer(wiring.Component):
     post : In(6)
         May have ROUND_ONCE.
     zero, least, most : In(signed 8)
-        ``zero`` ZERO_STAGE and the others CLAMP_STAGE cycles after the x that they belong to.
+        SCALARS_STAGE cycles after the x that they belong to.
     q : Out(signed 8)
 
     Timing
@@ -36,9 +37,8 @@ class Requantizer(wiring.Component):
     One value a cycle, LATENCY cycles later. No enable: what is in the pipeline moves on.
     """
 
-    ZERO_STAGE = 8
-    CLAMP_STAGE = 9
-    LATENCY = 10
+    SCALARS_STAGE = 9
+    LATENCY = 12
 
     def __init__(self):
         super().__init__({
@@ -63,52 +63,94 @@ class Requantizer(wiring.Component):
         s2_pre = register(5, self.pre, cycles=2, name="pre")
         s2_sum = register(signed(32), s1_x + s1_y, name="sum")
 
-        s3_a = register(signed(32), s2_sum << s2_pre, name="a")
-        s3_b = register(31, self.multiplier, cycles=3, name="b")
-        s4_post = register(self.post.shape(), self.post, cycles=4, name="post")
-        s4_once = (s4_post & ROUND_ONCE).any()
-        s6_high = self._multiply(m, s3_a, s3_b, ~s4_once, register)
+        s3_part = register(signed(32), s2_sum << (s2_pre & 24), name="part")
+        s3_pre = register(3, s2_pre, name="pre3")
+        s4_a = register(signed(32), s3_part << s3_pre, name="a")
+        s4_b = register(31, self.multiplier, cycles=4, name="b")
+        s8_product = self._multiply(m, s4_a, s4_b, register)
+        s7_post = register(self.post.shape(), self.post, cycles=7, name="post")
 
-        # Half away from zero: add half less one, and one more unless negative; shift. With
-        # ROUND_ONCE half up: add the one more in any case.
-        s5_once = register(1, s4_once, name="once")
-        s6_once = register(1, s5_once, name="once6")
-        s5_post = register(range(ROUND_ONCE), s4_post, name="post5")
-        s6_post = register(range(ROUND_ONCE), s5_post, name="post6")
-        s6_below_half = register(30, Cat(s5_post > bit + 1 for bit in range(30)), name="half")
-        s6_more = (s6_once | (s6_high >= 0)) & (s6_post != 0)
-        s7_nudged = register(signed(33), (Cat(1, s6_high).as_signed()
-                                          + Cat(s6_more, s6_below_half, 0).as_signed()) >> 1,
-                             name="nudged")
-        s7_post = register(range(ROUND_ONCE), s6_post, name="post7")
-        s8_rounded = register(signed(33), s7_nudged >> s7_post, name="rounded")
+        # The shift leaves the product's integer and, as its bit 0, the first bit of the fraction.
+        # An integer that is negative goes up if that bit is set and a bit below it; one that is
+        # not goes up if that bit is set or all bits below it. That rounds twice, the product with
+        # ties up and its integer with ties away from zero. Rounded once, and without a shift, only
+        # that bit counts. ``low`` says that a bit below it differs from those of a number just
+        # below the tie, ``far`` that one above LIMITED differs from the sign.
+        s8_shift = register(range(ROUND_ONCE), s7_post, name="shift")
+        s8_plain = register(1, (s7_post & ROUND_ONCE).any() | ~(s7_post % ROUND_ONCE).any(),
+                            name="plain")
+        width = 1 + LIMITED.width
+        value, low, far = self._shift(s8_product, s8_product[-1], s8_shift, (4, 3), width)
+        s9_value = register(len(value), value, name="value9")
+        s9_sign = register(1, s8_product[-1], name="sign9")
+        s9_low = register(1, s8_plain | low, name="low9")
+        s9_far = register(1, far, name="far9")
+        s9_shift = register(3, s8_shift, name="shift9")
+        value, low, far = self._shift(s9_value, s9_sign, s9_shift, (2, 1, 0), width)
+        s10_value = register(width, value, name="value10")
+        s10_sign = register(1, s9_sign, name="sign10")
+        s10_low = register(1, s9_low | low, name="low10")
+        s10_far = register(1, s9_far | far, name="far10")
 
-        fits = s8_rounded[LIMITED.width - 1:]
-        limited = Signal(LIMITED)
-        m.d.comb += limited.eq(Mux(
-            fits.all() | ~fits.any(), s8_rounded,
-            Cat((~s8_rounded[-1]).replicate(LIMITED.width - 1), s8_rounded[-1])))
-        s9_moved = register(signed(LIMITED.width + 1), limited + self.zero, name="moved")
-        below_most = Mux(s9_moved > self.most, self.most, s9_moved)
-        s10_q = register(signed(8), Mux(below_most < self.least, self.least, below_most),
+        # Limits less the zero point, negative so that a sum's sign is a comparison.
+        s10_zero = register(signed(8), self.zero, name="zero")
+        s10_least = register(signed(9), self.zero - self.least, name="less_least")
+        s10_most = register(signed(9), self.zero - self.most - 1, name="less_most")
+        s11_least = register(signed(8), self.least, cycles=2, name="least")
+        s11_most = register(signed(8), register(
+            signed(8), Mux(self.least > self.most, self.least, self.most), name="most10"),
+            name="most11")
+
+        s10_up = Signal()
+        m.d.comb += s10_up.eq(Mux(s10_sign, s10_value[0] & s10_low, s10_value[0] | ~s10_low))
+
+        def rounded_plus(value):
+            return (Cat(1, s10_value[1:]).as_signed() + Cat(s10_up, value).as_signed()) >> 1
+
+        s11_moved = register(8, rounded_plus(s10_zero), name="moved")
+        s11_below = register(1, rounded_plus(s10_least) < 0, name="below")
+        s11_above = register(1, rounded_plus(s10_most) >= 0, name="above")
+        s11_far = register(1, s10_far | (s10_value[-1] != s10_sign), name="far11")
+        s11_sign = register(1, s10_sign, name="sign11")
+        below = Mux(s11_far, s11_sign, s11_below)
+        above = Mux(s11_far, ~s11_sign, s11_above)
+        s12_q = register(signed(8), Mux(below, s11_least, Mux(above, s11_most, s11_moved)),
                          name="q")
-        m.d.comb += self.q.eq(s10_q)
+        m.d.comb += self.q.eq(s12_q)
         return m
 
-    def _multiply(self, m, a, b, rounds, register):
-        """a b / 2**31, rounded (ties up) or else floored, three cycles later.
-
-        ``rounds`` comes one cycle later than a and b.
-        """
+    def _multiply(self, m, a, b, register):
+        """floor(a b / 2**30), four cycles later."""
         a_low, a_high = a[:LOW_BITS], a[LOW_BITS:].as_signed()
         b_low, b_high = b[:LOW_BITS], b[LOW_BITS:]
-        low_low = register(2 * LOW_BITS, a_low * b_low, name="low_low")
-        low_high = register(31, a_low * b_high, name="low_high")
-        high_low = register(signed(33), a_high * b_low, name="high_low")
-        high_high = register(signed(30), a_high * b_high, name="high_high")
 
-        half = rounds << (FRACTION_BITS - 1)
-        outer = register(signed(64), Cat(low_low, high_high).as_signed() + half, name="outer")
+        def product(shape, a, b, name):
+            # The way to a multiplier is long: each has operands of its own, next to it.
+            own_a = Signal(a.shape(), reset_less=True, attrs={"keep": 1}, name=f"{name}_a")
+            own_b = Signal(b.shape(), reset_less=True, attrs={"keep": 1}, name=f"{name}_b")
+            m.d.sync += [own_a.eq(a), own_b.eq(b)]
+            return register(shape, own_a * own_b, name=name)
+
+        low_low = product(2 * LOW_BITS, a_low, b_low, "low_low")
+        low_high = product(31, a_low, b_high, "low_high")
+        high_low = product(signed(33), a_high, b_low, "high_low")
+        high_high = product(signed(30), a_high, b_high, "high_high")
+
+        outer = register(signed(30 + LOW_BITS), Cat(low_low[LOW_BITS:], high_high), name="outer")
         inner = register(signed(34), low_high + high_low, name="inner")
-        return register(signed(32), ((outer >> LOW_BITS) + inner) >> (FRACTION_BITS - LOW_BITS),
-                        name="high")
+        return register(signed(33), (outer + inner) >> (FRACTION_BITS - 1 - LOW_BITS),
+                        name="product")
+
+    def _shift(self, value, sign, shift, bits, width):
+        """Shift right by some bits of ``shift``, so that the others can still leave ``width`` bits.
+
+        Also returned: if a bit that was shifted out was the sign, and if one that is above those
+        that are left was not.
+        """
+        low = far = 0
+        for bit in bits:
+            step, left = 1 << bit, width + (1 << bit) - 1
+            low |= shift[bit] & (value[:step] ^ ~sign.replicate(step)).any()
+            far |= ~shift[bit] & (value[left:] ^ sign.replicate(len(value) - left)).any()
+            value = Mux(shift[bit], Cat(value[step:], sign.replicate(step)), value)[:left]
+        return value, low, far

@@ -1,15 +1,21 @@
 """Fetches the words that PostMode.ADD adds, ahead of their tile."""
 
 from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.registers import Cause
 from hw.interfaces import ERROR, WordRead
 from hw.post.addresses import AddressWalker, walk_layout
-from hw.stream import Queue
+from hw.post.counts import TileCounter, counts_layout
+from hw.stream import Queue, SkidBuffer
 
-__all__ = ["ResidualReader"]
+__all__ = ["ResidualReader", "residual_layout"]
+
+
+def residual_layout():
+    """StructLayout of a walk and how far it leads."""
+    return data.StructLayout({"walk": walk_layout(), "counts": counts_layout()})
 
 
 class ResidualReader(wiring.Component):
@@ -23,7 +29,7 @@ class ResidualReader(wiring.Component):
 
     Members
     -------
-    walk : In(stream of walk_layout)
+    walk : In(stream of residual_layout)
     read : Out(WordRead)
     word : Out(stream of 8 M bits)
     arrived : Out(1)
@@ -33,13 +39,14 @@ class ResidualReader(wiring.Component):
 
     Timing
     ------
-    One word a cycle; 2 cycles from the transfer of an address to ``word``.
+    One word a cycle, with at least 4 places; 2 cycles from a walk to its first address, and from
+    the transfer of an address to ``word``.
     """
 
     def __init__(self, config, *, depth):
         self.config, self.depth = config, depth
         super().__init__({
-            "walk": In(stream.Signature(walk_layout())),
+            "walk": In(stream.Signature(residual_layout())),
             "read": Out(WordRead(config)),
             "word": Out(stream.Signature(unsigned(8 * config.group))),
             "arrived": Out(1),
@@ -48,29 +55,43 @@ class ResidualReader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.walker = walker = AddressWalker(columns=self.config.columns)
+        m.submodules.walker = walker = AddressWalker()
+        m.submodules.counter = counter = TileCounter(columns=self.config.columns)
+        m.submodules.asks = asks = SkidBuffer(unsigned(16))
         m.submodules.words = words = Queue(shape=self.word.payload.shape(), depth=self.depth)
-        wiring.connect(m, wiring.flipped(self.walk), walker.i)
+        wiring.connect(m, asks.o, wiring.flipped(self.read.addr))
         wiring.connect(m, words.o, wiring.flipped(self.word))
 
         owed = Signal(range(self.depth + 1))  # words asked for and not taken
-        inside, failed, go = Signal(), Signal(), Signal()
+        full = Signal()  # owed == depth
+        inside, failed, go, ask, taken = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
+            walker.i.valid.eq(self.walk.valid),
+            walker.i.payload.eq(self.walk.p.walk),
+            self.walk.ready.eq(walker.i.ready),
+            counter.counts.eq(self.walk.p.counts),
+            counter.load.eq(walker.i.ready),
+            counter.step.eq(ask),
+            walker.block_end.eq(counter.block_end),
+            walker.last.eq(counter.last),
             inside.eq(walker.o.p.addr < self.config.words),
-            go.eq((owed != self.depth) & inside & ~failed),
-            self.read.addr.valid.eq(walker.o.valid & go),
-            self.read.addr.payload.eq(walker.o.p.addr),
-            walker.o.ready.eq(self.read.addr.ready & go),
+            go.eq(~full & inside & ~failed),
+            ask.eq(walker.o.valid & go & asks.i.ready),
+            asks.i.valid.eq(walker.o.valid & go),
+            asks.i.payload.eq(walker.o.p.addr),
+            walker.o.ready.eq(asks.i.ready & go),
             words.i.valid.eq(self.read.valid),
             words.i.payload.eq(self.read.data),
+            taken.eq(self.word.valid & self.word.ready),
             self.arrived.eq(self.read.valid),
             self.error.valid.eq(failed),
             self.error.cause.eq(Cause.ADDRESS),
             self.error.tag.eq(walker.o.p.tag),
             self.error.address.eq(walker.o.p.addr),
         ]
-        m.d.sync += owed.eq(owed + (self.read.addr.valid & self.read.addr.ready)
-                            - (self.word.valid & self.word.ready))
+        m.d.sync += owed.eq(owed + ask - taken)
+        with m.If(ask != taken):
+            m.d.sync += full.eq(ask & (owed == self.depth - 1))
         with m.If(walker.o.valid & ~inside):
             m.d.sync += failed.eq(1)
         return m

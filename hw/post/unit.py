@@ -18,9 +18,10 @@ from hw.interfaces import (
     word_write_layout,
 )
 from hw.post.addresses import walk_layout
+from hw.post.counts import TileCounter, counts_layout
 from hw.post.parameters import Parameters
 from hw.post.requantizer import Requantizer
-from hw.post.residual import ResidualReader
+from hw.post.residual import ResidualReader, residual_layout
 from hw.post.tables import Tables
 from hw.post.writer import WordWriter
 from hw.stream import Queue
@@ -61,10 +62,11 @@ class PostUnit(wiring.Component):
     part of a word LATENCY cycles, in PostMode.ADD LOOP more.
     """
 
-    LATENCY = Requantizer.LATENCY + Tables.LATENCY
+    PIPELINE = Requantizer.LATENCY + Tables.LATENCY
+    LATENCY = 1 + PIPELINE  # a vector that was taken is registered first
     # A vector's second pass begins so long after its first one: in the cycle after a vector may
     # have begun, so that both share the pipeline.
-    LOOP = LATENCY + 1
+    LOOP = PIPELINE + 1
     PACE_ADD = 2
     assert LOOP % PACE_ADD == 1
     COMMANDS = 2
@@ -78,8 +80,8 @@ class PostUnit(wiring.Component):
         self.config = config
         parts = config.lanes // config.drain
         # At the start of a tile there is room for it while as many words as the pipeline (and
-        # the way through the queue) can hold are still on their way.
-        self.write_words = config.columns - (-(self.LATENCY + 4) // parts)
+        # the way through the queue, to and fro) can hold are still on their way.
+        self.write_words = config.columns - (-(self.LATENCY + 1) // parts)
         self.residual_words = config.columns - (-(self.LATENCY + 4) // (self.PACE_ADD * parts))
         super().__init__({
             "command": In(stream.Signature(post_command_layout())),
@@ -109,8 +111,8 @@ class PostUnit(wiring.Component):
             self.error.eq(Mux(writer.error.valid, writer.error, residuals.error)),
         ]
         jobs = self._take_commands(m, writer, residuals)
-        job, accept = self._accept(m, jobs, parameters, residuals, writer)
-        self._compute(m, job, accept, parameters, tables, residuals, writer)
+        job, entry, vector = self._accept(m, jobs, parameters, residuals, writer)
+        self._compute(m, job, entry, vector, parameters, tables, residuals, writer)
         return m
 
     def _take_commands(self, m, writer, residuals):
@@ -118,7 +120,7 @@ class PostUnit(wiring.Component):
         command = self.command.p
         m.submodules.jobs = jobs = Queue(shape=post_command_layout(), depth=self.COMMANDS)
         m.submodules.writes = writes = Queue(shape=walk_layout(), depth=self.COMMANDS)
-        m.submodules.reads = reads = Queue(shape=walk_layout(), depth=self.COMMANDS)
+        m.submodules.reads = reads = Queue(shape=residual_layout(), depth=self.COMMANDS)
         wiring.connect(m, writes.o, writer.walk)
         wiring.connect(m, reads.o, residuals.walk)
         m.d.comb += [
@@ -129,10 +131,11 @@ class PostUnit(wiring.Component):
             reads.i.valid.eq(self.command.valid & self.command.ready
                              & (command.post_mode == PostMode.ADD)),
         ]
-        for queue, kind in ((writes, "out"), (reads, "res")):
+        for walk, kind in ((writes.i.p, "out"), (reads.i.p.walk, "res")):
             for name, _ in walk_layout():
                 source = f"{kind}_{name}" if f"{kind}_{name}" in command.shape().members else name
-                m.d.comb += queue.i.p[name].eq(command[source])
+                m.d.comb += walk[name].eq(command[source])
+        m.d.comb += [reads.i.p.counts[name].eq(command[name]) for name, _ in counts_layout()]
 
         # In the queue, in the walker, being written, retiring.
         unretired = Signal(range(self.COMMANDS + 4))
@@ -142,68 +145,76 @@ class PostUnit(wiring.Component):
         return jobs
 
     def _accept(self, m, jobs, parameters, residuals, writer):
-        """When a vector is taken; returns the command at hand and the strobe."""
+        """When a vector is taken; returns its command, its flags and itself.
+
+        They are there in the cycle after, so that nothing wide hangs on the decision.
+        """
         columns, parts = self.config.columns, self.config.lanes // self.config.drain
-        job = Signal(post_command_layout(), reset_less=True)
+        m.submodules.counter = counter = TileCounter(columns=columns)
         active, inside = Signal(), Signal()  # inside: not a tile's first vector
-        column, tile, block = Signal(range(columns)), Signal(24), Signal(11)
-        part = parameters.part
-        part_count = Signal.like(part)
-        reserved = Signal(range(self.write_words + 1))  # words that have a place or will need it
-        present = Signal(range(self.residual_words + 1))  # residual words no tile counts on
-        odd, cooling = Signal(), Signal(range(self.LOOP))
-        add = job.post_mode == PostMode.ADD
-        accept, start = Signal(), Signal()
-        tile_end, block_end, job_end = Signal(), Signal(), Signal()
-        room = ((reserved <= self.write_words - columns)
-                & (~add | (present >= columns)))
+        add, odd = Signal(), Signal()
+        part, last_part = Signal.like(parameters.part), Signal()
+        # Words without a place, residual words no tile counts on; less a tile's.
+        room = Signal(range(-columns, self.write_words), init=self.write_words - columns)
+        present = Signal(range(-columns, self.residual_words), init=-columns)
+        accept, start, job_end = Signal(), Signal(), Signal()
         m.d.comb += [
-            part.eq(part_count),
-            self.tile.ready.eq(active & parameters.valid & (inside | room) & ~(add & odd)),
+            self.tile.ready.eq(active & parameters.valid & ~(add & odd)
+                               & (inside | ((room >= 0) & (~add | (present >= 0))))),
             accept.eq(self.tile.valid & self.tile.ready),
             start.eq(accept & ~inside),
-            tile_end.eq(accept & (part_count == parts - 1) & (column == 0)),
-            block_end.eq(tile_end & (tile == 0)),
-            job_end.eq(block_end & (block == 0)),
-            parameters.drop.eq(block_end),
-            # The constants of an ADD command are in use until its last second pass begins.
-            jobs.o.ready.eq(Mux(active, job_end & ~add, cooling == 0)),
+            last_part.eq(part == parts - 1),
+            job_end.eq(accept & last_part & counter.last),
+            parameters.part.eq(part),
+            parameters.drop.eq(accept & last_part & counter.block_end),
+            counter.counts.tiles.eq(jobs.o.p.tiles),
+            counter.counts.blocks.eq(jobs.o.p.blocks),
+            counter.load.eq(jobs.o.ready),
+            counter.step.eq(accept & last_part),
         ]
         m.d.sync += [
             odd.eq(~odd),
-            reserved.eq(reserved + Mux(start, columns, 0) - writer.left),
+            room.eq(room + writer.left - Mux(start, columns, 0)),
             present.eq(present + residuals.arrived - Mux(start & add, columns, 0)),
         ]
+        with m.If(accept):
+            m.d.sync += [part.eq(part + 1), inside.eq(~(last_part & counter.tile_end))]
+
+        # The constants of an ADD command are in use until its last second pass begins.
+        cooling = Signal(range(self.LOOP))
+        m.d.comb += jobs.o.ready.eq(Mux(active, job_end & ~add, cooling == 0))
         with m.If(accept & add):
             m.d.sync += cooling.eq(self.LOOP - 1)
         with m.Elif(cooling != 0):
             m.d.sync += cooling.eq(cooling - 1)
-        with m.If(accept):
-            m.d.sync += [part_count.eq(part_count + 1), inside.eq(~tile_end)]
-            with m.If(part_count == parts - 1):
-                m.d.sync += column.eq(Mux(tile_end, columns - 1, column - 1))
-        with m.If(tile_end):
-            m.d.sync += tile.eq(Mux(block_end, job.tiles - 1, tile - 1))
-        with m.If(block_end):
-            m.d.sync += block.eq(block - 1)
         with m.If(job_end):
             m.d.sync += active.eq(0)
         with m.If(jobs.o.ready):
-            m.d.sync += [
-                active.eq(jobs.o.valid),
-                job.eq(jobs.o.payload),
-                column.eq(columns - 1),
-                tile.eq(jobs.o.p.tiles - 1),
-                block.eq(jobs.o.p.blocks - 1),
-            ]
-        return job, accept
+            m.d.sync += [active.eq(jobs.o.valid), add.eq(jobs.o.p.post_mode == PostMode.ADD)]
 
-    def _compute(self, m, job, accept, parameters, tables, residuals, writer):
+        offered = Signal(post_command_layout(), reset_less=True)
+        job = Signal(post_command_layout(), reset_less=True)
+        renew = Signal()
+        m.d.sync += [offered.eq(jobs.o.payload), renew.eq(jobs.o.ready)]
+        with m.If(renew):
+            m.d.sync += job.eq(offered)
+
+        entry = Signal(data.StructLayout({"valid": 1, "block_end": 1, "last": 1}))
+        vector = Signal.like(self.tile.payload, reset_less=True)
+        m.d.sync += [
+            entry.valid.eq(accept),
+            entry.block_end.eq(counter.block_end),
+            entry.last.eq(counter.last),
+            vector.eq(self.tile.payload),
+        ]
+        return job, entry, vector
+
+    def _compute(self, m, job, entry, vector, parameters, tables, residuals, writer):
         """Requantizers, tables and the loop between them."""
         drain = self.config.drain
+        flags = dict.fromkeys(("valid", "add", "table", "second", "block_end", "last"), 1)
         scalars = {name: signed(8) for name in ("zero", "least", "most")}
-        stages = [Signal(data.StructLayout({"valid": 1, "add": 1, "table": 1, "second": 1}
-                                           | scalars), name=f"stage_{index}")
+        stages = [Signal(data.StructLayout(flags | scalars), name=f"stage_{index}")
                   for index in range(self.LOOP + 1)]
         m.d.sync += [later.eq(earlier) for earlier, later in pairwise(stages)]
 
@@ -213,15 +224,17 @@ class PostUnit(wiring.Component):
         again = Signal()
         m.d.comb += [
             again.eq(first_of_add(stages[self.LOOP])),
-            stages[0].valid.eq(accept | again),
+            stages[0].valid.eq(entry.valid | again),
             stages[0].add.eq(job.post_mode == PostMode.ADD),
             stages[0].table.eq(job.post_mode == PostMode.TABLE),
             stages[0].second.eq(again),
         ]
+        m.d.comb += [stages[0][name].eq(Mux(again, stages[self.LOOP][name], entry[name]))
+                     for name in ("block_end", "last")]
         m.d.comb += [stages[0][name].eq(Mux(again, job[f"add_{name}"], job[name]))
                      for name in scalars]
 
-        at_table, at_output = stages[Requantizer.LATENCY], stages[self.LATENCY]
+        at_table, at_output = stages[Requantizer.LATENCY], stages[self.PIPELINE]
         residual = self._residual_bytes(m, first_of_add(at_table), residuals)
         look_up_residual = first_of_add(stages[Requantizer.LATENCY + 1])
         outputs = []
@@ -229,18 +242,23 @@ class PostUnit(wiring.Component):
             requantizer = Requantizer()
             m.submodules[f"requantizer_{lane}"] = requantizer
             looked_up = Signal(signed(32), reset_less=True, name=f"looked_up_{lane}")
+            # ``again``, one for each lane.
+            turn = Signal(name=f"again_{lane}", attrs={"keep": 1})
             own = parameters.lanes[lane]
             byte = requantizer.q
-            m.d.sync += looked_up.eq(tables.data[lane])
+            m.d.sync += [
+                looked_up.eq(tables.data[lane]),
+                turn.eq(first_of_add(stages[self.LOOP - 1])),
+            ]
             m.d.comb += [
-                requantizer.x.eq(Mux(again, looked_up, self.tile.p[lane])),
-                requantizer.y.eq(Mux(again, tables.data[lane], own.bias)),
-                requantizer.multiplier.eq(Mux(again, job.add_multiplier, own.multiplier)),
-                requantizer.pre.eq(Mux(again, job.add_pre, own.pre)),
-                requantizer.post.eq(Mux(again, job.add_post, own.post)),
-                requantizer.zero.eq(stages[Requantizer.ZERO_STAGE].zero),
-                requantizer.least.eq(stages[Requantizer.CLAMP_STAGE].least),
-                requantizer.most.eq(stages[Requantizer.CLAMP_STAGE].most),
+                requantizer.x.eq(Mux(turn, looked_up, vector[lane])),
+                requantizer.y.eq(Mux(turn, tables.data[lane], own.bias)),
+                requantizer.multiplier.eq(Mux(turn, job.add_multiplier, own.multiplier)),
+                requantizer.pre.eq(Mux(turn, job.add_pre, own.pre)),
+                requantizer.post.eq(Mux(turn, job.add_post, own.post)),
+                requantizer.zero.eq(stages[Requantizer.SCALARS_STAGE].zero),
+                requantizer.least.eq(stages[Requantizer.SCALARS_STAGE].least),
+                requantizer.most.eq(stages[Requantizer.SCALARS_STAGE].most),
                 tables.addr[lane].eq(Mux(look_up_residual, residual[lane] | TABLE_ENTRIES // 2,
                                          byte.as_unsigned())),
             ]
@@ -249,7 +267,7 @@ class PostUnit(wiring.Component):
                 m.d.sync += later.eq(byte)
                 byte = later
             outputs.append(Mux(at_output.table, tables.data[lane][:8], byte))
-        self._words(m, at_output.valid & (~at_output.add | at_output.second), outputs, writer)
+        self._words(m, at_output, outputs, writer)
 
     def _residual_bytes(self, m, step, residuals):
         """The residual bytes of the vector for which ``step`` was given in the cycle before."""
@@ -265,15 +283,18 @@ class PostUnit(wiring.Component):
             ]
         return taken
 
-    def _words(self, m, valid, outputs, writer):
+    def _words(self, m, stage, outputs, writer):
         """Join vectors of D bytes to words; the writer has a place for each."""
         parts = self.config.lanes // self.config.drain
         part = Signal(range(parts))
         vector = Cat(outputs)
         earlier = Signal((parts - 1) * len(vector), reset_less=True)
         word = Cat(earlier, vector)
+        valid = stage.valid & (~stage.add | stage.second)
         m.d.comb += [
-            writer.word.payload.eq(word),
+            writer.word.p.data.eq(word),
+            writer.word.p.block_end.eq(stage.block_end),
+            writer.word.p.last.eq(stage.last),
             writer.word.valid.eq(valid & (part == parts - 1)),
         ]
         with m.If(valid):

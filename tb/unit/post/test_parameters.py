@@ -33,8 +33,9 @@ def beats(config, lanes):
             for at in range(0, len(raw), config.group)]
 
 
-def asked(ctx, dut, config, part):
+async def asked(ctx, dut, part):
     ctx.set(dut.part, part)
+    await ctx.tick()
     return [(lane.bias, lane.multiplier, lane.pre, lane.post) for lane in ctx.get(dut.lanes)]
 
 
@@ -57,7 +58,7 @@ def test_sets(name, stall):
             for _ in range(rng.choice([1, 3, 40])):
                 for part in range(parts):
                     want = item[part * config.drain:(part + 1) * config.drain]
-                    assert asked(ctx, dut, config, part) == want, f"{name}, set {number}"
+                    assert await asked(ctx, dut, part) == want, f"{name}, set {number}"
                 await ctx.tick()
                 assert ctx.get(dut.valid), f"set {number} was lost"
             whole = not ctx.get(dut.beats.ready)

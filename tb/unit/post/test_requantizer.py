@@ -35,11 +35,10 @@ def check(cases):
                 for name, value in zip(("x", "y", "multiplier", "pre", "post"), cases[cycle],
                                        strict=False):
                     ctx.set(getattr(dut, name), value)
-            if 0 <= cycle - dut.ZERO_STAGE < len(cases):
-                ctx.set(dut.zero, cases[cycle - dut.ZERO_STAGE][5])
-            if 0 <= cycle - dut.CLAMP_STAGE < len(cases):
-                ctx.set(dut.least, cases[cycle - dut.CLAMP_STAGE][6])
-                ctx.set(dut.most, cases[cycle - dut.CLAMP_STAGE][7])
+            if 0 <= cycle - dut.SCALARS_STAGE < len(cases):
+                for name, value in zip(("zero", "least", "most"),
+                                       cases[cycle - dut.SCALARS_STAGE][5:], strict=True):
+                    ctx.set(getattr(dut, name), value)
             if cycle >= dut.LATENCY:
                 case = cases[cycle - dut.LATENCY]
                 assert ctx.get(dut.q) == expected(*case), case

@@ -8,12 +8,17 @@ from golden.spec.config import preset
 from golden.spec.registers import Cause
 from hw.post.residual import ResidualReader
 from tb.pysim import collect, drive, simulate
-from tb.unit.post.walks import expected, random_walk
+from tb.unit.post.walks import expected, random_walk, steps_of
 
 CONFIGS = {
     "tiny": preset("tiny"),
     "odd": preset("tiny").replace(columns=5, lanes=8, drain=4, weight_rows=64),
 }
+
+
+def whole(walk):
+    """The walk as a ResidualReader is given it."""
+    return {"walk": steps_of(walk), "counts": {name: walk[name] for name in ("tiles", "blocks")}}
 
 
 def memory(dut, image, rng, stall):
@@ -45,7 +50,7 @@ def books(dut, depth, record):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("depth", [1, 3, 8])
+@pytest.mark.parametrize("depth", [1, 4, 8])
 @pytest.mark.parametrize("stall", [0, 0.4])
 def test_words(name, depth, stall):
     config, rng = CONFIGS[name], random.Random(depth)
@@ -55,13 +60,14 @@ def test_words(name, depth, stall):
     dut, record = ResidualReader(config, depth=depth), {}
 
     def source(ctx):
-        return drive(ctx, dut.walk, walks, rng=random.Random(2), stall=stall)
+        return drive(ctx, dut.walk, [whole(walk) for walk in walks], rng=random.Random(2),
+                     stall=stall)
 
     def sink(ctx):
         return collect(ctx, dut.word, len(want), rng=random.Random(3), stall=stall and 0.6)
 
-    # With more than one place, one word a cycle.
-    cycles = len(want) + 6 if depth > 1 and not stall else 20 * len(want)
+    # With four places or more, one word a cycle.
+    cycles = len(want) + 7 if depth > 3 and not stall else 20 * len(want)
     _, got = simulate(dut, source, sink, cycles=cycles, background=(
         memory(dut, image, random.Random(4), stall), books(dut, depth, record)))
     assert got == want, f"{name}, depth {depth}"
@@ -74,7 +80,7 @@ def test_room():
     walk |= {"out_width": 6, "out_height": 4, "tiles": 8}
 
     async def bench(ctx):
-        await drive(ctx, dut.walk, [walk])
+        await drive(ctx, dut.walk, [whole(walk)])
         await ctx.tick().repeat(30)
 
     simulate(dut, bench, background=(
@@ -91,7 +97,7 @@ def test_address_error(good):
             "out_height": 1, "tiles": 2, "blocks": 1, "tag": 77, "post": 0}
 
     async def bench(ctx):
-        await drive(ctx, dut.walk, [walk])
+        await drive(ctx, dut.walk, [whole(walk)])
         got = await collect(ctx, dut.word, good)
         await ctx.tick().until(dut.error.valid)
         error = ctx.get(dut.error)

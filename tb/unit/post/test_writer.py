@@ -8,12 +8,16 @@ from golden.spec.config import preset
 from golden.spec.registers import Cause
 from hw.post.writer import WordWriter
 from tb.pysim import collect, drive, simulate
-from tb.unit.post.walks import expected, random_walk
+from tb.unit.post.walks import ends_of, expected, random_walk, steps_of
 
 CONFIGS = {
     "tiny": preset("tiny"),
     "odd": preset("tiny").replace(columns=5, lanes=8, drain=4, weight_rows=64),
 }
+
+
+def word(value, block_end, last):
+    return {"data": value, "block_end": block_end, "last": last}
 
 
 def events(dut, found):
@@ -40,14 +44,16 @@ def test_writes(name, depth, stall):
     walks = [random_walk(rng, config.columns, steps=64) for _ in range(10)]
     words, want = [], []
     for walk in walks:
-        for addr, used, last, _, post in expected(walk, config.columns):
-            words.append(rng.getrandbits(8 * config.group))
-            want += [(addr, words[-1])] if used else []
+        for (addr, used, last, _, post), (block_end, _) in zip(
+                expected(walk, config.columns), ends_of(walk, config.columns), strict=True):
+            words.append(word(rng.getrandbits(8 * config.group), block_end, last))
+            want += [(addr, words[-1]["data"])] if used else []
             want += [post] if last else []
     dut, found = WordWriter(config, depth=depth), {"events": [], "left": 0}
 
     def walk_source(ctx):
-        return drive(ctx, dut.walk, walks, rng=random.Random(2), stall=stall)
+        return drive(ctx, dut.walk, [steps_of(walk) for walk in walks], rng=random.Random(2),
+                     stall=stall)
 
     def word_source(ctx):
         return drive(ctx, dut.word, words, rng=random.Random(3), stall=stall)
@@ -71,12 +77,12 @@ def test_latency():
     config = CONFIGS["tiny"].replace(columns=1)
     dut = WordWriter(config, depth=2)
     walk = {"base": 9, "row_step": 1, "block_step": 1, "out_width": 1, "out_height": 1,
-            "tiles": 1, "blocks": 1, "tag": 1, "post": 6}
+            "tag": 1, "post": 6}
 
     async def bench(ctx):
         ctx.set(dut.write.ready, 1)
         await drive(ctx, dut.walk, [walk])
-        await drive(ctx, dut.word, [5])
+        await drive(ctx, dut.word, [word(5, 1, 1)])
         seen = []
         for _ in range(4):
             seen.append((ctx.get(dut.write.valid), ctx.get(dut.retire.valid)))
@@ -93,12 +99,12 @@ def test_address_error(good):
     config, found = CONFIGS["tiny"], {"events": [], "left": 0}
     dut = WordWriter(config, depth=2)
     walk = {"base": config.words - good, "row_step": 1, "block_step": 1, "out_width": 6,
-            "out_height": 1, "tiles": 2, "blocks": 1, "tag": 77, "post": 1}
+            "out_height": 1, "tag": 77, "post": 1}
 
     async def bench(ctx):
         ctx.set(dut.write.ready, 1)
         await drive(ctx, dut.walk, [walk])
-        await drive(ctx, dut.word, [1] * (good + 2))
+        await drive(ctx, dut.word, [word(1, 0, 0)] * (good + 2))
         await ctx.tick().repeat(12)
         error = ctx.get(dut.error)
         assert (error.valid, error.cause, error.tag, error.address) == (

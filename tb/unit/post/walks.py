@@ -1,6 +1,6 @@
 """Walks over output pixels, for the benches of what an AddressWalker leads."""
 
-__all__ = ["expected", "random_walk"]
+__all__ = ["ends_of", "expected", "random_walk", "steps_of"]
 
 
 def expected(walk, columns):
@@ -25,3 +25,15 @@ def random_walk(rng, columns, *, steps=1 << 16):
                 block_step=rng.randrange(steps), out_width=width, out_height=height,
                 tiles=-(-width * height // columns), blocks=rng.randint(1, 3),
                 tag=rng.getrandbits(16), post=rng.getrandbits(16))
+
+
+def steps_of(walk):
+    """The part that an AddressWalker is given."""
+    return {name: value for name, value in walk.items() if name not in ("tiles", "blocks")}
+
+
+def ends_of(walk, columns):
+    """(block_end, last) column by column."""
+    block = walk["tiles"] * columns
+    count = walk["blocks"] * block
+    return [((n + 1) % block == 0, n + 1 == count) for n in range(count)]
