@@ -1,0 +1,1 @@
+"""A board simulated to its pins."""
