@@ -48,6 +48,8 @@ class Array:
         When the walker has the next tile's windows, and when the fetcher takes them.
     waits : int
         From when it waits for weights, if it waits; before that for words.
+    starved : (int, int)
+        Cycles [begin, end) before that in which it waited for weights, too: for an entry.
     """
 
     def __init__(self, config: Config, timing: Timing, store: WeightStore,
@@ -57,11 +59,13 @@ class Array:
         # From when the places of the last entries are free: some cycles after their first use.
         self._left = deque([0] * places, maxlen=places)
         self._after = max(config.columns - 2 - timing.fetch_word, 0) + 1
-        self._free = self._entry = 0  # from when an entry can be taken; when the last one was
+        self._begun = self._entry = 0  # when the last entry's words were asked for, it was taken
+        self._free = 0  # from when the next entry's words can be asked for
         self._last = -1  # the last row, or what stood for one
         self._entries = [0] * timing.ring_ahead  # when the last entries and rows were taken
         self._rows = [0] * timing.ring_ahead
         self.full = self.take = self.waits = 0
+        self.starved = (0, 0)
 
     @property
     def released(self) -> int:
@@ -70,7 +74,7 @@ class Array:
 
     def start(self, time: int) -> None:
         """The walker gets an instruction in a cycle."""
-        self._walk(max(time + 1, self.take))
+        self._walk(max(time + 2, self.take))
 
     def step(self) -> None:
         """The walker goes on to the instruction's next tile."""
@@ -97,14 +101,14 @@ class Array:
         """
         timing, left = self._timing, self._left
         entries, rows = list(self._entries), list(self._rows)
-        free, plan, number = max(self._free, self.take + 1), offered + timing.plan, 0
+        begun, free, plan, number = self._begun, self._free, offered + timing.plan, 0
         span = Span(self._last + 1, self._last + 1)
         read = (0, 0)  # entries and rows freed
         for index in range(lane.size):
             # It starves when nothing that was fetched is left.
             starves = max(left[-1], self.take + 1, span.end)
             while len(lane.entries) <= index:
-                self.waits = starves
+                self.waits, self.starved = starves, (0, 0)
                 span, read = self._told(span, note), self._free_read(
                     lane, read, entries, rows, keep)
                 yield self._store.changed
@@ -112,12 +116,15 @@ class Array:
             n, final = fields["n"], index == lane.size - 1
             there = max(lane.entries[index] + timing.ring, plan)
             starved = max(there - starves, 0)
-            entries.append(max(free, left[0], there))
-            free = entries[-1] + costs.first(fields)
+            at = max(begun + 1, self.take + 1, left[0], there)
+            # None is taken in further cycles of the one before, but the next one.
+            entries.append(free + 1 if begun + 1 < at <= free else at)
+            begun = max(entries[-1], free)
+            free = begun + costs.first(fields)
             use = time = max(free + timing.fetch_word, span.end - 1) + 1
             for row in range(n):
                 while len(lane.rows) <= number:
-                    self.waits = time - starved
+                    self.waits, self.starved = time, (there - starved, there)
                     span, read = self._told(span, note), self._free_read(
                         lane, read, entries, rows, keep)
                     yield self._store.changed
@@ -139,7 +146,8 @@ class Array:
             left.append(use + self._after)
         self._entries, self._rows = entries[-timing.ring_ahead:], rows[-timing.ring_ahead:]
         self._free_read(lane, read, entries, rows, keep)
-        self._free, self._entry, self._last = free, entries[-1], span.end - 1
+        self._begun, self._free = begun, free
+        self._entry, self._last = entries[-1], span.end - 1
         note(span)
         return self._last
 
@@ -165,10 +173,15 @@ class Array:
         entry, use = 0, 0
         entries: list[int] = []
         uses: list[int] = []
-        free = max(self._free, self.take + 1)
+        begun, free, there = self._begun, self._free, self.take + 1
         for cost, n in zip(costs, sizes, strict=True):
-            entry = free if free > left[0] else left[0]
-            free = entry + cost
+            entry = left[0] if left[0] > there else there
+            if entry <= begun:
+                entry = begun + 1
+            elif begun + 1 < entry <= free:
+                entry = free + 1
+            begun = entry if entry > free else free
+            free = begun + cost
             use = free + word if free + word > last else last + 1
             last = use + n - 1 if n else use
             left.append(use + after)
@@ -177,9 +190,8 @@ class Array:
         end = self._post.end(last)
         if n <= 1:
             left[-1] = end + after
-        if not keep:
-            self._read(entries, uses, sizes, end)
-        self._free, self._entry, self._last = free, entry, end
+        self._read(entries, uses, sizes, end, keep)
+        self._begun, self._free, self._entry, self._last = begun, free, entry, end
         rows = sum(sizes)
         return Span(begin, end + 1, rows, 0, sizes.count(0) + end - last)
 
@@ -200,14 +212,20 @@ class Array:
         return freed[0] + len(read[0]), freed[1] + len(read[1])
 
     def _read(self, entries: list[int], uses: list[int], sizes: Sequence[int],
-              end: int) -> None:
+              end: int, keep: bool) -> None:
         """Free entries and rows, some of which were read before they were taken."""
         ahead = self._timing.ring_ahead
+        if keep:  # only the last ones matter
+            places, count = len(sizes), 0
+            while places and count < ahead:
+                places, count = places - 1, count + sizes[places - 1]
+            uses, sizes = uses[places:], sizes[places:]
         rows = [use + row for use, n in zip(uses, sizes, strict=True) for row in range(n)]
         if sizes[-1]:
             rows[-1] = end
         entries, rows = self._entries + entries, self._rows + rows
-        self._store.entries.free(entries[:-ahead])
-        self._store.rows.free(rows[:-ahead])
+        if not keep:
+            self._store.entries.free(entries[:-ahead])
+            self._store.rows.free(rows[:-ahead])
+            self._store.changed.fire()
         self._entries, self._rows = entries[-ahead:], rows[-ahead:]
-        self._store.changed.fire()

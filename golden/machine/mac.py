@@ -180,7 +180,7 @@ class Mac:
             return job.walked > 0
         # A single tile is walked even while the job before it waits for its weights.
         if not after.walked and after.tiles == 1 and job.taken:
-            after.walked = max(after.begin + 1, job.taken) + self._config.columns - 1
+            after.walked = max(after.begin + 2, job.taken) + self._config.columns
         return after.walked > 0
 
     def _next(self, job: _Job) -> None:
@@ -188,20 +188,21 @@ class Mac:
         take = self._array.take
         if job.tiles == 1:
             job.taken = take
-            job.walked = job.walked or self._array.full - 1
+            job.walked = job.walked or self._array.full
         self._changed.fire()
 
     def _taken(self, job: _Job) -> Process:
         """Wait until the fetcher takes the next tile."""
         yield self._array.take
         if job.tiles == 2:
-            job.walked = self._array.take + self._config.columns - 1
+            job.walked = self._array.take + self._config.columns
             self._changed.fire()
 
     def _lane(self, job: _Job, number: int) -> Generator[int | Signal, None, LaneBlock]:
         """Wait for a lane block to begin to arrive."""
         yield from self._taken(job)
-        self._stalls, self._array.waits = True, max(self._array.released, self._array.take + 1)
+        self._stalls, self._array.starved = True, (0, 0)
+        self._array.waits = max(self._array.released, self._array.take + 1)
         while (lane := self._store.lane_block(number)) is None:
             yield self._store.changed
         return lane
@@ -269,7 +270,10 @@ class Mac:
         if self._jobs:
             start = min(self._told, time)
             waits = min(max(self._array.waits, start), time) if self._stalls else time
-            return [("mac_wait_words", waits - start), ("mac_wait_weights", time - waits)]
+            begin, end = self._array.starved
+            starved = max(min(end, waits) - max(begin, start), 0) if self._stalls else 0
+            return [("mac_wait_words", waits - start - starved),
+                    ("mac_wait_weights", time - waits + starved)]
         return [(name, end - start) for name, start, end in
                 self._idle(time, self._sequencer.head(Unit.MAC))]
 

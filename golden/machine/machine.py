@@ -91,7 +91,7 @@ class Machine:
         bus, shared = Bus(config, kernel), SharedPort(config)
         reads = ReadMaster(config, timing, kernel, bus, account)
         sequencer = Sequencer(config, timing, kernel, self.dram, reads.fetch, account, races)
-        store = WeightStore(config, kernel)
+        store = WeightStore(config, timing, kernel)
         load = Load(config, timing, kernel, sequencer, reads.load, self.dram, self.chip, store,
                     shared, account, races)
         mac = Mac(config, timing, kernel, sequencer, self.chip, store, shared, account, races,

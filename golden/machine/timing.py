@@ -63,6 +63,8 @@ class Timing:
         From an item's write into a ring of the weight store to its being offered.
     ring_ahead : int
         Items of a ring that have been read and not taken.
+    header : int
+        From a header being on offer to the weight store to its being taken.
     plan : int
         From the weight store having a MAC's command to the first entry or row being offered.
     plan_beats : int
@@ -115,16 +117,17 @@ class Timing:
     stores_taken: int = 4
     ring: int = 3
     ring_ahead: int = 2
+    header: int = 1
     plan: int = 8
     plan_beats: int = 1
     plan_lengths: int = 2
     lengths_ahead: int = 5
     residual: int = 2
     residual_taken: int = 13
-    mac_start: int = 10
-    fetch_word: int = 6
+    mac_start: int = 12
+    fetch_word: int = 7
     column: int = 5
-    drain: int = 7
+    drain: int = 8
     drain_places: int = 16
     post: int = 17
     post_add: int = 15

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from golden.machine.kernel import Kernel, Process, Signal
 from golden.machine.read_master import ReadPort
 from golden.machine.ring import Ring
+from golden.machine.timing import Timing
 from golden.spec.config import Config
 from golden.spec.layout import (
     BLOCK_HEADER,
@@ -27,8 +28,8 @@ from golden.weights import WeightStreamError, read_item
 __all__ = ["Item", "LaneBlock", "WeightStore"]
 
 # What a beat of the stream brings, if anything: items of the rings; an entry without a header,
-# beside its first row; a row that waits until such an entry was written.
-_LENGTH, _PARAMETERS, _ENTRY, _ROW, _RUN, _WAITS = (1 << bit for bit in range(6))
+# beside its first row; a row that waits until such an entry was written; a whole header.
+_LENGTH, _PARAMETERS, _ENTRY, _ROW, _RUN, _WAITS, _HEAD = (1 << bit for bit in range(7))
 
 
 @dataclass
@@ -77,6 +78,7 @@ class WeightStore:
     Parameters
     ----------
     config : Config
+    timing : Timing
     kernel : Kernel
 
     Members
@@ -89,8 +91,8 @@ class WeightStore:
         Number of the next lane block that the array reads.
     """
 
-    def __init__(self, config: Config, kernel: Kernel) -> None:
-        self._config = config
+    def __init__(self, config: Config, timing: Timing, kernel: Kernel) -> None:
+        self._config, self._timing = config, timing
         self.changed = Signal(kernel)
         self.lengths, self.parameters = Ring(config.lane_blocks), Ring(config.parameter_beats)
         self.entries, self.rows = Ring(config.list_entries), Ring(config.weight_rows)
@@ -155,6 +157,8 @@ class WeightStore:
                 beside = max(time + 1, self.entries.write())
                 self._arrive(_ENTRY, beside)
             time = max(time + 1, beats.popleft())
+            if kind & _HEAD:
+                time += self._timing.header
             if kind & _WAITS:
                 time = max(time, beside + 1)
             for flag, ring in rings:
@@ -254,13 +258,13 @@ def _kinds(config: Config, style: int | None, n: int, run: bool, more: bool) -> 
     """
     kinds = [0] * (header_beats(config) - 1)
     if style is None:
-        return (*kinds, _LENGTH, *[_PARAMETERS] * PARAMETER_BEATS)
+        return (*kinds, _LENGTH | _HEAD, *[_PARAMETERS] * PARAMETER_BEATS)
     if run:
         kinds = [_ROW] * n
         kinds[0] |= _RUN
         kinds[-1] |= _WAITS * more
         return tuple(kinds)
-    kinds.append(_ENTRY)
+    kinds.append(_ENTRY | _HEAD)
     each = index_rows_per_beat(config)
     for row in range(n):
         if style == BlockFormat.PAIRS and row and (row - 1) % each == 0:

@@ -96,8 +96,6 @@ class Column(wiring.Component):
         parts = range(0, self.config.group, _PART)
         s1_parts = [Signal(8, name=f"s1_part_{lane}_{part}", reset_less=True) for part in parts]
         s1_value = Signal(signed(8), name=f"s1_value_{lane}", reset_less=True)
-        s2_act = Signal(signed(8), name=f"s2_act_{lane}", reset_less=True)
-        s2_value = Signal(signed(8), name=f"s2_value_{lane}", reset_less=True)
         s3_product = Signal(signed(16), name=f"s3_product_{lane}", reset_less=True)
         m.submodules[f"multiplier_{lane}"] = multiplier = Multiplier(lut=self.lut)
         for part, picked in zip(parts, s1_parts, strict=True):
@@ -106,10 +104,10 @@ class Column(wiring.Component):
                 [word.word_select(part + byte, 8) for byte in range(len(hot))], hot))
         m.d.sync += [
             s1_value.eq(s0.value[lane]),
-            s2_act.eq(reduce(or_, s1_parts)), s2_value.eq(s1_value),
             s3_product.eq(multiplier.o),
         ]
-        m.d.comb += [multiplier.a.eq(s2_act), multiplier.b.eq(s2_value)]
+        # Stage 2 is the multiplier's register.
+        m.d.comb += [multiplier.a.eq(reduce(or_, s1_parts)), multiplier.b.eq(s1_value)]
 
         # With a reset: a tile that a soft reset ends must not leave its sums to the next.
         acc = Signal(signed(32), name=f"acc_{lane}")

@@ -1,6 +1,9 @@
 """Takes finished accumulators out of the array and queues them for post-processing."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +13,9 @@ from hw.mac.select import gather
 from hw.stream import Queue
 
 __all__ = ["Drain"]
+
+# Vectors that the first step chooses from.
+_PART = 4
 
 
 class Drain(wiring.Component):
@@ -38,7 +44,7 @@ class Drain(wiring.Component):
 
     Timing
     ------
-    2 cycles from ``loaded`` to ``tile``, one vector a cycle.
+    3 cycles from ``loaded`` to ``tile``, one vector a cycle.
     """
 
     PLACES = 16
@@ -64,31 +70,44 @@ class Drain(wiring.Component):
 
         # Tiles loaded and not copied, at most this one and the one that follows it.
         waiting = Signal(range(3))
-        held = Signal(range(self.PLACES + 1))  # copied and not taken
-        turn = Signal(vectors, init=1)  # which vector is copied next
+        held, room = Signal(range(self.PLACES + 1)), Signal(init=1)  # copied and not taken; places
+        # Which vector is copied next; a register of its own for every lane. Each follows the one
+        # beside it, lest synthesis makes one of all.
+        turns = [Signal(vectors, name=f"turn_{lane}", init=1) for lane in range(config.drain)]
         tile_end = Signal()
         m.d.comb += [
             taken.eq(self.tile.valid & self.tile.ready),
-            copy.eq((self.loaded | (waiting != 0)) & (held != self.PLACES)),
-            tile_end.eq(copy & turn[-1]),
+            copy.eq((self.loaded | (waiting != 0)) & room),
+            tile_end.eq(copy & turns[0][-1]),
         ]
-        m.d.sync += [waiting.eq(waiting + self.loaded - tile_end), held.eq(held + copy - taken)]
+        m.d.sync += waiting.eq(waiting + self.loaded - tile_end)
+        with m.If(copy ^ taken):
+            m.d.sync += [held.eq(held + Mux(copy, 1, -1)),
+                         room.eq(~copy | (held != self.PLACES - 1))]
         with m.If(copy):
-            m.d.sync += turn.eq(turn.rotate_left(1))
+            m.d.sync += [turn.eq(turns[lane - 1].rotate_left(1))
+                         for lane, turn in enumerate(turns)]
 
-        choices = [Cat(self.sums[q].acc.as_value().word_select(part, 32 * config.drain),
-                       self.sums[q].max)
-                   for q in range(config.columns) for part in range(segments)]
-        picked = Signal(data.StructLayout({"acc": tile_vector_layout(config), "max": unsigned(1)}))
-        m.d.comb += picked.eq(gather(choices, turn))
+        # Two steps: one of _PART vectors' parts, one of the parts, and a register after each.
+        valid = Signal(2)
         vector = Signal(tile_vector_layout(config), reset_less=True)
-        vector_valid = Signal()
-        m.d.sync += vector_valid.eq(copy)
-        for lane in range(config.drain):
-            byte = (picked.acc[lane][:8] ^ (1 << 7)).as_signed()
-            m.d.sync += vector[lane].eq(Mux(picked.max, byte, picked.acc[lane]))
+        m.d.sync += valid.eq(Cat(copy, valid))
+        for lane, turn in enumerate(turns):
+            choices = [Cat(self.sums[q].acc[part * config.drain + lane], self.sums[q].max)
+                       for q in range(config.columns) for part in range(segments)]
+            parts = []
+            for first in range(0, vectors, _PART):
+                part = Signal(33, name=f"part_{lane}_{first}", reset_less=True)
+                m.d.sync += part.eq(gather(choices[first:first + _PART],
+                                           turn[first:first + _PART]))
+                parts.append(part)
+            picked = Signal(data.StructLayout({"acc": signed(32), "max": 1}),
+                            name=f"picked_{lane}")
+            byte = (picked.acc[:8] ^ (1 << 7)).as_signed()
+            m.d.comb += picked.eq(reduce(or_, parts))
+            m.d.sync += vector[lane].eq(Mux(picked.max, byte, picked.acc))
         m.d.comb += [
-            queue.i.valid.eq(vector_valid), queue.i.payload.eq(vector),
+            queue.i.valid.eq(valid[-1]), queue.i.payload.eq(vector),
             self.tile.valid.eq(queue.o.valid), self.tile.p.eq(queue.o.payload),
             queue.o.ready.eq(self.tile.ready),
         ]
@@ -104,15 +123,23 @@ class Drain(wiring.Component):
         owed = Signal(range(self.PLACES + vectors + 1))
         uncopied = Signal(range(columns + flight + vectors + 1))
         ahead = Signal(range(flight + 1))  # cycles until the latest tile's sums can be copied
-        after = vectors * self.issue
+        after = Mux(self.issue, vectors, 0)
         m.d.sync += [owed.eq(owed + after - taken), uncopied.eq(uncopied + after - copy)]
         with m.If(self.issue):
             m.d.sync += ahead.eq(flight - 1)
         with m.Elif(ahead != 0):
             m.d.sync += ahead.eq(ahead - 1)
         # The last copy is at the latest in cycle c + ahead + uncopied - 1; the last column's old
-        # sums are there up to c + flight + columns - 2.
-        m.d.comb += [
-            self.clear.eq((owed <= self.PLACES) & (ahead + uncopied <= flight + columns - 1)),
-            self.busy.eq(owed != 0),
-        ]
+        # sums are there up to c + flight + columns - 2. That holds for the cycle to come, from
+        # what is known in this one.
+        most = flight + columns - 1
+        late = Signal(range(flight + columns + flight + vectors + 1))
+        m.d.comb += late.eq(ahead + uncopied)
+        clear = Signal(init=1)
+        with m.If(self.issue):
+            m.d.sync += clear.eq((owed <= self.PLACES - vectors + taken)
+                                 & (uncopied <= most - (flight - 1) - vectors + copy))
+        with m.Else():
+            m.d.sync += clear.eq((owed <= self.PLACES + taken)
+                                 & (late <= most + (ahead != 0) + copy))
+        m.d.comb += [self.clear.eq(clear), self.busy.eq(owed != 0)]

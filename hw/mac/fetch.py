@@ -1,6 +1,6 @@
 """Fetches the words of the tiles' entries from the scratchpad banks."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,7 +54,7 @@ class Fetcher(wiring.Component):
     LATENCY cycles from taking an entry to ``done`` without conflicts; one entry a cycle.
     """
 
-    LATENCY = 6
+    LATENCY = 7
 
     def __init__(self, config):
         self.config = config
@@ -81,28 +81,27 @@ class Fetcher(wiring.Component):
         m = Module()
         config, columns = self.config, range(self.config.columns)
         tile = Signal(window_tile_layout(config), reset_less=True)
-        has_tile, accept, room, free = Signal(), Signal(), Signal(), Signal()
+        has_tile, accept, room = Signal(), Signal(), Signal()
+        s1_valid, s2_waits = Signal(), Signal()
         m.d.comb += [
             accept.eq(self.entries.valid & self.entries.ready),
-            self.entries.ready.eq(has_tile & room & free),
+            self.entries.ready.eq(has_tile & room & ~s2_waits),
             self.tile.ready.eq(~has_tile | (accept & self.entries.p.last)),
         ]
         with m.If(self.tile.ready):
             m.d.sync += [has_tile.eq(self.tile.valid), tile.eq(self.tile.p)]
         slot = self._slots(m, accept, room, has_tile)
 
-        # Stage 1: addresses, bounds; then one cycle or more until every column was served.
+        # Stage 1: addresses, bounds.
         s1 = Signal(self._about, reset_less=True)
-        s1_valid = Signal()
         s1_addr = [Signal(config.address_bits, name=f"s1_addr_{q}", reset_less=True)
                    for q in columns]
         s1_reads = Signal(config.columns, reset_less=True)
-        s1_open = Signal(config.columns, reset_less=True)
-        served, left = Signal(config.columns), Signal(config.columns)
+        s1_same = [self._same_bank(m, tile, ~s2_waits, q) for q in columns]
         entry = self.entries.p
-        with m.If(free):
+        with m.If(~s2_waits):
             m.d.sync += [
-                s1_valid.eq(accept), s1_open.eq(~0),
+                s1_valid.eq(accept),
                 s1.slot.eq(slot), s1.pad_value.eq(tile.pad_value),
                 s1.fetched.n.eq(entry.n), s1.fetched.last.eq(entry.last),
                 s1.fetched.max.eq(tile.max), s1.fetched.count.eq(tile.count),
@@ -112,65 +111,81 @@ class Fetcher(wiring.Component):
                 m.d.sync += [
                     s1_addr[q].eq(window.base + entry.offset),
                     s1_reads[q].eq(window.present & (entry.n != 0)
-                                   & self._inside(m, window.iy, entry.dy, tile.in_height)
-                                   & self._inside(m, window.ix, entry.dx, tile.in_width)),
+                                   & (entry.dy >= window.dy_first)
+                                   & (entry.dy <= window.dy_last)
+                                   & (entry.dx >= window.dx_first)
+                                   & (entry.dx <= window.dx_last)),
                 ]
-        with m.Else():
-            m.d.sync += s1_open.eq(left)
-        for q in columns:
-            blocked = Cat(s1_open[p] & s1_reads[p] & self._same_bank(m, tile, free, p, q)
-                          for p in range(q)).any()
-            m.d.comb += served[q].eq(s1_open[q] & ~(s1_reads[q] & blocked))
-        m.d.comb += [
-            left.eq(s1_open & ~served),
-            free.eq(~s1_valid | ~left.any()),
-            self.conflict.eq(~free),
-        ]
 
-        control, s2_rows = Signal(self._control), []
+        # Stage 2: one cycle or more until every column was served. Open are those that were not
+        # before, blocked those of them that wait for a lower column; both are registers.
+        s2, s2_valid = Signal(self._about, reset_less=True), Signal()
+        s2_addr = [Signal.like(address, name=f"s2_addr_{q}")
+                   for q, address in enumerate(s1_addr)]
+        s2_reads, s2_open, s2_blocked, blocked = (
+            Signal(config.columns, name=name, reset_less=True)
+            for name in ("s2_reads", "s2_open", "s2_blocked", "blocked"))
+        s2_same = [Signal.like(same, name=f"s2_same_{q}") for q, same in enumerate(s1_same)]
+        asking = Signal(config.columns)
+        m.d.comb += asking.eq(Mux(s2_waits, s2_blocked, s1_reads))
+        for q in columns:
+            same = Mux(s2_waits, s2_same[q], s1_same[q])
+            m.d.comb += blocked[q].eq(asking[q] & Cat(asking[p] & same[p] for p in range(q)).any())
+        m.d.sync += [
+            s2_blocked.eq(blocked), s2_waits.eq((s2_waits | s1_valid) & blocked.any()),
+            s2_open.eq(Mux(s2_waits, s2_blocked, ~0)),
+        ]
+        with m.If(~s2_waits):
+            m.d.sync += [s2_valid.eq(s1_valid), s2.eq(s1), s2_reads.eq(s1_reads)]
+            m.d.sync += [after.eq(before) for after, before in
+                         zip(s2_addr + s2_same, s1_addr + s1_same, strict=True)]
+        m.d.comb += self.conflict.eq(s2_waits)
+
+        control, s3_rows = Signal(self._control), []
+        served = Signal(config.columns)
         m.d.comb += [
-            control.about.eq(s1), control.padded.eq(~s1_reads),
-            control.en.eq(served & s1_valid.replicate(config.columns)),
-            control.done.eq(s1_valid & free),
+            served.eq(s2_open & ~s2_blocked & s2_valid.replicate(config.columns)),
+            control.about.eq(s2), control.padded.eq(~s2_reads), control.en.eq(served),
+            control.done.eq(s2_valid & ~s2_waits),
         ]
         for q in columns:
-            bank, row = s1_addr[q][:config.bank_bits], s1_addr[q][config.bank_bits:]
-            s2_row = Signal.like(row, name=f"s2_row_{q}", reset_less=True)
-            m.d.sync += s2_row.eq(row)
-            m.d.comb += [control.hits[q][b].eq(served[q] & s1_reads[q] & s1_valid & (bank == b))
+            bank, row = s2_addr[q][:config.bank_bits], s2_addr[q][config.bank_bits:]
+            s3_row = Signal.like(row, name=f"s3_row_{q}", reset_less=True)
+            m.d.sync += s3_row.eq(row)
+            m.d.comb += [control.hits[q][b].eq(served[q] & s2_reads[q] & (bank == b))
                          for b in range(config.banks)]
-            s2_rows.append(s2_row)
-        self._deliver(m, control, s2_rows)
+            s3_rows.append(s3_row)
+        self._deliver(m, control, s3_rows)
         return m
 
-    def _deliver(self, m, control, s2_rows):
-        """Stage 3: banks read. 4: they answer. 5: crossbar. 6: padding, into the columns."""
+    def _deliver(self, m, control, s3_rows):
+        """Stage 4: banks read. 5: they answer. 6: crossbar. 7: padding, into the columns."""
         columns = range(self.config.columns)
-        for stage in range(2, self.LATENCY + 1):
+        for stage in range(3, self.LATENCY + 1):
             before, control = control, Signal(self._control, name=f"s{stage}")
             m.d.sync += control.eq(before)
-            if stage == 2:
+            if stage == 3:
                 for b in range(self.config.banks):
                     hits = Cat(control.hits[q][b] for q in columns)
                     m.d.sync += [self.banks.en[b].eq(hits.any()),
-                                 self.banks.row[b].eq(gather(s2_rows, hits))]
-        s5_words = Signal.like(self.banks.data, reset_less=True)
-        s6_words = Signal.like(self.write.words, reset_less=True)
-        s6_pads = Signal(data.ArrayLayout(8, self.config.columns), reset_less=True)
-        m.d.sync += s5_words.eq(self.banks.data)
+                                 self.banks.row[b].eq(gather(s3_rows, hits))]
+        s6_words = Signal.like(self.banks.data, reset_less=True)
+        s7_words = Signal.like(self.write.words, reset_less=True)
+        s7_pads = Signal(data.ArrayLayout(8, self.config.columns), reset_less=True)
+        m.d.sync += s6_words.eq(self.banks.data)
         m.d.comb += [
             self.write.slot.eq(control.about.slot), self.write.en.eq(control.en),
             self.fetched.eq(control.about.fetched), self.done.eq(control.done),
         ]
         for q in columns:
             m.d.sync += [
-                s6_words[q].eq(gather(
-                    [s5_words[b] for b in range(self.config.banks)], before.hits[q])),
-                s6_pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0)),
+                s7_words[q].eq(gather(
+                    [s6_words[b] for b in range(self.config.banks)], before.hits[q])),
+                s7_pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0)),
             ]
             # A padded column hits no bank: its word is 0 so far.
             m.d.comb += self.write.words[q].eq(
-                s6_words[q] | s6_pads[q].replicate(self.config.group))
+                s7_words[q] | s7_pads[q].replicate(self.config.group))
 
     def _slots(self, m, accept, room, has_tile):
         """Count slots in use; returns the one for the next entry."""
@@ -184,24 +199,22 @@ class Fetcher(wiring.Component):
             later = Signal(name=f"released_{stage}")
             m.d.sync += later.eq(released)
             released = later
-        m.d.sync += used.eq(used + accept - released)
+        full = Signal()
+        with m.If(accept ^ released):
+            m.d.sync += [used.eq(used + Mux(accept, 1, -1)),
+                         full.eq(accept & (used == slots(self.config) - 1))]
         m.d.comb += [
-            room.eq(used != slots(self.config)),
+            room.eq(~full),
             self.busy.eq(has_tile | (used != 0)),
             self.starved.eq(has_tile & (used == 0) & ~self.entries.valid),
         ]
         return slot
 
-    def _inside(self, m, first, distance, size):
-        """Whether 0 <= first + distance < size: one unsigned comparison, as size is never large."""
-        position = Signal(signed(len(first) + 1))
-        m.d.comb += position.eq(first + distance)
-        return position.as_unsigned() < size
-
-    def _same_bank(self, m, tile, free, p, q):
-        """Whether columns p and q of the entry in stage 1 want the same bank."""
-        same = Signal(name=f"s1_same_{p}_{q}", reset_less=True)
+    def _same_bank(self, m, tile, free, q):
+        """For each column below q whether the entry in stage 1 wants a word of q's bank there."""
+        same = Signal(max(q, 1), name=f"s1_same_{q}", reset_less=True)
+        low = [column.base[:self.config.bank_bits]
+               for column in (tile.columns[p] for p in range(q + 1))]
         with m.If(free):
-            m.d.sync += same.eq(tile.columns[p].base[:self.config.bank_bits]
-                                == tile.columns[q].base[:self.config.bank_bits])
+            m.d.sync += same.eq(Cat(low[p] == low[q] for p in range(q)))
         return same

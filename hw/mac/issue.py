@@ -53,16 +53,16 @@ class Issuer(wiring.Component):
         valid = Signal()
         slot = Signal(range(slots(self.config)))
         fresh, final = Signal(), Signal()  # the token is its entry's first, its last
-        empty, go, finish = Signal(), Signal(), Signal()
+        ends, empty = Signal(), Signal()  # it is its tile's last; its entry has no rows
+        go, finish = Signal(), Signal()
         m.d.comb += [
-            empty.eq(entry.n == 0),
-            self.rows.ready.eq(valid & ~empty & (self.clear | ~(final & entry.last))),
-            go.eq(valid & (self.clear | ~(final & entry.last)) & (empty | self.rows.valid)),
+            self.rows.ready.eq(valid & ~empty & (self.clear | ~ends)),
+            go.eq(valid & (self.clear | ~ends) & (empty | self.rows.valid)),
             finish.eq(go & final),
             self.entries.ready.eq(~valid | finish),
             self.token.flags.pop.eq(go & fresh),
             self.token.flags.add.eq(go & ~empty),
-            self.token.flags.last.eq(finish & entry.last),
+            self.token.flags.last.eq(go & ends),
             self.token.flags.max.eq(entry.max),
             self.token.slot.eq(slot),
             self.row_columns.eq(Mux(self.token.flags.add, entry.count, 0)),
@@ -77,10 +77,12 @@ class Issuer(wiring.Component):
         with m.If(self.entries.ready):
             m.d.sync += [
                 valid.eq(self.entries.valid), entry.eq(self.entries.p), fresh.eq(1),
-                final.eq(self.entries.p.n <= 1),
+                final.eq(self.entries.p.n <= 1), empty.eq(self.entries.p.n == 0),
+                ends.eq((self.entries.p.n <= 1) & self.entries.p.last),
             ]
         with m.Elif(go):
-            m.d.sync += [entry.n.eq(entry.n - 1), fresh.eq(0), final.eq(entry.n == 2)]
+            m.d.sync += [entry.n.eq(entry.n - 1), fresh.eq(0), final.eq(entry.n == 2),
+                         ends.eq((entry.n == 2) & entry.last)]
         with m.If(finish):
             m.d.sync += slot.eq(slot + 1)
         return m

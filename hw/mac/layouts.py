@@ -4,6 +4,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from golden.spec.isa import MAC
+from golden.spec.layout import BLOCK_HEADER
 
 __all__ = ["TOKEN_FLAGS", "fetched_layout", "slots", "token_layout", "window_tile_layout"]
 
@@ -22,16 +23,17 @@ def slots(config):
 def window_tile_layout(config):
     """Q windows and what is the same for all of them.
 
-    ``columns``: for each column the word address of its window's position, that position's row
-    and column in the input, and ``present``, which is 0 where no byte can be read: no output
-    pixel, or a position beyond any input. ``count`` is the number of output pixels.
+    ``columns``: for each column the word address of its window's position; the first and the
+    last distances in rows and columns from there that lie inside the input; and ``present``,
+    which is 0 where no byte can be read: no output pixel, or no such distances. ``count`` is the
+    number of output pixels.
     """
     column = data.StructLayout({
-        "base": unsigned(config.address_bits), "iy": signed(_BITS["iy0"]),
-        "ix": signed(_BITS["ix0"]), "present": 1})
+        "base": unsigned(config.address_bits),
+        **{name: BLOCK_HEADER.field(name[:2]).bits
+           for name in ("dy_first", "dy_last", "dx_first", "dx_last")}, "present": 1})
     return data.StructLayout({
         "columns": data.ArrayLayout(column, config.columns),
-        "in_height": unsigned(_BITS["in_height"]), "in_width": unsigned(_BITS["in_width"]),
         "pad_value": unsigned(_BITS["pad_value"]), "max": 1, "count": range(config.columns + 1)})
 
 

@@ -10,7 +10,7 @@ _BITS = 8
 
 
 class Multiplier(wiring.Component):
-    """Signed product of two bytes, combinational.
+    """Signed product of two bytes.
 
     Parameters
     ----------
@@ -21,6 +21,11 @@ class Multiplier(wiring.Component):
     -------
     a, b : In(signed(8))
     o : Out(signed(16))
+
+    Timing
+    ------
+    ``o`` is the product of the cycle before: a register holds the operands of the DSP block, or
+    the sums of the first adders.
     """
 
     def __init__(self, *, lut):
@@ -31,7 +36,9 @@ class Multiplier(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         if not self.lut:
-            m.d.comb += self.o.eq(self.a * self.b)
+            a, b = (Signal(signed(_BITS), name=name, reset_less=True) for name in ("a", "b"))
+            m.d.sync += [a.eq(self.a), b.eq(self.b)]
+            m.d.comb += self.o.eq(a * b)
             return m
         # terms[i] is a if bit i of b is set, worth 2**i; the sign bit's term is subtracted.
         terms = [Mux(self.b[bit], self.a, 0) for bit in range(_BITS)]
@@ -39,9 +46,16 @@ class Multiplier(wiring.Component):
         while len(terms) > 1:
             terms = [self._add(m, low, high, step, 2 * pair + 2 == len(terms) and step == 1)
                      for pair, (low, high) in enumerate(zip(terms[::2], terms[1::2], strict=True))]
+            if step == 1:
+                terms = [self._register(m, term) for term in terms]
             step *= 2
         m.d.comb += self.o.eq(terms[0])
         return m
+
+    def _register(self, m, term):
+        register = Signal(signed(len(term)), reset_less=True)
+        m.d.sync += register.eq(term)
+        return register
 
     def _add(self, m, low, high, step, subtract):
         """low + (high << step); the low bits pass by the adder.

@@ -56,8 +56,8 @@ class MacUnit(wiring.Component):
 
     Timing
     ------
-    One row a cycle. From taking an instruction to its first row Q + 10 cycles, from the last row
-    of a tile to its first vector 7 cycles.
+    One row a cycle. From taking an instruction to its first row Q + 12 cycles, from the last row
+    of a tile to its first vector 8 cycles.
     """
 
     def __init__(self, config):

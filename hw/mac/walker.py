@@ -13,10 +13,10 @@ from hw.mac.layouts import window_tile_layout
 __all__ = ["Walker"]
 
 _FIELDS = {field.name: field for field in MAC.fields}
-_KEPT = ("array_mode", "out_width", "out_height", "in_base", "in_row_step", "iy0", "ix0",
-         "stride_y", "stride_x", "in_height", "in_width", "pad_value")
-# A position is at most the first one plus (pixels - 1) strides.
-_POSITION_BITS = 1 + max(
+_KEPT = ("array_mode", "out_width", "out_height", "in_base", "in_row_step", "stride_y", "stride_x",
+         "pad_value")
+# A position is at most the first one plus (pixels - 1) strides; another bit for distances.
+_DISTANCE_BITS = 2 + max(
     (_FIELDS[first].range[1] + _FIELDS[count].range[1] * _FIELDS[stride].range[1]).bit_length()
     for first, count, stride in (("iy0", "out_height", "stride_y"),
                                  ("ix0", "out_width", "stride_x")))
@@ -38,9 +38,9 @@ class Walker(wiring.Component):
 
     Timing
     ------
-    One pixel a cycle, Q cycles a tile, partial tiles too, over lane blocks and instructions; it
-    steps on while a full tile is taken.
-    Q + 1 cycles from the instruction to its first tile.
+    One pixel a cycle, Q cycles a tile, partial tiles too, over lane blocks; it steps on while a
+    full tile is taken. An instruction is taken when the one before was walked.
+    Q + 2 cycles from the instruction to its first tile.
     """
 
     def __init__(self, config):
@@ -56,67 +56,86 @@ class Walker(wiring.Component):
         size = self.config.columns
         fields = data.StructLayout({
             name: signed(_FIELDS[name].bits) if _FIELDS[name].signed
-            else unsigned(_FIELDS[name].bits) for name in _KEPT})
-        job = Signal(fields, reset_less=True)
-        stepping = Signal()
+            else unsigned(_FIELDS[name].bits) for name in _KEPT} | {
+            # From the first position to the input's first row and column, and to its last.
+            name: signed(_FIELDS[size].bits + 2) for name, size in (
+                ("y_before", "in_height"), ("y_room", "in_height"),
+                ("x_before", "in_width"), ("x_room", "in_width"))})
+        job = Signal(fields, reset_less=True)  # out_width and out_height less one
+        # It has an instruction; the first pixel of that is there.
+        walking, stepping = Signal(), Signal()
         blocks_left = Signal(_FIELDS["blocks"].bits)  # after the present one
-        filled = Signal(range(size + 1))  # windows in the tile
-        full, step, finish, take = Signal(), Signal(), Signal(), Signal()
+        place = Signal(range(size))  # of the pixel in its tile
+        full, step, last_block = Signal(), Signal(), Signal()
         fresh, closing = Signal(), Signal()  # the pixel is a tile's first, its last
         ended, beyond = Signal(), Signal()  # the last pixel is this one or was before; only before
+        restart = Signal()  # after this pixel comes the first one again
         m.d.comb += [
-            full.eq(filled == size),
             step.eq(stepping & (~full | self.tile.ready)),
-            fresh.eq(full | (filled == 0)),
-            closing.eq(Mux(full, size == 1, filled == size - 1)),
+            fresh.eq(place == 0),
+            closing.eq(place == size - 1),
+            restart.eq(closing & ended),
             self.tile.valid.eq(full),
-            self.busy.eq(stepping | full),
-            finish.eq(step & closing & ended & (blocks_left == 0)),
-            self.i.ready.eq(~stepping | finish),
-            take.eq(self.i.valid & self.i.ready),
+            self.busy.eq(walking | full),
+            self.i.ready.eq(~walking),
         ]
-        with m.If(step):
-            m.d.sync += filled.eq(Mux(full, 1, filled + 1))
-        with m.Elif(full & self.tile.ready):
-            m.d.sync += filled.eq(0)
-
-        at = self._position(m, job, take, step, closing & ended, ended, beyond)
+        at = self._position(m, job, stepping, step, restart, ended, beyond)
         self._shift(m, job, at, step, fresh, beyond)
         with m.If(step):
-            m.d.sync += beyond.eq(ended & ~closing)
-            with m.If(closing & ended):
-                m.d.sync += blocks_left.eq(blocks_left - 1)
-        with m.If(finish):
-            m.d.sync += stepping.eq(0)
-        with m.If(take):
-            m.d.sync += [stepping.eq(1), blocks_left.eq(self.i.p.blocks - 1)]
+            m.d.sync += [place.eq(Mux(closing, 0, place + 1)), full.eq(closing),
+                         beyond.eq(ended & ~closing)]
+            with m.If(restart):
+                m.d.sync += [blocks_left.eq(blocks_left - 1), last_block.eq(blocks_left == 1)]
+                with m.If(last_block):
+                    m.d.sync += [walking.eq(0), stepping.eq(0)]
+        with m.Elif(self.tile.ready):
+            m.d.sync += full.eq(0)
+        with m.If(~walking):
             m.d.sync += [job[name].eq(self.i.p[name]) for name in _KEPT]
+            m.d.sync += [
+                job.out_width.eq(self.i.p.out_width - 1),
+                job.out_height.eq(self.i.p.out_height - 1),
+                job.y_before.eq(-self.i.p.iy0), job.y_room.eq(self.i.p.in_height + ~self.i.p.iy0),
+                job.x_before.eq(-self.i.p.ix0), job.x_room.eq(self.i.p.in_width + ~self.i.p.ix0),
+                blocks_left.eq(self.i.p.blocks - 1), last_block.eq(self.i.p.blocks == 1),
+                walking.eq(self.i.valid),
+            ]
+        with m.Elif(~stepping):
+            m.d.sync += stepping.eq(1)
         return m
 
-    def _position(self, m, job, take, step, restart, ended, beyond):
+    def _position(self, m, job, stepping, step, restart, ended, beyond):
         """Registers of the present pixel: a struct of where its window is and what follows."""
         at = Signal(data.StructLayout({
-            "base": unsigned(self.config.address_bits), "iy": signed(_POSITION_BITS),
-            "ix": signed(_POSITION_BITS), "x_left": _FIELDS["out_width"].bits,
-            "y_left": _FIELDS["out_height"].bits}), reset_less=True)
-        row_end = Signal()
-        m.d.comb += [row_end.eq(at.x_left == 0), ended.eq(beyond | (row_end & (at.y_left == 0)))]
+            "base": unsigned(self.config.address_bits),
+            "y_before": signed(_DISTANCE_BITS), "y_room": signed(_DISTANCE_BITS),
+            "x_before": signed(_DISTANCE_BITS), "x_room": signed(_DISTANCE_BITS),
+            "x_left": _FIELDS["out_width"].bits, "y_left": _FIELDS["out_height"].bits}),
+            reset_less=True)
+        row_end, last_row = Signal(), Signal()  # x_left == 0, y_left == 0
+        m.d.comb += ended.eq(beyond | (row_end & last_row))
         with m.If(step):
             m.d.sync += [
                 at.base.eq(at.base + Mux(row_end, job.in_row_step, job.stride_x)),
-                at.ix.eq(at.ix + job.stride_x), at.x_left.eq(at.x_left - 1),
+                at.x_before.eq(at.x_before - job.stride_x),
+                at.x_room.eq(at.x_room - job.stride_x),
+                at.x_left.eq(at.x_left - 1),
+                row_end.eq(at.x_left == 1),
             ]
             with m.If(row_end):
                 m.d.sync += [
-                    at.iy.eq(at.iy + job.stride_y), at.y_left.eq(at.y_left - 1),
-                    at.ix.eq(job.ix0), at.x_left.eq(job.out_width - 1),
+                    at.y_before.eq(at.y_before - job.stride_y),
+                    at.y_room.eq(at.y_room - job.stride_y),
+                    at.y_left.eq(at.y_left - 1), last_row.eq(at.y_left == 1),
+                    at.x_before.eq(job.x_before), at.x_room.eq(job.x_room),
+                    at.x_left.eq(job.out_width), row_end.eq(job.out_width == 0),
                 ]
-        begin = {name: Mux(take, self.i.p[name], job[name])
-                 for name in ("in_base", "iy0", "ix0", "out_width", "out_height")}
-        with m.If(take | (step & restart)):
+        with m.If(~stepping | (step & restart)):
             m.d.sync += [
-                at.base.eq(begin["in_base"]), at.iy.eq(begin["iy0"]), at.ix.eq(begin["ix0"]),
-                at.x_left.eq(begin["out_width"] - 1), at.y_left.eq(begin["out_height"] - 1),
+                at.base.eq(job.in_base), at.y_before.eq(job.y_before), at.y_room.eq(job.y_room),
+                at.x_before.eq(job.x_before), at.x_room.eq(job.x_room),
+                at.x_left.eq(job.out_width), at.y_left.eq(job.out_height),
+                row_end.eq(job.out_width == 0), last_row.eq(job.out_height == 0),
             ]
         return at
 
@@ -124,15 +143,25 @@ class Walker(wiring.Component):
         """The tile's registers: a step shifts the present pixel in at the last column."""
         tile = Signal(window_tile_layout(self.config), reset_less=True)
         columns = [tile.columns[column] for column in range(self.config.columns)]
+        rows = self._inside(at.y_before, at.y_room, len(columns[0].dy_last))
+        across = self._inside(at.x_before, at.x_room, len(columns[0].dx_last))
         m.d.comb += self.tile.p.eq(tile)
         with m.If(step):
             m.d.sync += [now.eq(then) for now, then in pairwise(columns)]
             m.d.sync += [
-                columns[-1].base.eq(at.base), columns[-1].iy.eq(at.iy), columns[-1].ix.eq(at.ix),
-                # Positions that the narrower registers can't hold lie beyond any input.
-                columns[-1].present.eq(~beyond & (at.iy <= _FIELDS["iy0"].range[1])
-                                       & (at.ix <= _FIELDS["ix0"].range[1])),
+                columns[-1].base.eq(at.base),
+                columns[-1].dy_first.eq(rows[0]), columns[-1].dy_last.eq(rows[1]),
+                columns[-1].dx_first.eq(across[0]), columns[-1].dx_last.eq(across[1]),
+                columns[-1].present.eq(~beyond & rows[2] & across[2]),
                 tile.count.eq(Mux(fresh, 0, tile.count) + ~beyond),
-                tile.in_height.eq(job.in_height), tile.in_width.eq(job.in_width),
                 tile.pad_value.eq(job.pad_value), tile.max.eq(job.array_mode == ArrayMode.MAX),
             ]
+
+    def _inside(self, before, room, bits):
+        """The first and last of the distances of ``bits`` inside the input, and if there are any.
+
+        The input begins ``before`` this position, or after it if that is positive, and ends
+        ``room`` behind it.
+        """
+        return (Mux(before < 0, 0, before[:bits]), room[:bits] | room[bits:].any().replicate(bits),
+                (room >= 0) & ((before < 0) | ~before[bits:].any()))

@@ -60,34 +60,43 @@ class Ring(wiring.Component):
 
         used = Signal(range(self.depth + 1))  # places not free
         fresh = Signal(range(self.depth + 1))  # items ahead of the reading that were never read
-        put = Signal()
+        full, some = Signal(), Signal()  # used == depth, fresh != 0
+        put, freed, first = Signal(), Signal(), Signal()  # an item comes, goes, is read first
+        rewind = Signal()
         m.d.comb += [
-            self.write.ready.eq(used != self.depth),
+            self.write.ready.eq(~full),
             put.eq(self.write.valid & self.write.ready),
             write.en.eq(put),
             write.data.eq(self.write.payload),
         ]
         with m.If(put):
             m.d.sync += write.addr.eq(self._after(write.addr))
+        with m.If(put ^ freed):
+            m.d.sync += [used.eq(used + Mux(put, 1, -1)), full.eq(put & (used == self.depth - 1))]
+        with m.If(rewind):
+            m.d.sync += [fresh.eq(used + put), some.eq((used != 0) | put)]
+        with m.Elif(put ^ first):
+            m.d.sync += [fresh.eq(fresh + Mux(put, 1, -1)), some.eq(put | (fresh != 1))]
 
         active = Signal()
         empty, keep, final, first_pass = Signal(), Signal(), Signal(), Signal()
         length = Signal.like(self.plan.p.length)  # these three are less one
         left = Signal.like(self.plan.p.length)
         passes = Signal.like(self.plan.p.passes)
+        # left == 0, also after the pass that begins; passes == 0
+        pass_end, single, last_pass = Signal(), Signal(), Signal()
         here = Signal(range(self.depth))  # place read next
         start = Signal(range(self.depth))  # where the plan began
         home = Signal(range(self.depth))  # where the first plan up to the next final one began
         here_next = Signal(range(self.depth))
 
         room, issue, done = Signal(), Signal(), Signal()
-        pass_end, last_pass, rewind = Signal(), Signal(), Signal()
         m.d.comb += [
-            issue.eq(active & ~empty & room & (~first_pass | (fresh != 0))),
-            pass_end.eq(left == 0),
-            last_pass.eq(passes == 0),
+            issue.eq(active & ~empty & room & (~first_pass | some)),
             done.eq((active & empty) | (issue & pass_end & last_pass)),
             rewind.eq(done & keep & final),
+            freed.eq(issue & last_pass & ~keep),
+            first.eq(issue & first_pass),
             self.plan.ready.eq(~active | done),
             here_next.eq(here),
             read.addr.eq(here),
@@ -95,9 +104,12 @@ class Ring(wiring.Component):
         ]
         with m.If(issue):
             m.d.comb += here_next.eq(self._after(here))
-            m.d.sync += left.eq(Mux(pass_end, length, left - 1))
+            m.d.sync += [
+                left.eq(Mux(pass_end, length, left - 1)),
+                pass_end.eq(Mux(pass_end, single, left == 1)),
+            ]
             with m.If(pass_end):
-                m.d.sync += [passes.eq(passes - 1), first_pass.eq(0)]
+                m.d.sync += [passes.eq(passes - 1), last_pass.eq(passes == 1), first_pass.eq(0)]
                 with m.If(~last_pass):
                     m.d.comb += here_next.eq(start)
         with m.If(rewind):
@@ -115,13 +127,12 @@ class Ring(wiring.Component):
                 length.eq(plan.length - 1),
                 left.eq(plan.length - 1),
                 passes.eq(plan.passes - 1),
+                pass_end.eq(plan.length == 1),
+                single.eq(plan.length == 1),
+                last_pass.eq(plan.passes == 1),
                 start.eq(here_next),
             ]
-        m.d.sync += [
-            here.eq(here_next),
-            used.eq(used + put - (issue & last_pass & ~keep)),
-            fresh.eq(Mux(rewind, used, fresh) + put - (issue & first_pass & ~rewind)),
-        ]
+        m.d.sync += here.eq(here_next)
 
         # Behind the RAM's own output register a second one: block RAM is slow to answer.
         read_valid, read_last, onward = Signal(), Signal(), Signal()

@@ -39,26 +39,34 @@ def starts(config, record):
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("pace", [1, 2])
 def test_long_tiles_have_no_bubbles(name, pace):
-    """Rows follow each other without a gap, over tiles, lane blocks and instructions."""
+    """Rows follow each other without a gap, over tiles, lane blocks and instructions.
+
+    Between instructions the walker pauses for 2 cycles, which shows where tiles are so short that
+    it is never ahead.
+    """
     config = CONFIGS[name]
     n = config.group
     entries = -(-pace * config.drain_cycles // n)
     tasks = [layer(config, entries, n, tiles=3) for _ in range(2)]
     record = measure(name, tasks, pace)
     assert record.conflicts == 0
-    assert np.all(np.diff(record.row_cycles) == 1), record.row_cycles
-    assert len(record.row_cycles) == 2 * 2 * 3 * entries * n
+    each = 2 * 3 * entries * n
+    assert len(record.row_cycles) == 2 * each
+    gaps = np.diff(record.row_cycles) - 1
+    assert gaps[each - 1] == (2 if entries * n <= config.columns else 0), record.row_cycles
+    assert not np.delete(gaps, each - 1).any(), record.row_cycles
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("pace", [1, 2])
 @pytest.mark.parametrize("entries", [1, 3, 9])
 def test_short_tiles_run_at_drain_rate(name, pace, entries):
-    """As in depthwise convolutions: entries of one row."""
+    """As in depthwise convolutions: entries of one row; walking may pause between instructions."""
     config = CONFIGS[name]
     record = measure(name, [layer(config, entries, 1), layer(config, entries, 1)], pace)
     period = max(entries, pace * config.drain_cycles)
     steps = np.diff(starts(config, record))
+    steps[len(steps) // 2] -= 2 if period == config.columns else 0
     assert np.all(steps[1:] == period), steps
     assert record.conflicts == 0
 
@@ -83,8 +91,8 @@ def test_latency(name):
     """As the unit's docstring says."""
     config = CONFIGS[name]
     record = measure(name, [layer(config, 1, 2, tiles=1, blocks=1)])
-    assert record.row_cycles == [config.columns + 10, config.columns + 11]
-    assert record.vector_cycles[0] == record.row_cycles[-1] + 7
+    assert record.row_cycles == [config.columns + 12, config.columns + 13]
+    assert record.vector_cycles[0] == record.row_cycles[-1] + 8
 
 
 def test_wait_reasons():

@@ -84,7 +84,7 @@ def test_tiles(name, issue_stall, take_stall):
 
 
 def test_latency():
-    """2 cycles from loaded to the first vector."""
+    """3 cycles from loaded to the first vector."""
     config = CONFIGS["tiny"]
     dut = Drain(config)
 
@@ -96,6 +96,7 @@ def test_latency():
         ctx.set(dut.loaded, 1)
         await ctx.tick()
         ctx.set(dut.loaded, 0)
+        await ctx.tick()
         assert not ctx.get(dut.tile.valid)
         await ctx.tick()
         assert ctx.get(dut.tile.valid)

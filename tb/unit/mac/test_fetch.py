@@ -21,10 +21,10 @@ CONFIGS = {
 
 def random_tile(config, rng):
     """Windows at and around the input's edges; some columns without any."""
-    return {"columns": [{"base": rng.randrange(config.words), "iy": rng.randint(-3, 3),
-                         "ix": rng.randint(-3, 3), "present": int(rng.random() < 0.8)}
+    return {"columns": [{"base": rng.randrange(config.words), "dy_first": rng.randint(0, 2),
+                         "dy_last": rng.randint(0, 4), "dx_first": rng.randint(0, 2),
+                         "dx_last": rng.randint(0, 4), "present": int(rng.random() < 0.8)}
                         for _ in range(config.columns)],
-            "in_height": rng.randint(1, 6), "in_width": rng.randint(1, 6),
             "pad_value": rng.getrandbits(8), "max": rng.randint(0, 1),
             "count": rng.randint(1, config.columns)}
 
@@ -41,8 +41,8 @@ def expected(config, image, tile, entry):
     """(fetched entry, words per column, cycles beyond the first)."""
     words, banks = [], []
     for window in tile["columns"]:
-        inside = (0 <= window["iy"] + entry["dy"] < tile["in_height"]
-                  and 0 <= window["ix"] + entry["dx"] < tile["in_width"])
+        inside = (window["dy_first"] <= entry["dy"] <= window["dy_last"]
+                  and window["dx_first"] <= entry["dx"] <= window["dx_last"])
         if window["present"] and inside and entry["n"]:
             address = (window["base"] + entry["offset"]) % config.words
             words.append(image[address])

@@ -23,7 +23,10 @@ def words_of(word, beats):
 
 
 def test_order_and_rate():
-    """Everything of a lane block comes in the stream's order, in the cycle of its beat."""
+    """Everything of a lane block comes in the stream's order, in the cycle of its beat.
+
+    A beat takes one cycle, a header's last one two.
+    """
     indices = np.array([[3, 2, 1, 0], [0, 1, 2, 3], [1, 1, 1, 1]])
     values = np.arange(12, dtype=np.int8).reshape(3, 4) - 6
     lane = LaneBlock(np.zeros(4, int), np.ones(4, int), np.zeros(4, int), np.zeros(4, int),
@@ -32,22 +35,27 @@ def test_order_and_rate():
     beats = words_of(int.from_bytes(raw, "little"), len(raw) // CONFIG.group)
     dut = WeightParser(CONFIG)
     seen = []
+    head = layout.header_beats(CONFIG)
+    at = head + layout.PARAMETER_BEATS  # the first block
+    headers = (head - 1, at + head - 1, at + 2 * head + 3)
 
     async def bench(ctx):
         ports = {name: getattr(dut, name) for name in ("blocks", "entries", "rows", "parameters")}
         for port in ports.values():
             ctx.set(port.ready, 1)
-        for cycle, beat in enumerate(beats):
+        for number, beat in enumerate(beats):
             ctx.set(dut.beats.payload, beat)
             ctx.set(dut.beats.valid, 1)
-            assert ctx.get(dut.beats.ready), cycle
-            seen.extend((cycle, name, ctx.get(Value.cast(port.payload)))
+            if number in headers:
+                assert not ctx.get(dut.beats.ready), number
+                assert not any(ctx.get(port.valid) for port in ports.values()), number
+                await ctx.tick()
+            assert ctx.get(dut.beats.ready), number
+            seen.extend((number, name, ctx.get(Value.cast(port.payload)))
                         for name, port in ports.items() if ctx.get(port.valid))
             await ctx.tick()
 
     simulate(dut, bench, cycles=100)
-    head = layout.header_beats(CONFIG)
-    at = head + layout.PARAMETER_BEATS  # the first block
     names = {head - 1: "blocks", **dict.fromkeys(range(head, at), "parameters"),
              at + head - 1: "entries", at + head: "rows", at + head + 2: "rows",
              at + head + 3: "rows", at + 2 * head + 3: "entries"}
@@ -84,7 +92,7 @@ def test_runs(seed):
         blocks += [Block((offset + i * step) % (1 << 16), n, 2,
                          rng.integers(-128, 128, (n, 4)).astype(np.int8), index)
                    for i in range(count)]
-    zeros = np.zeros(4, int)
+    zeros, headers = np.zeros(4, int), 6
     raw = pack(CONFIG, [LaneBlock(zeros, zeros, zeros, zeros, blocks)])
     beats = words_of(int.from_bytes(raw, "little"), len(raw) // CONFIG.group)
     dut = WeightParser(CONFIG)
@@ -100,7 +108,7 @@ def test_runs(seed):
     _, _, _, entries, values = simulate(
         dut, produce, consumer("blocks", 1), consumer("parameters", layout.PARAMETER_BEATS),
         consumer("entries", len(blocks)), consumer("rows", rows),
-        cycles=20 * len(beats) if stall else len(beats) + 2)
+        cycles=20 * len(beats) if stall else len(beats) + headers + 2)
     assert [(e["n"], e["dy"], e["offset"]) for e in entries] == [
         (len(b.values), b.dy, b.offset % CONFIG.words) for b in blocks], seed
     assert [list(row.value) for row in values] == [
@@ -153,9 +161,11 @@ def test_errors(beats, good):
         for beat in beats:
             ctx.set(dut.beats.payload, beat)
             ctx.set(dut.beats.valid, 1)
-            await ctx.tick()
+            while not ctx.get(dut.beats.ready) and not ctx.get(dut.error.valid):
+                await ctx.tick()
             if ctx.get(dut.error.valid):
                 break
+            await ctx.tick()
         for _ in range(3):
             assert ctx.get(dut.error.valid) and not ctx.get(dut.beats.ready)
             assert ctx.get(dut.error.cause) == Cause.WEIGHT_STREAM
