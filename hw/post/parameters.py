@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.spec import layout
 from golden.spec.numerics import ROUND_ONCE
 from hw.interfaces import record_layout
+from hw.post.copies import copies
 
 __all__ = ["Parameters", "lane_parameters"]
 
@@ -15,12 +16,6 @@ def lane_parameters():
     """StructLayout of what one lane's requantization needs."""
     return data.StructLayout({"bias": signed(32), "multiplier": 31, "pre": 5,
                               "post": range(2 * ROUND_ONCE)})
-
-
-def _copies(count, name, width=1):
-    """Registers alike that synthesis does not join."""
-    return [Signal(width, reset_less=True, attrs={"keep": 1}, name=f"{name}_{index}")
-            for index in range(count)]
 
 
 class Parameters(wiring.Component):
@@ -66,7 +61,7 @@ class Parameters(wiring.Component):
         coming = [Signal(bits, reset_less=True, name=f"coming_{n}") for n in range(beats)]
         present = [Signal(bits, reset_less=True, name=f"present_{n}") for n in range(beats)]
         beat = Signal(bits, reset_less=True)
-        shift, move = _copies(beats, "shift"), _copies(beats, "move")
+        write = Signal(beats)
         count = Signal(range(beats))
         whole = Signal()
 
@@ -77,8 +72,8 @@ class Parameters(wiring.Component):
             use.eq(whole & (~self.valid | self.drop)),
         ]
         m.d.sync += beat.eq(self.beats.payload)
-        m.d.sync += [copy.eq(take) for copy in shift]
-        m.d.sync += [copy.eq(use) for copy in move]
+        m.d.sync += [bit.eq(take & (count == n)) for n, bit in enumerate(write)]
+        move = copies(m, use, "move")
         with m.If(take):
             m.d.sync += [count.eq(Mux(count == beats - 1, 0, count + 1)),
                          whole.eq(count == beats - 1)]
@@ -86,12 +81,12 @@ class Parameters(wiring.Component):
             m.d.sync += [self.valid.eq(1), whole.eq(0)]
         with m.Elif(self.drop):
             m.d.sync += self.valid.eq(0)
-        # A beat is shifted in, and a set moved, in the cycle after; nothing is lost, as the next
-        # beat comes later still.
+        # A beat is written, and a set moved, in the cycle after; nothing is lost, as the next beat
+        # comes later still.
         for n in range(beats):
-            with m.If(shift[n]):
-                m.d.sync += coming[n].eq(coming[n + 1] if n + 1 < beats else beat)
-            with m.If(move[n]):
+            with m.If(write[n]):
+                m.d.sync += coming[n].eq(beat)
+            with m.If(move[n % len(move)]):
                 m.d.sync += present[n].eq(coming[n])
 
         lanes, drain = self.config.lanes, self.config.drain
@@ -99,13 +94,12 @@ class Parameters(wiring.Component):
         image = Cat(present)
         first = data.View(data.ArrayLayout(records[0], lanes), image[:lanes * records[0].size])
         second = data.View(data.ArrayLayout(records[1], lanes), image[lanes * records[0].size:])
-        part = _copies(drain, "part", len(self.part))
-        m.d.sync += [copy.eq(self.part) for copy in part]
+        part = copies(m, self.part, "part", count=4)
         source = {"bias": first, "multiplier": first, "pre": second, "post": second}
         for column in range(drain):
             values = [Cat(source[name][lane][name][:field.width]
                           for name, field in lane_parameters())
                       for lane in range(column, lanes, drain)]
             asked = self.lanes[column].as_value()
-            m.d.comb += asked.eq(Cat(values).word_select(part[column], len(asked)))
+            m.d.comb += asked.eq(Cat(values).word_select(part[column % len(part)], len(asked)))
         return m

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.numerics import ROUND_ONCE
+from hw.post.copies import copies
 
 __all__ = ["Requantizer"]
 
@@ -124,17 +125,13 @@ class Requantizer(wiring.Component):
         a_low, a_high = a[:LOW_BITS], a[LOW_BITS:].as_signed()
         b_low, b_high = b[:LOW_BITS], b[LOW_BITS:]
 
-        def product(shape, a, b, name):
-            # The way to a multiplier is long: each has operands of its own, next to it.
-            own_a = Signal(a.shape(), reset_less=True, attrs={"keep": 1}, name=f"{name}_a")
-            own_b = Signal(b.shape(), reset_less=True, attrs={"keep": 1}, name=f"{name}_b")
-            m.d.sync += [own_a.eq(a), own_b.eq(b)]
-            return register(shape, own_a * own_b, name=name)
-
-        low_low = product(2 * LOW_BITS, a_low, b_low, "low_low")
-        low_high = product(31, a_low, b_high, "low_high")
-        high_low = product(signed(33), a_high, b_low, "high_low")
-        high_high = product(signed(30), a_high, b_high, "high_high")
+        # The way to a multiplier is long: each has operands of its own, next to it.
+        a_low, a_high = copies(m, a_low, "a_low"), copies(m, a_high, "a_high")
+        b_low, b_high = copies(m, b_low, "b_low"), copies(m, b_high, "b_high")
+        low_low = register(2 * LOW_BITS, a_low[0] * b_low[0], name="low_low")
+        low_high = register(31, a_low[1] * b_high[0], name="low_high")
+        high_low = register(signed(33), a_high[0] * b_low[1], name="high_low")
+        high_high = register(signed(30), a_high[1] * b_high[1], name="high_high")
 
         outer = register(signed(30 + LOW_BITS), Cat(low_low[LOW_BITS:], high_high), name="outer")
         inner = register(signed(34), low_high + high_low, name="inner")

@@ -18,6 +18,7 @@ from hw.interfaces import (
     word_write_layout,
 )
 from hw.post.addresses import walk_layout
+from hw.post.copies import copies
 from hw.post.counts import TileCounter, counts_layout
 from hw.post.parameters import Parameters
 from hw.post.requantizer import Requantizer
@@ -237,19 +238,17 @@ class PostUnit(wiring.Component):
         at_table, at_output = stages[Requantizer.LATENCY], stages[self.PIPELINE]
         residual = self._residual_bytes(m, first_of_add(at_table), residuals)
         look_up_residual = first_of_add(stages[Requantizer.LATENCY + 1])
+        # As ``again``.
+        turns = copies(m, first_of_add(stages[self.LOOP - 1]), "turn", count=4)
         outputs = []
         for lane in range(drain):
             requantizer = Requantizer()
             m.submodules[f"requantizer_{lane}"] = requantizer
             looked_up = Signal(signed(32), reset_less=True, name=f"looked_up_{lane}")
-            # ``again``, one for each lane.
-            turn = Signal(name=f"again_{lane}", attrs={"keep": 1})
+            turn = turns[lane % len(turns)]
             own = parameters.lanes[lane]
             byte = requantizer.q
-            m.d.sync += [
-                looked_up.eq(tables.data[lane]),
-                turn.eq(first_of_add(stages[self.LOOP - 1])),
-            ]
+            m.d.sync += looked_up.eq(tables.data[lane])
             m.d.comb += [
                 requantizer.x.eq(Mux(turn, looked_up, vector[lane])),
                 requantizer.y.eq(Mux(turn, tables.data[lane], own.bias)),
