@@ -13,6 +13,7 @@ from pathlib import Path
 from fpga.area import area, blocks
 from fpga.boards import Board
 from fpga.floorplan import floorplan
+from fpga.netlist import mapping, teller
 from fpga.page import page
 from fpga.paths import critical_path
 from fpga.toolchain import Toolchain
@@ -25,24 +26,15 @@ __all__ = ["Build", "check_fits"]
 Tell = Callable[[str], None]
 
 TOP = "top"
-# Blocks stay apart until they are mapped: each cell then bears its block's name, and Yosys needs
-# a third of the time.
 _SYNTHESIS = """\
 read_rtlil {top}.il
 hierarchy -top {top}
 write_verilog -noattr {top}.v
-rename -hide w:*[*]*
-setattr -mod -set keep_hierarchy 1 {blocks}
-synth_ecp5 -abc9 -top {top}
-delete t:$scopeinfo
-setattr -mod -unset keep_hierarchy *
-flatten
-opt_clean
+{mapping}
 write_json {top}.json
 """
 # Parts of the chip, and what is beside it.
 _BLOCK = re.compile(rf"^module (\\{TOP}\.system\.(?:npu\.)?\w+)$", re.MULTILINE)
-_STEP = re.compile(r"^(\d+(?:\.\d+)?)\. (Executing .*)\.$")
 _PHASE = re.compile(r"^Info: (Packing|Placing|Routing|Promoting|Running|Setting|"
                     r"at iteration|\s+at (?:initial|iter))")
 _SHRINK = {
@@ -151,15 +143,10 @@ class Build:
     def synthesize(self, tell: Tell) -> None:
         """``top.il`` to ``top.v`` and ``top.json``."""
         text = (self.folder / f"{TOP}.il").read_text()
-        names = sorted(set(_BLOCK.findall(text)))
-        (self.folder / "synth.ys").write_text(_SYNTHESIS.format(top=TOP, blocks=" ".join(names)))
-
-        def line(text: str) -> None:
-            match = _STEP.match(text)
-            if match:
-                tell(f"synthesis: {match[1]} {match[2]}")
-
-        self.tools.yosys.run(["-Q", "synth.ys"], self.folder, "yosys.log", line)
+        names = set(_BLOCK.findall(text))
+        (self.folder / "synth.ys").write_text(_SYNTHESIS.format(
+            top=TOP, mapping=mapping(TOP, names)))
+        self.tools.yosys.run(["-Q", "synth.ys"], self.folder, "yosys.log", teller(tell))
 
     def _route(self, seed: int, tell: Tell) -> dict:
         files = {name: f"seed{seed}.{name}" for name in ("config", "json", "report", "log")}

@@ -1,0 +1,74 @@
+"""Verilog to a flat netlist of ECP5 cells, by Yosys."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from fpga.toolchain import Tool
+
+__all__ = ["mapping", "netlist", "teller"]
+
+_STEP = re.compile(r"^(\d+(?:\.\d+)?)\. (Executing .*)\.$")
+
+
+def mapping(top: str, blocks: Iterable[str]) -> str:
+    """Yosys commands from a design that has been read to a flat netlist.
+
+    Blocks stay apart until they are mapped: each cell then bears its block's name, and Yosys needs
+    a third of the time.
+
+    Parameters
+    ----------
+    top : str
+        Top module.
+    blocks : iterable of str
+        Modules that stay apart.
+    """
+    names = " ".join(sorted(blocks))
+    return "\n".join([
+        "rename -hide w:*[*]*",  # names with brackets crash memory mapping in Yosys 0.70
+        *([f"setattr -mod -set keep_hierarchy 1 {names}"] if names else []),
+        f"synth_ecp5 -abc9 -top {top}",
+        "delete t:$scopeinfo",
+        "setattr -mod -unset keep_hierarchy *",
+        "flatten",
+        "opt_clean"])
+
+
+def netlist(verilog: str, top: str, yosys: Tool, folder: Path,
+            tell: Callable[[str], None] = lambda text: None) -> str:
+    """The same design in Verilog of ECP5's cells.
+
+    Parameters
+    ----------
+    verilog, top : str
+        Text and its top module; the modules directly below, ``TOP.name``, stay apart.
+    yosys : Tool
+    folder : Path
+        For the files of Yosys.
+    tell : callable
+        Told the step of the synthesis.
+
+    Raises
+    ------
+    ToolError
+        If Yosys fails.
+    """
+    (folder / "design.v").write_text(verilog)
+    blocks = set(re.findall(rf"^module (\\{re.escape(top)}\.\w+(?:\$\d+)?) ?\(", verilog,
+                            re.MULTILINE))
+    (folder / "synth.ys").write_text("\n".join([
+        "read_verilog design.v", f"hierarchy -top {top}", mapping(top, blocks),
+        "splitnets",  # bits of a word may depend on each other, words then seem to run in circles
+        "write_verilog -noattr netlist.v", ""]))
+    yosys.run(["-Q", "synth.ys"], folder, "yosys.log", teller(tell))
+    return (folder / "netlist.v").read_text()
+
+
+def teller(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Of lines that Yosys prints, those that begin a step, for someone who waits."""
+    def line(text: str) -> None:
+        match = _STEP.match(text)
+        if match:
+            tell(f"synthesis: {match[1]} {match[2]}")
+    return line
