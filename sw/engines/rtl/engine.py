@@ -53,6 +53,8 @@ class RtlTransport(Transport):
         First and last cycle to record.
     verilog : str, optional
         Verilog to simulate instead of the configuration's.
+    random_start : bool
+        Draw from the seed what has no initial value in the Verilog.
     progress : callable, optional
         Told in words what takes long.
 
@@ -68,14 +70,15 @@ class RtlTransport(Transport):
                  stall_percent: int = 0, seed: int = 0,
                  trace: str | os.PathLike[str] | None = None,
                  trace_cycles: tuple[int, int] = (0, (1 << 64) - 1), verilog: str | None = None,
-                 progress: Callable[[str], None] | None = None) -> None:
+                 random_start: bool = False, progress: Callable[[str], None] | None = None) -> None:
         self._chip = None
         if not 0 <= stall_percent < 100:
             raise UsageError(f"stall percentage is {stall_percent}, accepted is 0 to 99")
         self.memory_bytes = memory_bytes
         kind = "" if trace is None else _trace_kind(Path(trace))
         text = generate_verilog(config, progress) if verilog is None else verilog
-        library = build(text, config.group, trace=kind, progress=progress)
+        library = build(text, config.group, trace=kind, random_start=random_start,
+                        progress=progress)
         self._library = _load(library)
         self._chip = self._library.sentei_create(
             memory_bytes, config.dram_bytes, config.dram_latency, seed, stall_percent,

@@ -24,7 +24,8 @@ constexpr uint64_t kPeriod = 10;   // ns, in traces
 class Chip {
   public:
     explicit Chip(const MemorySettings& settings)
-        : top_(new Vnpu{&context_, "npu"}), memory_(settings) {
+        : context_(settings.seed), top_(new Vnpu{&context_, "npu"}), memory_(settings) {
+        quiet();
         top_->rst = 1;
         for (int i = 0; i < kResetCycles; ++i) edge();
         if (top_->PORT(axi, ar, valid) || top_->PORT(axi, aw, valid) || top_->PORT(axi, w, valid))
@@ -110,6 +111,14 @@ class Chip {
   private:
     bool ok() const { return memory_.fault().empty(); }
 
+    // Offer and take nothing; pins may begin as anything.
+    void quiet() {
+        top_->PORT(axi, r, valid) = top_->PORT(axi, b, valid) = 0;
+        top_->PORT(axil, ar, valid) = top_->PORT(axil, aw, valid) = 0;
+        top_->PORT(axil, w, valid) = 0;
+        top_->PORT(axil, r, ready) = top_->PORT(axil, b, ready) = 0;
+    }
+
     // Valid once raised stays until taken; before that it may come late.
     template <class Port>
     void raise(Port& valid, bool wanted) {
@@ -181,7 +190,10 @@ class Chip {
     }
 
     struct Context : VerilatedContext {
-        Context() {
+        explicit Context(uint64_t seed) {
+            // What begins at random, if it was built so.
+            randReset(2);
+            randSeed(int(1 + seed % 0x7fffffff));
 #if VM_TRACE
             traceEverOn(true);
 #endif
