@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 
-.PHONY: run test setup lint unit test-torch test-tensorflow bench docs synth fuzz formal \
+.PHONY: run test setup lint unit test-torch test-tensorflow bench board docs synth fuzz formal \
         mutate clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
@@ -40,6 +40,11 @@ setup: $(VENV)/.run
 ## bench: the table of figures, from real runs
 bench: $(VENV)/.run
 	@$(BIN)/python bench/figures.py
+
+## board: the boards simulated to their pins: cycles of networks against the predicted ones, share
+## of the serial line's rate (BOARD=icesugar-pro for one of them); half an hour
+board: $(VENV)/.test
+	@$(BIN)/python -m tb.board measure $(if $(BOARD),--boards $(BOARD)) --json bench/board.json
 
 ## fuzz: N random networks on six chips, golden = machine = RTL (docs/fuzz.md)
 N ?= 1000

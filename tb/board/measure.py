@@ -2,6 +2,8 @@
 
 import random
 
+import numpy as np
+
 from fpga.boards import board as board_by_name
 from golden.spec.config import preset
 from hw.link.baud import LEAST_CYCLES
@@ -11,7 +13,6 @@ from sw.driver.link import LINE_BITS
 from sw.driver.link_transport import LinkTransport
 from sw.engines.machine import MachineTransport
 from sw.session import compiled, open_model
-from sw.zoo import NETWORKS
 from tb.board.board import SimulatedBoard
 
 __all__ = ["measure_line", "measure_networks"]
@@ -46,8 +47,9 @@ def measure_networks(name, networks, tell):
     for network in networks:
         tell(f"{name}: {network}")
         model = open_model(network)
-        inputs = NETWORKS[network].samples()[0].inputs
         program = compiled(model, chip)
+        inputs = {item.name: np.random.default_rng(1).integers(-128, 128, item.shape).astype(
+            item.dtype) for item in program.inputs}
         predicted = _cycles(MachineTransport(chip, memory_bytes=part.size), program, inputs)
         transport = LinkTransport(board, clock=board, config=chip)
         measured = _cycles(transport, program, inputs)
