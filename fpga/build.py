@@ -1,6 +1,7 @@
 """From a board and a preset to a bitstream: Yosys, nextpnr for each seed, ecppack."""
 
 import json
+import os
 import re
 import resource
 import statistics
@@ -27,14 +28,14 @@ Tell = Callable[[str], None]
 
 TOP = "top"
 _SYNTHESIS = """\
-read_rtlil {top}.il
+read_verilog {top}.v
 hierarchy -top {top}
-write_verilog -noattr {top}.v
 {mapping}
 write_json {top}.json
 """
 # Parts of the chip, and what is beside it.
-_BLOCK = re.compile(rf"^module (\\{TOP}\.system\.(?:npu\.)?\w+)$", re.MULTILINE)
+_BLOCK = re.compile(rf"^module (\\{TOP}\.system\.(?:npu\.)?\w+) ?\(", re.MULTILINE)
+_SOURCE = re.compile(r' *\(\* src = "[^"]*" \*\)\n')
 _PHASE = re.compile(r"^Info: (Packing|Placing|Routing|Promoting|Running|Setting|"
                     r"at iteration|\s+at (?:initial|iter))")
 _SHRINK = {
@@ -133,16 +134,20 @@ class Build:
         (self.folder / "report.html").write_text(page(report, picture))
 
     def _generate(self) -> None:
+        os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
         platform = self.board.platform()
-        plan = platform.prepare(BoardTop(self.board, self.config, self.clock_mhz), TOP)
-        for name in (f"{TOP}.il", f"{TOP}.lpf"):
-            content = plan.files[name]
-            data = content if isinstance(content, bytes) else content.encode()
-            (self.folder / name).write_bytes(data)
+        plan = platform.prepare(BoardTop(self.board, self.config, self.clock_mhz), TOP,
+                                debug_verilog=True)
+        # Not the RTLIL beside it: attributes of memories (no_rw_check) only come this way.
+        for source, name in ((f"{TOP}.debug.v", f"{TOP}.v"), (f"{TOP}.lpf", f"{TOP}.lpf")):
+            content = plan.files[source]
+            text = content.decode() if isinstance(content, bytes) else content
+            # Where in our sources something comes from is a matter of the machine.
+            (self.folder / name).write_text(_SOURCE.sub("", text))
 
     def synthesize(self, tell: Tell) -> None:
-        """``top.il`` to ``top.v`` and ``top.json``."""
-        text = (self.folder / f"{TOP}.il").read_text()
+        """``top.v`` to ``top.json``."""
+        text = (self.folder / f"{TOP}.v").read_text()
         names = set(_BLOCK.findall(text))
         (self.folder / "synth.ys").write_text(_SYNTHESIS.format(
             top=TOP, mapping=mapping(TOP, names)))
@@ -180,7 +185,7 @@ class Build:
 
     def _blocks(self) -> list[str]:
         """Names that cells of the chip's parts begin with."""
-        text = (self.folder / f"{TOP}.il").read_text()
+        text = (self.folder / f"{TOP}.v").read_text()
         return sorted({name.removeprefix(f"\\{TOP}.") for name in _BLOCK.findall(text)})
 
 

@@ -29,9 +29,9 @@ def mapping(top: str, blocks: Iterable[str]) -> str:
         "rename -hide w:*[*]*",  # names with brackets crash memory mapping in Yosys 0.70
         *([f"setattr -mod -set keep_hierarchy 1 {names}"] if names else []),
         f"synth_ecp5 -abc9 -top {top}",
-        "delete t:$scopeinfo",
         "setattr -mod -unset keep_hierarchy *",
-        "flatten",
+        "flatten -noscopeinfo",
+        "delete t:$scopeinfo",  # older nextpnr stumbles over them
         "opt_clean"])
 
 
