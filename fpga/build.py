@@ -35,7 +35,7 @@ write_json {top}.json
 """
 # Parts of the chip, and what is beside it.
 _BLOCK = re.compile(rf"^module (\\{TOP}\.system\.(?:npu\.)?\w+) ?\(", re.MULTILINE)
-_SOURCE = re.compile(r' *\(\* src = "[^"]*" \*\)\n')
+_SOURCE = re.compile(r' *\(\* src = "[^"]*" \*\)\s*')
 _PHASE = re.compile(r"^Info: (Packing|Placing|Routing|Promoting|Running|Setting|"
                     r"at iteration|\s+at (?:initial|iter))")
 _SHRINK = {
