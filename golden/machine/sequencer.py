@@ -95,7 +95,7 @@ class Sequencer:
 
     def _fetch(self, address: int, count: int) -> Process:
         """Ask for the program, a run of instructions at a time, ahead of its use."""
-        timing, time = self._timing, 0
+        timing, time = self._timing, 1  # a cycle to look at the size
         for first in range(0, count, timing.fetch_run):
             before = first - timing.fetch_held + timing.fetch_run  # must have been handed over
             while len(self._handed) < before:
@@ -149,10 +149,12 @@ class Sequencer:
             while self._outstanding:
                 yield self._changed
             free = self._kernel.now + 1
-            self._account.add("instructions", self._kernel.now, free)
             if instruction.opcode == Opcode.END:
+                free += self._timing.settle  # what the last posts may overflow
+            self._account.add("instructions", free - 1, free)
+            if instruction.opcode == Opcode.END:
+                yield free
                 self.cycles = free
-                yield free + self._timing.semaphore  # what the last posts may overflow
                 self.finished = True
                 return
             if self._races:

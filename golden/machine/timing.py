@@ -29,6 +29,8 @@ class Timing:
         Depth of the FIFO in front of the dispatcher.
     semaphore : int
         From retirement to the unit being offered the instruction that waits for it.
+    settle : int
+        From END finding everything finished to the end of the run, less one.
     run : int
         From a unit taking a LOAD, STORE or LOG to its first run.
     runs_ahead : int
@@ -102,6 +104,7 @@ class Timing:
     fetch_held: int = 8
     fetch_beats: int = 32
     semaphore: int = 2
+    settle: int = 4
     run: int = 5
     runs_ahead: int = 16
     loads_asked: int = 2

@@ -28,7 +28,7 @@ class Dispatcher(wiring.Component):
     start : In(1)
         Begin with the first beat of ``i``; only when not ``running``.
     halt : In(1)
-        Do nothing any more, until reset.
+        Do nothing any more, until reset. An error alone has the same effect.
     first : In(26)
         Address of the first instruction, in units of 64 bytes.
     i : In(stream of {data, resp: 2})
@@ -49,14 +49,17 @@ class Dispatcher(wiring.Component):
     retire : Out(1)
         SYNC or END is finished in this cycle.
     error : Out(ERROR)
-        ``valid`` until ``halt``; the address is the instruction's.
+        ``valid`` until reset, from the cycle after it is met; the address is the instruction's.
     fetched : Out(32)
         Instructions decoded since ``start``.
 
     Timing
     ------
-    One cycle to decode an instruction, then one a beat.
+    One cycle to decode an instruction, then one a beat. ``done`` comes SETTLE cycles after END
+    finds all drained and settled: as late as an overflow by the last posts shows as ``halt``.
     """
+
+    SETTLE = 4  # a power of two
 
     def __init__(self, config, units):
         self.units = units
@@ -89,81 +92,88 @@ class Dispatcher(wiring.Component):
         opcode, tag = Signal.like(header.opcode), Signal.like(header.tag)  # of the one at hand
         current = Signal.like(self.first)     # its address / 64
         position = Signal(range(self.beats))  # beats of it passed on
-        target = Signal(range(len(isa.Unit)))
-        go, ready, transfer = Signal(), Signal(), Signal()
+        target = Signal(1 + len(self.o))      # where they go, one-hot: this block, outputs
+        waited = Signal(range(self.SETTLE))
+        good, transfer = Signal(), Signal()
         m.d.comb += [
-            go.eq(~self.halt),
+            good.eq(~self.halt & ~beat.resp[1]),
             self.running.eq(1),
+            self.i.ready.eq(good & (target & Cat(1, *(port.ready for port in self.o))).any()),
             transfer.eq(self.i.valid & self.i.ready),
             self.error.address.eq(Cat(Const(0, self.shift), current)),
-            self.error.valid.eq(self.error.cause != Cause.NONE),
         ]
+        for index, port in enumerate(self.o):
+            m.d.comb += [port.payload.eq(beat.data),
+                         port.valid.eq(self.i.valid & good & target[1 + index])]
         with m.If(transfer):
             m.d.sync += position.eq(position + 1)  # wraps: beats is a power of two
 
         with m.FSM(name="dispatch"):
             with m.State("IDLE"):
                 m.d.comb += self.running.eq(0)
-                with m.If(self.start & go):
+                with m.If(self.start & ~self.halt):
                     m.d.sync += [self.fetched.eq(0), current.eq(self.first)]
                     m.next = "DECODE"
 
             with m.State("DECODE"):
-                with m.If(go & self.i.valid):
-                    with m.If(beat.resp[1]):
-                        m.d.comb += self._read_error(beat.resp)
-                    with m.Else():
-                        m.d.comb += self.error.tag.eq(header.tag)
-                        m.d.sync += [opcode.eq(header.opcode), tag.eq(header.tag),
-                                     self.fetched.eq(self.fetched + 1)]
-                        self._decode(m, header.opcode, target)
-                with m.Elif(go & self.exhausted):
-                    m.d.comb += self.error.cause.eq(Cause.PROGRAM_END)
+                m.d.sync += [opcode.eq(header.opcode), tag.eq(header.tag)]
+                with m.If(self.i.valid & good):
+                    m.d.sync += self.fetched.eq(self.fetched + 1)
+                    self._decode(m, header, target)
+                with m.Elif(self.i.valid & ~self.halt):
+                    self._read_error(m, beat.resp, 0)
+                with m.Elif(self.exhausted & ~self.halt):
+                    self._fail(m, Cause.PROGRAM_END, 0)
 
             with m.State("PASS"):
-                m.d.comb += [
-                    ready.eq(Array([1, *(port.ready for port in self.o)])[target]),
-                    self.error.tag.eq(tag),
-                ]
-                with m.If(go & self.i.valid & beat.resp[1]):
-                    m.d.comb += self._read_error(beat.resp)
-                with m.Elif(go):
-                    m.d.comb += self.i.ready.eq(ready)
-                    for index, port in enumerate(self.o):
-                        m.d.comb += [port.payload.eq(beat.data),
-                                     port.valid.eq(self.i.valid & (target == index + 1))]
                 with m.If(transfer & (position == self.beats - 1)):
-                    m.d.sync += current.eq(current + 1)
+                    m.d.sync += [current.eq(current + 1), target.eq(0)]
                     m.next = "DECODE"
                     with m.If(opcode == Opcode.SYNC):
                         m.next = "SYNC"
                     with m.If(opcode == Opcode.END):
                         m.next = "END"
+                with m.If(self.i.valid & beat.resp[1] & ~self.halt):
+                    m.d.sync += target.eq(0)
+                    self._read_error(m, beat.resp, tag)
 
             with m.State("SYNC"):
-                with m.If(go & self.drained):
+                with m.If(~self.halt & self.drained):
                     m.d.comb += self.retire.eq(1)
                     m.next = "DECODE"
 
             with m.State("END"):
                 m.d.comb += self.ended.eq(1)
-                with m.If(go & self.drained & self.settled):
+                with m.If(~self.halt & self.drained & self.settled):
+                    m.next = "SETTLE"
+
+            with m.State("SETTLE"):
+                m.d.comb += self.ended.eq(1)
+                m.d.sync += waited.eq(waited + 1)  # wraps
+                with m.If(~self.halt & (waited == self.SETTLE - 1)):
                     m.d.comb += [self.retire.eq(1), self.done.eq(1)]
                     m.next = "IDLE"
+
+            with m.State("ERROR"):
+                m.d.comb += self.error.valid.eq(1)
         return m
 
-    def _decode(self, m, opcode, target):
-        """Choose ``target``: 0 for this block, else 1 + index of the output."""
-        with m.Switch(opcode):
+    def _decode(self, m, header, target):
+        """Choose ``target``."""
+        with m.Switch(header.opcode):
             for code, unit in isa.OPCODE_UNIT.items():
                 with m.Case(code):
                     m.d.sync += target.eq(
-                        0 if unit == Unit.SEQUENCER else 1 + self.units.index(unit))
+                        1 << (0 if unit == Unit.SEQUENCER else 1 + self.units.index(unit)))
                     m.next = "PASS"
             with m.Default():
-                m.d.comb += self.error.cause.eq(Cause.ILLEGAL_OPCODE)
+                self._fail(m, Cause.ILLEGAL_OPCODE, header.tag)
 
-    def _read_error(self, resp):
-        """The cause for an AXI error response."""
+    def _read_error(self, m, resp, tag):
+        """The error for an AXI error response."""
         causes = {Response.SLVERR: Cause.READ_SLAVE_ERROR, Response.DECERR: Cause.READ_DECODE_ERROR}
-        return self.error.cause.eq(Array(causes.get(code, Cause.NONE) for code in Response)[resp])
+        self._fail(m, Array(causes.get(code, Cause.NONE) for code in Response)[resp], tag)
+
+    def _fail(self, m, cause, tag):
+        m.d.sync += [self.error.cause.eq(cause), self.error.tag.eq(tag)]
+        m.next = "ERROR"

@@ -15,8 +15,9 @@ __all__ = ["FaultLatch"]
 class FaultLatch(wiring.Component):
     """Keeps the first error, with the unit and instruction that met it.
 
-    Of several in one cycle: the one of the lowest unit, sequencer first; then semaphore overflows;
-    then the watchdog, which blames the oldest instruction of the first unit that has any.
+    Of several in one cycle: the one of the lowest unit, sequencer first; then, of the cycle
+    before, semaphore overflows; then the watchdog, which blames the oldest instruction of the
+    first unit that has any.
 
     Parameters
     ----------
@@ -42,8 +43,9 @@ class FaultLatch(wiring.Component):
 
     Timing
     ------
-    ``fault`` is valid the cycle after an error. The tag of an overflow is that of the unit's last
-    instruction that retired before this cycle; so is that of a unit still busy without any.
+    ``fault`` is valid the cycle after an error, or two cycles after an overflow or the watchdog's
+    limit. The tag of an overflow is that of the unit's last instruction that retired before this
+    cycle; so is that of a unit still busy without any.
     """
 
     IN_FLIGHT = 8  # instructions that a unit has taken and not retired, at most
@@ -92,19 +94,24 @@ class FaultLatch(wiring.Component):
             Mux(late, gone, Mux(tags.valid, tags.payload, queued))
             for late, gone, tags, queued in zip(after, retired, active, self.tag, strict=True)
         )])[suspect]
+        owners = (Unit.SEQUENCER, *self.units)
+        blamed = Signal(FAULT)  # a register: all that takes time
+        with m.If(~blamed.valid):
+            m.d.sync += [
+                blamed.valid.eq(overflow | self.expired),
+                blamed.unit.eq(Array(owners)[suspect]),
+                blamed.cause.eq(Mux(overflow, Cause.SEMAPHORE_OVERFLOW, Cause.WATCHDOG)),
+                blamed.tag.eq(tag),
+            ]
 
         first = Signal(FAULT)
-        owners = (Unit.SEQUENCER, *self.units)
-        m.d.comb += [
-            first.valid.eq(overflow | self.expired),
-            first.unit.eq(Array(owners)[suspect]),
-            first.cause.eq(Mux(overflow, Cause.SEMAPHORE_OVERFLOW, Cause.WATCHDOG)),
-            first.tag.eq(tag),
-        ]
+        with m.If(blamed.valid):
+            m.d.comb += first.eq(blamed)
         for error, unit in reversed(list(zip(self.error, owners, strict=True))):
             with m.If(error.valid):
                 m.d.comb += [first.valid.eq(1), first.unit.eq(unit), first.cause.eq(error.cause),
                              first.tag.eq(error.tag), first.address.eq(error.address)]
-        with m.If(first.valid & ~self.fault.valid):
+        # Without an error all of ``first`` is zero.
+        with m.If(~self.fault.valid):
             m.d.sync += self.fault.eq(first)
         return m

@@ -40,7 +40,7 @@ class InstructionFetch(wiring.Component):
 
     Timing
     ------
-    1 cycle from ``start`` to a run, none from a beat to ``o``; a beat a cycle.
+    2 cycles from ``start`` to a run, none from a beat to ``o``; a beat a cycle.
     """
 
     RUN_INSTRUCTIONS = 4
@@ -74,24 +74,31 @@ class InstructionFetch(wiring.Component):
 
         following = Signal.like(self.address)  # first instruction not asked for
         remaining = Signal.like(self.count)    # instructions not asked for
-        owed = Signal(range(depth + 1))        # beats asked for and not taken
+        # What a run needs to know of them, a cycle behind: no run is begun in that cycle.
+        some = Signal()
         size = Signal(range(self.RUN_INSTRUCTIONS + 1))
+        begun = Signal()
+        owed = Signal(range(depth + 1))        # beats asked for and not taken
         run_valid = Signal()
         run_beats = Signal(range(self.RUN_INSTRUCTIONS * self.beats + 1))
         run_address = Signal.like(self.address)
         ask, leave = Signal(), Signal()
         m.d.comb += [
-            size.eq(Mux(remaining < self.RUN_INSTRUCTIONS, remaining, self.RUN_INSTRUCTIONS)),
-            ask.eq((remaining != 0) & ~run_valid & ~self.stop
+            ask.eq(some & ~begun & ~run_valid & ~self.stop
                    & (owed <= depth - self.RUN_INSTRUCTIONS * self.beats)),
             leave.eq(beat.valid & beat.ready),
             run.valid.eq(run_valid),
             run.payload.addr.eq(Cat(Const(0, self.shift), run_address)),
             run.payload.beats.eq(run_beats),
             self.idle.eq(owed == 0),
-            self.exhausted.eq((remaining == 0) & self.idle),
+            self.exhausted.eq(~some & self.idle),
         ]
-        m.d.sync += owed.eq(owed + Mux(ask, size * self.beats, 0) - leave)
+        m.d.sync += [
+            owed.eq(owed + Mux(ask, size * self.beats, 0) - leave),
+            begun.eq(self.start),
+            some.eq(self.start | ((remaining != 0) & ~self.stop)),
+            size.eq(Mux(remaining < self.RUN_INSTRUCTIONS, remaining, self.RUN_INSTRUCTIONS)),
+        ]
         with m.If(run.ready):
             m.d.sync += run_valid.eq(0)
         with m.If(self.start):

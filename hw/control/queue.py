@@ -41,7 +41,7 @@ class InstructionQueue(wiring.Component):
     ------
     64 / M + 1 cycles from an instruction's first beat to ``want``; ``o.valid`` the cycle after
     ``grant``. The next instruction is put together while the unit works: it is wanted 64 / M
-    cycles after the transfer of the one before.
+    cycles after the transfer of the one before. ``want`` and ``o`` are registers.
     """
 
     def __init__(self, config):
@@ -66,24 +66,29 @@ class InstructionQueue(wiring.Component):
         head = Signal(8 * isa.INSTRUCTION_BYTES, reset_less=True)
         header = data.View(record_layout(isa.HEADER), head)
         held = Signal(range(self.beats + 1))  # beats in head
-        whole, granted = Signal(), Signal()
+        whole, granted, move = Signal(), Signal(), Signal()
         m.d.comb += [
-            whole.eq(held == self.beats),
+            whole.eq(held[-1]),  # the only such count: the number of beats is a power of two
             beats.o.ready.eq(~whole),
+            move.eq(beats.o.valid & ~whole),
             self.o.payload.eq(head),
             self.o.valid.eq(granted),
-            self.want.eq(whole & ~granted),
             self.wait.eq(header.wait),
             self.tag.eq(header.tag),
-            self.busy.eq((beats.level != 0) | (held != 0)),
+            self.busy.eq(beats.o.valid | (held != 0)),
         ]
-        with m.If(beats.o.valid & beats.o.ready):
+        with m.If(move):
             m.d.sync += [
                 head.eq(Cat(head[self.beat_bits:], beats.o.payload)),
                 held.eq(held + 1),
             ]
-        with m.If(self.grant):
-            m.d.sync += granted.eq(1)
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [granted.eq(0), held.eq(0)]
+        last = move & (held == self.beats - 1)
+        leave = self.o.valid & self.o.ready
+        # Not as conditions: the grant comes late in the cycle, and enables are slower than data.
+        m.d.sync += [
+            self.want.eq(last | (self.want & ~self.grant)),
+            granted.eq(self.grant | (granted & ~leave)),
+        ]
+        with m.If(leave):
+            m.d.sync += held.eq(0)
         return m

@@ -1,6 +1,9 @@
 """The register file: what the host sees of the chip."""
 
-from amaranth.hdl import Module, Mux, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,9 +48,11 @@ class RegisterFile(wiring.Component):
 
     Timing
     ------
-    A read takes 2 cycles from address to data, a write 1 to its response; registers and pulses
+    A read takes 4 cycles from address to data, a write 2 to its response; registers and pulses
     change with the response. One read and one write can be under way.
     """
+
+    GROUP_BITS = 3  # registers in a group that a read's first multiplexers select from, log2
 
     def __init__(self, config):
         self.digest = config.digest()
@@ -111,47 +116,75 @@ class RegisterFile(wiring.Component):
             ]
 
     def _read(self, m, value):
-        """Address register, then multiplexer, then data register."""
+        """Address register, multiplexers of a few registers each, multiplexer, data register."""
         bus = self.bus
-        asked = Signal()
+        asked, picked, chosen = Signal(), Signal(), Signal()  # address, selection, groups are valid
         address = Signal.like(bus.ar.payload.addr, reset_less=True)
         r_valid = Signal()
         r = Signal(bus.r.payload.shape(), reset_less=True)
         m.d.comb += [bus.ar.ready.eq(~asked), bus.r.valid.eq(r_valid), bus.r.payload.eq(r)]
+        # One-hot selections from registers: AND-OR takes fewer LUTs than multiplexers.
+        index = address[2:]
+        size = 1 << self.GROUP_BITS
+        low = Signal(size, reset_less=True)
+        high = Signal(-(-len(REGISTERS) // size), reset_less=True)
+        known = Signal()
+        m.d.sync += [
+            low.eq(1 << index[:self.GROUP_BITS]),
+            high.eq(Cat(index[self.GROUP_BITS:] == group for group in range(len(high)))),
+            known.eq(index < len(REGISTERS)),
+        ]
+        chosen_value = 0
+        for group, first in enumerate(range(0, len(REGISTERS), size)):
+            some = Signal(32, name=f"group_{group}", reset_less=True)
+            m.d.sync += some.eq(self._any(
+                value[register.name] & low[at].replicate(32)
+                for at, register in enumerate(REGISTERS[first:first + size])))
+            chosen_value |= some & high[group].replicate(32)
         with m.If(bus.r.ready):
             m.d.sync += r_valid.eq(0)
         with m.If(~asked):
             m.d.sync += [asked.eq(bus.ar.valid), address.eq(bus.ar.payload.addr)]
+        with m.Elif(~chosen):
+            m.d.sync += [picked.eq(1), chosen.eq(picked)]
         with m.Elif(~r_valid | bus.r.ready):
-            m.d.sync += [asked.eq(0), r_valid.eq(1)]
-            with m.Switch(address[2:]):
-                for index, register in enumerate(REGISTERS):
-                    with m.Case(index):
-                        m.d.sync += [r.data.eq(value[register.name]), r.resp.eq(Response.OKAY)]
-                with m.Default():
-                    m.d.sync += [r.data.eq(0), r.resp.eq(Response.DECERR)]
+            m.d.sync += [asked.eq(0), picked.eq(0), chosen.eq(0), r_valid.eq(1)]
+        with m.If(~r_valid | bus.r.ready):  # the data counts once it is chosen
+            m.d.sync += [r.data.eq(chosen_value),
+                         r.resp.eq(Mux(known, Response.OKAY, Response.DECERR))]
+
+    @staticmethod
+    def _any(values):
+        return reduce(or_, values)
 
     def _write(self, m, value):
         """Stored registers; what CONTROL and IRQ_PENDING ask for goes to ``_act``."""
         bus = self.bus
-        write, b_valid, b_resp = Signal(), Signal(), Signal(2, reset_less=True)
-        word, strobe = bus.w.payload.data, bus.w.payload.strb
+        accept, write, b_valid, b_resp = Signal(), Signal(), Signal(), Signal(2, reset_less=True)
+        index = Signal(len(bus.aw.payload.addr) - 2, reset_less=True)
+        word, strobe = Signal(32, reset_less=True), Signal(4, reset_less=True)
         act = {name: Signal(name=f"act_{name.lower()}") for name in ("CONTROL", "IRQ_PENDING")}
         m.d.comb += [
-            write.eq(bus.aw.valid & bus.w.valid & (~b_valid | bus.b.ready)),
-            bus.aw.ready.eq(write),
-            bus.w.ready.eq(write),
+            accept.eq(bus.aw.valid & bus.w.valid & ~write & ~b_valid),
+            bus.aw.ready.eq(accept),
+            bus.w.ready.eq(accept),
             bus.b.valid.eq(b_valid),
             bus.b.payload.resp.eq(b_resp),
+        ]
+        m.d.sync += [
+            write.eq(accept),
+            index.eq(bus.aw.payload.addr[2:]),
+            word.eq(bus.w.payload.data),
+            strobe.eq(bus.w.payload.strb),
         ]
         with m.If(bus.b.ready):
             m.d.sync += b_valid.eq(0)
         with m.If(write):
             m.d.sync += b_valid.eq(1)
-            with m.Switch(bus.aw.payload.addr[2:]):
-                for index, register in enumerate(REGISTERS):
+            with m.Switch(index):
+                for number, register in enumerate(REGISTERS):
                     name = register.name
-                    with m.Case(index):
+                    with m.Case(number):
                         m.d.sync += b_resp.eq(
                             Response.SLVERR if register.access == "ro" else Response.OKAY)
                         if name in act:  # all their bits are in the lowest byte

@@ -82,7 +82,7 @@ class Sequencer(wiring.Component):
     fetched : Out(32)
         Instructions decoded since ``start``.
     waited : Out(16)
-        Semaphores that a queue's head waits for and that are zero.
+        Semaphores that a queue's head waited for in the cycle before and that were zero.
     queued, waiting : Out(PER_UNIT)
         The unit's queue holds something; its head waits for a semaphore.
     instructions : Out(range(5))
@@ -137,11 +137,12 @@ class Sequencer(wiring.Component):
                 self.waiting[name].eq(queue.want & ~queue.grant),
                 faults.error[1 + index].eq(port.error),
                 faults.take[index].eq(port.instruction.valid & port.instruction.ready),
-                faults.retire[index].eq(port.retire.valid),
                 faults.tag[index].eq(queue.tag),
                 faults.busy[index].eq(port.busy),
                 faults.queued[index].eq(queue.busy),
             ]
+            # In step with the overflow that a retiring instruction's posts may cause.
+            m.d.sync += faults.retire[index].eq(port.retire.valid)
 
         retired = [dispatcher.retire, *(port.retire.valid for port in ports)]
         first = self.program_address[fetch.shift:]
@@ -170,9 +171,9 @@ class Sequencer(wiring.Component):
             self.done.eq(dispatcher.done),
             self.fault.eq(faults.fault),
             self.fetched.eq(dispatcher.fetched),
-            self.waited.eq(semaphores.missing),
             self.instructions.eq(sum(retired)),
         ]
+        m.d.sync += self.waited.eq(semaphores.missing)
         wiring.connect(m, fetch.o, dispatcher.i)
         wiring.connect(m, fetch.read, wiring.flipped(self.read))
         return m

@@ -13,7 +13,8 @@ class Watchdog(wiring.Component):
     Members
     -------
     limit : In(32)
-        Cycles in a row without progress that are too many; 0 is never.
+        Cycles in a row without progress that are too many; 0 is never. Stands from the cycle
+        before ``running``.
     running, progress : In(1)
     expired : Out(1)
         High for one cycle when ``limit`` cycles have gone by.
@@ -30,13 +31,11 @@ class Watchdog(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        count = Signal(32)
-        following = Signal(32)
-        m.d.comb += following.eq(count + 1)
-        m.d.sync += self.expired.eq(0)
+        count = Signal(32, init=1)  # of cycles without progress, if this is one
+        armed = Signal()
+        m.d.sync += [self.expired.eq(0), armed.eq(self.limit != 0)]
         with m.If(~self.running | self.progress):
-            m.d.sync += count.eq(0)
+            m.d.sync += count.eq(1)
         with m.Else():
-            m.d.sync += [count.eq(following),
-                         self.expired.eq((following == self.limit) & (self.limit != 0))]
+            m.d.sync += [count.eq(count + 1), self.expired.eq((count == self.limit) & armed)]
         return m

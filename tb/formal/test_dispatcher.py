@@ -59,11 +59,12 @@ def test_dispatcher(cycles):
 
 
 @pytest.mark.parametrize("old, new", [
-    ("Array([1, *(port.ready for port in self.o)])[target]",
-     "Cat(port.ready for port in self.o).all()"),
+    ("(target & Cat(1, *(port.ready for port in self.o))).any()",
+     "(target.any() & Cat(port.ready for port in self.o).all())"),
     ("m.d.comb += self.retire.eq(1)\n                    m.next = \"DECODE\"",
      "m.d.comb += self.retire.eq(1)"),
-    ("port.valid.eq(self.i.valid & (target == index + 1))", "port.valid.eq(self.i.valid)"),
+    ("port.valid.eq(self.i.valid & good & target[1 + index])",
+     "port.valid.eq(self.i.valid & good)"),
 ])
 def test_fault(old, new):
     refute(DispatchProperty(faulty(Dispatcher, old, new)(CONFIG, UNITS)), depth=9)

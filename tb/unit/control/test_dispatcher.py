@@ -77,7 +77,11 @@ def test_sync_and_end():
                 ctx.set(dut.settled, settled)
                 assert ctx.get(dut.ended) and not ctx.get(dut.done) and not ctx.get(dut.retire)
                 await ctx.tick()
+            ctx.set(dut.drained, 1)
             ctx.set(dut.settled, 1)
+            for _ in range(dut.SETTLE):
+                assert ctx.get(dut.ended) and not ctx.get(dut.done) and not ctx.get(dut.retire)
+                await ctx.tick()
             assert ctx.get(dut.done) and ctx.get(dut.retire) and ctx.get(dut.running)
             await ctx.tick()
             ctx.set(dut.drained, 0)

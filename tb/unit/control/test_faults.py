@@ -40,11 +40,8 @@ class Units:
             self.active[index].append(tag)
 
 
-def expected(ctx, dut, units, errors, overflow, expired, busy, queued):
-    """(cause, unit, tag, address) of the error that counts, or None."""
-    for unit, error in enumerate(errors):
-        if error["valid"]:
-            return error["cause"], unit, error["tag"], error["address"]
+def blame(ctx, dut, units, overflow, expired, busy, queued):
+    """(cause, unit, tag, address) of an overflow or the watchdog, or None."""
     for index, unit in enumerate(UNITS):
         if overflow >> index & 1:
             return Cause.SEMAPHORE_OVERFLOW, unit, units.retired[index], 0
@@ -67,7 +64,7 @@ def test_random(seed):
     dut = FaultLatch(UNITS)
 
     async def bench(ctx):
-        units, want = Units(dut, rng), None
+        units, want, blamed = Units(dut, rng), None, None
         for cycle in range(40):
             errors = [{"valid": rng.random() < 0.02, "cause": rng.choice(list(Cause)[1:]),
                        "tag": rng.getrandbits(16), "address": rng.getrandbits(32)}
@@ -85,7 +82,10 @@ def test_random(seed):
             for name, value in (("overflow", overflow), ("expired", expired), ("busy", busy),
                                 ("queued", queued)):
                 ctx.set(getattr(dut, name), value)
-            want = want or expected(ctx, dut, units, errors, overflow, expired, busy, queued)
+            now = [(error["cause"], unit, error["tag"], error["address"])
+                   for unit, error in enumerate(errors) if error["valid"]]
+            want = want or (now[0] if now else blamed)
+            blamed = blamed or blame(ctx, dut, units, overflow, expired, busy, queued)
             await ctx.tick()
             for move in moves:
                 move()

@@ -136,6 +136,9 @@ def test_overflow():
         got = await bench.fail(ctx, b"".join([*program, isa.encode(Opcode.SYNC),
                                               *three_loads()]))
         assert got[:3] == (Cause.SEMAPHORE_OVERFLOW, Unit.STORE, posts - 1)
+        await bench.soft_reset(ctx)  # END at once: not done, though nothing else is left to do
+        got = await bench.fail(ctx, b"".join([*program, isa.encode(Opcode.END)]))
+        assert got[:3] == (Cause.SEMAPHORE_OVERFLOW, Unit.STORE, posts - 1)
 
     bench.run(main)
 
@@ -170,7 +173,7 @@ def test_watchdog(case, limit):
         cycles, done = await bench.finish(ctx)
         fault = ctx.get(bench.dut.fault)
         assert not done and (fault.cause, fault.unit, fault.tag) == (Cause.WATCHDOG, unit, tag)
-        assert cycles == limit + 1
+        assert cycles == limit + 2
         ctx.set(bench.dut.watchdog, 0)
         for name in stuck:
             bench.units[name].stuck = False
