@@ -1,13 +1,14 @@
 """Dispatcher: a program's beats wait only for the queue of their own unit.
 
-While it runs without error, a beat on offer that neither its own queue refuses nor, after SYNC or
-END, the units hold up leaves within three cycles, whatever the other queues do. One queue at most
-is offered something, and that stays on offer until it is taken. Nothing moves while halted. The
+While it runs without error, a beat on offer that neither its own queue refuses nor, after SYNC,
+the units hold up leaves within three cycles, whatever the other queues do. One queue at most is
+offered something, and that stays on offer until it is taken. Nothing moves while halted. END is
+done the stated number of cycles after it found everything finished, no earlier and no later. The
 chip is assumed to halt from the cycle after an error on.
 """
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cat, Module, Signal
+from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
 
 from golden.spec.config import Config
 from hw.control.dispatcher import Dispatcher
@@ -31,7 +32,7 @@ class DispatchProperty(Property):
         running = self.before(m, block.running & ~block.done, "running")
         offers = Cat(port.valid for port in block.o)
         taken = Cat(port.valid & port.ready for port in block.o).any()
-        waited = Signal(range(8))
+        waited, ending, spent = (Signal(range(8), name=n) for n in ("waited", "ending", "spent"))
         m.d.comb += [
             Assume(~block.start | ~block.running),
             Assume(block.halt | ~failed),
@@ -42,6 +43,8 @@ class DispatchProperty(Property):
             Assert(~offers.any() | (taken == block.i.ready), "taken by its queue"),
             Assert(~block.halt | ~(offers.any() | block.i.ready), "nothing while halted"),
             Assert(waited <= 2, "progress"),
+            Assert(ending <= block.SETTLE, "END comes to its end"),
+            Assert(~block.done | (spent >= block.SETTLE), "the last posts are looked at"),
         ]
         for index, port in enumerate(block.o):
             with m.If(~block.halt):
@@ -49,11 +52,16 @@ class DispatchProperty(Property):
         m.d.sync += waited.eq(0)
         with m.If(block.running & block.i.valid & ~block.i.ready & ~block.halt
                   & ~block.error.valid & block.drained & block.settled
-                  & ~Cat(port.valid & ~port.ready for port in block.o).any() & ~block.done):
+                  & ~Cat(port.valid & ~port.ready for port in block.o).any() & ~block.ended):
             m.d.sync += waited.eq(waited + 1)
+        m.d.sync += [ending.eq(0), spent.eq(0)]
+        with m.If(block.ended & ~block.done & block.drained & block.settled & ~block.halt):
+            m.d.sync += ending.eq(ending + 1)
+        with m.If(block.ended & ~block.done):
+            m.d.sync += spent.eq(Mux(spent.all(), spent, spent + 1))
 
 
-@pytest.mark.parametrize("cycles", [9, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cycles", [10, pytest.param(20, marks=pytest.mark.slow)])
 def test_dispatcher(cycles):
     verify(DispatchProperty(Dispatcher(CONFIG, UNITS)), depth=cycles)
 
@@ -65,6 +73,8 @@ def test_dispatcher(cycles):
      "m.d.comb += self.retire.eq(1)"),
     ("port.valid.eq(self.i.valid & good & target[1 + index])",
      "port.valid.eq(self.i.valid & good)"),
+    ("(waited == self.SETTLE - 1)", "(waited == 0)"),
+    ("waited.eq(waited + 1)", "waited.eq(0)"),
 ])
 def test_fault(old, new):
-    refute(DispatchProperty(faulty(Dispatcher, old, new)(CONFIG, UNITS)), depth=9)
+    refute(DispatchProperty(faulty(Dispatcher, old, new)(CONFIG, UNITS)), depth=10)
