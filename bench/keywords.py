@@ -323,7 +323,8 @@ def main() -> int:
     if args.json:
         args.json.write_text(json.dumps({
             "command": f"python bench/keywords.py DATA --speedup {args.speedup:g} --criterion "
-                       f"{args.criterion}{' --machine' if args.machine else ''}", "data": "mfcc_int8.npy of the shared samples",
+                       f"{args.criterion}{' --machine' if args.machine else ''}",
+            "data": "mfcc_int8.npy of the shared samples",
             "published_right": base, "samples": len(labels), "rows": rows, **summary},
             indent=1) + "\n")
     return 0
