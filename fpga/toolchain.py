@@ -56,10 +56,9 @@ class Tool:
         ToolError
             With the end of what it printed, if it fails.
         """
-        with (folder / log).open("w") as file:
-            process = subprocess.Popen([*self.command, *arguments], cwd=folder, text=True,
-                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                       errors="replace")
+        with (folder / log).open("w") as file, subprocess.Popen(
+                [*self.command, *arguments], cwd=folder, text=True, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, errors="replace") as process:
             assert process.stdout is not None
             try:
                 for text in process.stdout:
@@ -68,8 +67,6 @@ class Tool:
             except BaseException:
                 process.kill()
                 raise
-            finally:
-                process.wait()
         if process.returncode:
             lines = (folder / log).read_text().splitlines()
             errors = [text for text in lines if text.startswith("ERROR")] or lines

@@ -32,7 +32,7 @@ def test_queue(depth, registered, cycles):
 
 @pytest.mark.parametrize("old, new", [
     ("write.addr.eq(self._after(write.addr))", "write.addr.eq(write.addr + 1)"),
-    ("self.level != self.depth", "self.level <= self.depth"),
+    ("self.level == self.depth - 1", "self.level == self.depth"),
     ("stored.eq(stored + push - pop)", "stored.eq(stored + push - (pop & ~push))"),
 ])
 def test_fault(old, new):
