@@ -84,8 +84,35 @@ class Array:
         self.full = time + self._columns
         self.take = max(self.full, self._entry)
 
+    def ahead(self, costs: Sequence[Sequence[int]]) -> tuple[int, int] | None:
+        """When the walker has the last of further tiles, and when the fetcher takes it.
+
+        That is while the first tile waits for the rows of its last entry, whose place stays taken.
+
+        Parameters
+        ----------
+        costs : list of list of int
+            Cycles to fetch the words of each tile's entries.
+
+        Gives None if there are not places for all entries before the last tile's.
+        """
+        full, take, entry, begun, free = self.full, self.take, self._entry, self._begun, self._free
+        left = iter([*self._left][1:])
+        for index, tile in enumerate(costs):
+            full = take + self._columns
+            take = max(full, entry)
+            for cost in tile if index < len(costs) - 1 else ():
+                if (place := next(left, None)) is None:
+                    return None
+                entry = max(place, take + 1, begun + 1)
+                entry = free + 1 if begun + 1 < entry <= free else entry
+                begun = max(entry, free)
+                free = begun + cost
+        return full, take
+
     def first(self, lane: LaneBlock, costs: FetchCosts, offered: int, keep: bool,
-              note: Callable[[Span], None]) -> Generator[int | Signal, None, int]:
+              note: Callable[[Span], None],
+              late: Callable[[], None]) -> Generator[int | Signal, None, int]:
         """The first tile of a lane block, whose entries and rows may still be on their way.
 
         Parameters
@@ -96,6 +123,8 @@ class Array:
             Nothing is freed: this tile is not the last one, or the weights stay.
         note : callable
             Told of the cycles up to the tile's last row, whenever it waits and at its end.
+        late : callable
+            Called if rows are still to come when all entries are there: `ahead` is known then.
 
         Gives the cycle of the tile's last row.
         """
@@ -122,6 +151,10 @@ class Array:
             begun = max(entries[-1], free)
             free = begun + costs.first(fields)
             use = time = max(free + timing.fetch_word, span.end - 1) + 1
+            if final:
+                self._begun, self._free, self._entry = begun, free, entries[-1]
+                if len(lane.rows) < number + n:
+                    late()
             for row in range(n):
                 while len(lane.rows) <= number:
                     self.waits, self.starved = time, (there - starved, there)
@@ -146,8 +179,7 @@ class Array:
             left.append(use + self._after)
         self._entries, self._rows = entries[-timing.ring_ahead:], rows[-timing.ring_ahead:]
         self._free_read(lane, read, entries, rows, keep)
-        self._begun, self._free = begun, free
-        self._entry, self._last = entries[-1], span.end - 1
+        self._last = span.end - 1
         note(span)
         return self._last
 

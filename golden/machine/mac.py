@@ -224,7 +224,8 @@ class Mac:
                 yield from self._taken(job)
             if not tile:
                 end = yield from array.first(lane, costs, job.offered, keep or tiles > 1,
-                                             partial(self._note, min(columns, costs.pixels)))
+                                             partial(self._note, min(columns, costs.pixels)),
+                                             partial(self._late, job, lane, costs))
                 self._post.parameters(lane, keep)
                 items = [item.fields for item in lane.items]
                 sizes = [fields["n"] for fields in items]
@@ -241,6 +242,13 @@ class Mac:
             if job.tiles:
                 array.step()
                 self._next(job)
+
+    def _late(self, job: _Job, lane: LaneBlock, costs: FetchCosts) -> None:
+        """A lane block's last rows are on their way: later tiles' words are fetched meanwhile."""
+        if 1 < job.tiles == costs.tiles and (
+                ahead := self._array.ahead(costs.of([item.fields for item in lane.items])[1:])):
+            job.walked, job.taken = ahead
+            self._changed.fire()
 
     def _note(self, pixels: int, span: Span) -> None:
         """Count the cycles of a tile of so many pixels, or of a part of it."""
