@@ -1,5 +1,6 @@
 """Timing of the gather: beats of a LOAD's runs to words of the scratchpad."""
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -13,8 +14,8 @@ from golden.spec.config import Config
 
 __all__ = ["Gather"]
 
-# Places on their way to the window at once.
-_STAGES = 3
+# Places from the first stage to the beats: how many there are room for, and how long they take.
+_ROOM, _STAGES = 6, 5
 # Words are timed between so many cycles ahead: when those who go first at the banks have told
 # when they use them, and those who go last have not.
 _LEAST_AHEAD, _MOST_AHEAD = 4, 8
@@ -45,6 +46,7 @@ class Gather:
         self.free: list[int] = []
         self.idle, self._changed = 0, changed
         self._moved = self._written = 0  # of the last word, out of the window and to its bank
+        self._left = deque([-1] * (_ROOM + 2), maxlen=_ROOM + 2)  # when places were done with
 
     def write(self, runs: NDArray, fields: dict[str, int], address: NDArray, time: int,
               written: Callable[[int], None]) -> Process:
@@ -63,16 +65,17 @@ class Gather:
         beats, targets = port.beats, iter(address.tolist())
         places = self._places(runs, fields)
         left = max(time + self._timing.gather, self.idle) - 1  # when a place was done with
-        # The last word enters, if nothing is in its way, or when so many places are still to go.
+        # The last word enters, if nothing is in its way, or a cycle after there is room: when all
+        # but so many places are done with. Beats to drop take none before the second stage.
         rest = not places[-1][2]
-        entered = time + self._timing.gather + len(places) - rest - _STAGES - 1
-        enters = min(_STAGES - 1 + rest, len(places) - 1)
+        drops = len(places) > 1 + rest and not places[-2 - rest][2]
+        entered = time + self._timing.gather + len(places) - rest - drops - _STAGES - 1
+        enters = _ROOM + rest + drops
+        if enters >= len(places):
+            self._enter(max(entered, self._left[len(places) - 1 - enters] + 1))
         moved, wrote, used, words = self._moved, self._written, 0, len(address)
         for to_go, (advance, straddles, word) in zip(
                 range(len(places) - 1, -1, -1), places, strict=True):
-            if to_go == enters:
-                self.free.append(max(entered, left) + 1)
-                self._changed.fire()
             left = max(left + 1, moved)
             for _ in range(advance):
                 if not beats:
@@ -81,6 +84,9 @@ class Gather:
                         yield port.came
                 left = used = max(used + 1, left, beats.popleft())
                 port.use(used)
+            self._left.append(left)
+            if to_go == enters:
+                self._enter(max(entered, left + 1))
             if not word:
                 continue
             if left > self._kernel.now + _MOST_AHEAD:
@@ -100,6 +106,11 @@ class Gather:
         port.changed.fire()
         self._moved, self._written = moved, wrote
         self.idle = left + 1
+
+    def _enter(self, time: int) -> None:
+        """The last word of a LOAD enters in a cycle."""
+        self.free.append(time + 1)
+        self._changed.fire()
 
     def _places(self, runs: NDArray, f: dict[str, int]) -> list[tuple[int, bool, bool]]:
         """For every word: beats that go by before it, whether it needs one more, and True.

@@ -40,7 +40,7 @@ class ReadPort:
 
     def __init__(self, config: Config, timing: Timing, kernel: Kernel, changed: Signal,
                  depth: int, limit: int) -> None:
-        self._depth, self._delay = depth, timing.read_fifo
+        self._depth, self._timing = depth, timing
         self.split = Splitter(config, kernel, limit, changed)
         self.changed = changed
         self.beats: deque[int] = deque()
@@ -65,13 +65,13 @@ class ReadPort:
             return None
         place = self._asked + self.split.beats - self._depth - self._forgotten
         if place <= 0:
-            return self.split.offered
+            return self.split.offered + self._timing.burst
         if place > len(self._used):
             return None
         for _ in range(place - 1):
             self._used.popleft()
         self._forgotten += place - 1
-        return max(self.split.offered, self._used[0] + 1)
+        return max(self.split.offered, self._used[0] + 2) + self._timing.burst
 
     def ask(self, time: int) -> int:
         """The burst on offer is asked for; gives its length."""
@@ -81,7 +81,7 @@ class ReadPort:
 
     def arrive(self, times: list[int]) -> None:
         """Beats come in from the bus."""
-        self.beats.extend([time + self._delay for time in times])
+        self.beats.extend([time + self._timing.read_fifo for time in times])
         self.came.fire()
 
 

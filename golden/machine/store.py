@@ -125,9 +125,9 @@ class Store:
             job.issued = 0 if last else time - 1
             for index, address in enumerate(job.runs.tolist()):
                 yield from self._master.split.accept(time, address, beats[index], index == last)
-                time = self._kernel.now + 1
+                time = max(self._kernel.now + 1, time + 2)  # a run is made every other cycle
                 if index == last - 1:
-                    job.issued = self._kernel.now
+                    job.issued = time - 1
                     self._changed.fire()
             self._unasked.popleft()
 

@@ -39,6 +39,8 @@ class Timing:
         LOADs of words that the gather has, at most.
     split : int
         From a run to its first burst.
+    burst : int
+        From a burst being offered, and having room or all its beats, to the decision to send it.
     address : int
         From the decision to ask for a burst to its address on the bus.
     read_fifo : int
@@ -103,13 +105,14 @@ class Timing:
     fetch_beats: int = 32
     semaphore: int = 2
     settle: int = 4
-    run: int = 4
+    run: int = 5
     runs_ahead: int = 16
     loads_asked: int = 2
     split: int = 2
+    burst: int = 1
     address: int = 1
-    read_fifo: int = 2
-    gather: int = 5
+    read_fifo: int = 3
+    gather: int = 7
     load_pause: int = 2
     gather_word: int = 2
     store_words: int = 2
@@ -140,7 +143,7 @@ class Timing:
     @property
     def load_start(self) -> int:
         """From a LOAD being taken to its first address, if nothing is in its way."""
-        return self.run + self.split + self.address
+        return self.run + self.split + self.burst + self.address
 
     @property
     def load_data(self) -> int:

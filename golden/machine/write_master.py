@@ -37,7 +37,7 @@ class WriteMaster:
         self._written = written
         self.changed = Signal(kernel)
         self.split = Splitter(config, kernel, config.burst_beats, self.changed)
-        self._depth = 2 * self.split.limit
+        self._depth = 2 * self.split.limit + 2  # of the FIFO, with its registers
         self._beats: deque[int] = deque()  # when each beat was there
         self._left: deque[int] = deque()  # when beats went on from the FIFO to the bus
         self._put = self._begun = self._taken = 0  # beats put in, of bursts sent, taken
@@ -46,13 +46,13 @@ class WriteMaster:
 
     def room(self) -> int | None:
         """From when there is a place for the next beat; None if that is not known yet."""
-        if self._put <= self._depth:
+        if self._put < self._depth:
             return 0
         return self._left[0] + 1 if self._left else None
 
     def put(self, time: int) -> None:
         """The next beat comes in a cycle."""
-        if self._put > self._depth:
+        if self._put >= self._depth:
             self._left.popleft()
         self._put += 1
         self._beats.append(time)
@@ -67,7 +67,8 @@ class WriteMaster:
             if split.offered is None or len(self._beats) < split.beats or not self._places:
                 yield self.changed
                 continue
-            time = max(time, split.offered, self._beats[split.beats - 1] + 1, self._places[0])
+            time = max(time, self._places[0], self._timing.burst + max(
+                split.offered, self._beats[split.beats - 1] + 1))
             if time > self._kernel.now:
                 yield time
             self._places.popleft()

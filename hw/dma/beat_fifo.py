@@ -8,7 +8,9 @@ __all__ = ["BeatFifo"]
 
 
 class BeatFifo(wiring.Component):
-    """First in, first out, with the block RAM's output register as the last place.
+    """First in, first out, with a register behind the block RAM as the last place.
+
+    Block RAM is slow to show what it read: the register keeps that out of the user's paths.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ class BeatFifo(wiring.Component):
     LATENCY cycles from ``i`` to ``o``; one item a cycle.
     """
 
-    LATENCY = 2
+    LATENCY = 3
 
     def __init__(self, *, shape, depth):
         if not isinstance(depth, int) or depth < 1:
@@ -44,17 +46,28 @@ class BeatFifo(wiring.Component):
             attrs={"no_rw_check": 1, "ram_style": "block"})
         write, read = ram.write_port(), ram.read_port()
         stored = Signal(range(self.depth + 1))
+        some, full = Signal(), Signal()  # stored != 0, stored == depth: straight from registers
+        shown, show = Signal(), Signal()  # the RAM's output is an item; it goes to the register
+        out = Signal(self.shape, reset_less=True)
         m.d.comb += [
-            self.i.ready.eq(stored != self.depth),
+            self.i.ready.eq(~full),
             write.en.eq(self.i.valid & self.i.ready),
             write.data.eq(self.i.payload),
-            read.en.eq((stored != 0) & (~self.o.valid | self.o.ready)),
-            self.o.payload.eq(read.data),
+            show.eq(~self.o.valid | self.o.ready),
+            read.en.eq(some & (~shown | show)),
+            self.o.payload.eq(out),
         ]
         for port in (write, read):
             with m.If(port.en):
                 m.d.sync += port.addr.eq(Mux(port.addr == self.depth - 1, 0, port.addr + 1))
-        m.d.sync += stored.eq(stored + write.en - read.en)
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += self.o.valid.eq(read.en)
+        with m.If(write.en != read.en):
+            m.d.sync += [
+                stored.eq(stored + Mux(write.en, 1, -1)),
+                some.eq(write.en | (stored != 1)),
+                full.eq(write.en & (stored == self.depth - 1)),
+            ]
+        with m.If(~shown | show):
+            m.d.sync += shown.eq(read.en)
+        with m.If(show):
+            m.d.sync += [self.o.valid.eq(shown), out.eq(read.data)]
         return m

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["PAGE_BYTES", "BurstSplitter", "burst_layout", "run_layout"]
+__all__ = ["PAGE_BYTES", "BurstSplitter", "balance", "burst_layout", "run_layout"]
 
 PAGE_BYTES = 4096  # AXI: no burst crosses a multiple of it
 
@@ -17,6 +17,12 @@ def run_layout():
 def burst_layout():
     """A burst: beat-aligned address, beats - 1, its run's byte address, end of run, run's mark."""
     return data.StructLayout({"addr": 32, "len": 8, "run": 32, "last": 1, "final": 1})
+
+
+def balance(beats, one_more, taken, length):
+    """A count of beats, with one more and less those of a burst; one adder does both."""
+    less = Cat(Mux(taken, ~length, 0), taken.replicate(max(len(beats) - len(length), 0)))
+    return (Cat(one_more, beats) + Cat(one_more, less))[1:len(beats) + 1]
 
 
 class BurstSplitter(wiring.Component):
@@ -53,24 +59,19 @@ class BurstSplitter(wiring.Component):
         m = Module()
         limit_bits = self.limit.bit_length() - 1
         place = Signal(limit_bits, reset_less=True)  # beats behind the last boundary
+        room = Signal(range(self.limit + 1), reset_less=True)  # and before the next one
         block = Signal(32 - self.beat_bits - limit_bits, reset_less=True)  # of limit beats
         left = Signal(24, reset_less=True)
         run = Signal(32, reset_less=True)
         final, opened = Signal(), Signal()
 
-        room = Signal(range(self.limit + 1))
         ends = Signal()
-        beats = Signal(range(self.limit + 1))
-        m.d.comb += [
-            room.eq(self.limit - place),
-            ends.eq(left <= room),
-            beats.eq(Mux(ends, left, room)),
-            self.i.ready.eq(~opened),
-        ]
+        m.d.comb += [ends.eq(left <= room), self.i.ready.eq(~opened)]
         with m.If(~opened):
             m.d.sync += [
                 opened.eq(self.i.valid),
                 Cat(place, block).eq(self.i.p.addr[self.beat_bits:]),
+                room.eq(self.limit - self.i.p.addr[self.beat_bits:][:limit_bits]),
                 left.eq(self.i.p.beats),
                 run.eq(self.i.p.addr),
                 final.eq(self.i.p.final),
@@ -79,7 +80,7 @@ class BurstSplitter(wiring.Component):
             m.d.sync += [
                 self.o.valid.eq(opened),
                 self.o.p.addr.eq(Cat(Const(0, self.beat_bits), place, block)),
-                self.o.p.len.eq(beats - 1),
+                self.o.p.len.eq(Mux(ends, left - 1, ~place)),  # or room - 1
                 self.o.p.run.eq(run),
                 self.o.p.last.eq(ends),
                 self.o.p.final.eq(final & ends),
@@ -88,6 +89,7 @@ class BurstSplitter(wiring.Component):
                 m.d.sync += [
                     opened.eq(~ends),
                     place.eq(0),
+                    room.eq(self.limit),
                     block.eq(block + 1),
                     left.eq(left - room),
                 ]

@@ -5,8 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.isa import Opcode
-from hw.dma.gather_walk import GatherWalk
+from hw.dma.gather_walk import GatherWalk, place_layout
 from hw.interfaces import instruction_layout
+from hw.stream import Queue
 
 __all__ = ["Gather", "gathered_layout"]
 
@@ -43,7 +44,8 @@ class Gather(wiring.Component):
     has beats no word needs.
     """
 
-    LATENCY = GatherWalk.LATENCY + 2
+    LATENCY = GatherWalk.LATENCY + 4
+    PLACES_AHEAD = 2  # between walk and beats, so that neither waits for the other's answer
 
     def __init__(self, config):
         self.config = config
@@ -60,32 +62,42 @@ class Gather(wiring.Component):
         m.submodules.walk = walk = GatherWalk(self.config)
         wiring.connect(m, wiring.flipped(self.i), walk.i)
 
+        m.submodules.places = places = Queue(shape=place_layout(self.config),
+                                             depth=self.PLACES_AHEAD)
+        wiring.connect(m, walk.o, places.i)
+
+        # s0: beats go by. As many as ``left`` and two more are to come.
         window = Signal(8 * group, reset_less=True)  # the last beat taken
-        place = walk.o.p
-        gone = Signal.like(place.advance)       # beats of `place` that went by already
-        begun, begun_single = Signal(), Signal()  # there are some; one is left
+        s0_valid, s0_free, waits = Signal(), Signal(), Signal()
+        s0 = Signal(place_layout(self.config), reset_less=True)
+        left = Signal(len(s0.advance) + 1, reset_less=True)
+        single = left[-1]
         s1_valid, s1_move = Signal(), Signal()  # s1: the window stands right for this word
-        s1 = Signal.like(place, reset_less=True)
-        free, take = Signal(), Signal()
+        s1 = Signal.like(s0, reset_less=True)
+        free, take, done = Signal(), Signal(), Signal()
         m.d.comb += [
             s1_move.eq(s1_valid & (~self.o.valid | self.o.ready)
                        & (~s1.straddles | self.beat.valid)),
             free.eq(~s1_valid | s1_move),
-            self.beat.ready.eq(walk.o.valid & free & (begun | ~place.still)),
+            self.beat.ready.eq(waits & free),
             take.eq(self.beat.valid & self.beat.ready),
-            walk.o.ready.eq(Mux(begun | ~place.still,
-                                take & Mux(begun, begun_single, place.single), free)),
-            self.idle.eq(walk.idle & ~s1_valid),
+            done.eq(s0_valid & free & (~waits | (self.beat.valid & single))),
+            s0_free.eq(~s0_valid | done),
+            places.o.ready.eq(s0_free),
+            self.idle.eq(walk.idle & ~places.o.valid & ~s0_valid & ~s1_valid),
         ]
         with m.If(take):
+            m.d.sync += window.eq(self.beat.payload)
+        with m.If(s0_free):
             m.d.sync += [
-                window.eq(self.beat.payload),
-                gone.eq(gone + 1),
-                begun.eq(1),
-                begun_single.eq(place.advance - gone == 2),
+                s0.eq(places.o.p),
+                s0_valid.eq(places.o.valid),
+                waits.eq(places.o.valid & ~places.o.p.still),
             ]
-        with m.If(walk.o.valid & walk.o.ready):
-            m.d.sync += [gone.eq(0), begun.eq(0), s1.eq(place), s1_valid.eq(place.word)]
+        with m.If(s0_free | take):
+            m.d.sync += left.eq(Mux(s0_free, places.o.p.advance, left) - Mux(s0_free, 2, 1))
+        with m.If(done):
+            m.d.sync += [s1.eq(s0), s1_valid.eq(s0.word)]
         with m.Elif(s1_move):
             m.d.sync += s1_valid.eq(0)
 

@@ -60,7 +60,7 @@ class LoadUnit(wiring.Component):
 
     Timing
     ------
-    4 cycles from an instruction to its first run. A beat a cycle for weights and aligned words,
+    5 cycles from an instruction to its first run. A beat a cycle for weights and aligned words,
     an entry a cycle for tables. Between instructions the sinks pause for 2 cycles from words to
     words, for 1 to weights or a table, for PAUSE to words from another sink. Reading goes on
     meanwhile, as far as the read master has room.

@@ -53,27 +53,29 @@ class WordNest(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        left, firsts = [], []  # iterations left, address of the loop's current iteration
+        # Iterations left, less two: the sign says that this is the last one, with no comparison.
+        left, firsts = [], []  # and the address of the loop's current iteration
         for level, name in enumerate(_COUNTS):
-            left.append(Signal(len(self.counts[name]), name=f"left_{name}", reset_less=True))
+            left.append(Signal(len(self.counts[name]) + 1, name=f"left_{name}", reset_less=True))
             firsts.append(Signal(16, name=f"first_{level}", reset_less=True))
-        lasts = Cat(count == 1 for count in left)
+        lasts = Cat(count[-1] for count in left)
         following = Signal(16)
         m.d.comb += [self.ends[j].eq(lasts[:j + 1].all()) for j in range(LEVELS)]
         m.d.comb += self.addr.eq(firsts[0])
 
         first, step = firsts[-1], self.steps[LEVELS - 1]
         for level in reversed(range(LEVELS - 1)):  # the innermost loop that doesn't end
-            first = Mux(self.ends[level], first, firsts[level])
-            step = Mux(self.ends[level], step, self.steps[level])
+            first = Mux(lasts[level], first, firsts[level])
+            step = Mux(lasts[level], step, self.steps[level])
         m.d.comb += following.eq(first + step)
 
         for level, name in enumerate(_COUNTS):
-            with m.If(self.start):
-                m.d.sync += [left[level].eq(self.counts[name]), firsts[level].eq(self.base)]
-            with m.Elif(self.step & (self.ends[level - 1] if level else 1)):
+            again = Signal(name=f"again_{name}")
+            m.d.comb += again.eq(self.start | lasts[level])
+            with m.If(self.start | (self.step & (self.ends[level - 1] if level else 1))):
                 m.d.sync += [
-                    left[level].eq(Mux(lasts[level], self.counts[name], left[level] - 1)),
-                    firsts[level].eq(following),
+                    left[level].eq(Mux(again, self.counts[name], left[level])
+                                   - Mux(again, 2, 1)),
+                    firsts[level].eq(Mux(self.start, self.base, following)),
                 ]
         return m

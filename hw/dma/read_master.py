@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bus.axi import AXI4
 from hw.dma.beat_fifo import BeatFifo
-from hw.dma.burst import BurstSplitter
+from hw.dma.burst import BurstSplitter, balance
 from hw.interfaces import RunRead
 from hw.stream import Queue
 
@@ -40,8 +40,8 @@ class ReadMaster(wiring.Component):
 
     Timing
     ------
-    3 cycles from a run to its address, LATENCY of BeatFifo from ``r`` to a client; a burst and a
-    beat a cycle. ``r`` is always ready.
+    4 cycles from a run to its address, LATENCY of BeatFifo from ``r`` to a client; a beat a cycle,
+    and a burst every other cycle for each client. ``r`` is always ready.
     """
 
     FETCH_BEATS = 32  # two bursts, so that one is used while the next one comes
@@ -110,14 +110,16 @@ class ReadMaster(wiring.Component):
             split.i.p.addr.eq(port.run.p.addr),
             split.i.p.beats.eq(port.run.p.beats),
             port.run.ready.eq(split.i.ready),
-            may.eq(split.o.valid & (split.o.p.len < room)),
             split.o.ready.eq(take),
             fifo.i.valid.eq(self.r.valid & (route.o.p.client == index) & ~self.flush),
             fifo.i.p.data.eq(self.r.p.data),
             fifo.i.p.resp.eq(self.r.p.resp),
             fifo.i.p.last.eq(self.r.p.last & route.o.p.last),
-            used.eq(port.beat.valid & port.beat.ready),
         ]
         wiring.connect(m, fifo.o, wiring.flipped(port.beat))
-        m.d.sync += room.eq(room + used - Mux(take, split.o.p.len + 1, 0))
+        m.d.sync += [
+            may.eq(split.o.valid & (split.o.p.len < room) & ~take),
+            used.eq(port.beat.valid & port.beat.ready),
+            room.eq(balance(room, used, take, split.o.p.len)),
+        ]
         return split.o, may, take

@@ -45,7 +45,7 @@ class RunIssuer(wiring.Component):
 
     Timing
     ------
-    3 cycles from ``i`` to the first run; a run a cycle.
+    4 cycles from ``i`` to the first run; a run every other cycle.
     """
 
     def __init__(self, config):
@@ -68,7 +68,7 @@ class RunIssuer(wiring.Component):
         offset = Signal(33, reset_less=True)  # of the next run; the first past 2**32 stops
         left = Signal(16, reset_less=True)
         low = Signal(self.beat_bits)
-        move = Signal()
+        move, beyond = Signal(), Signal()
         m.d.comb += [
             self.address.eq(Cat(Const(0, self.beat_bits), base) + offset),
             low.eq(offset),
@@ -92,9 +92,12 @@ class RunIssuer(wiring.Component):
                     offset.eq(fields.address),
                     left.eq(fields.runs),
                 ]
-                m.next = "RUNS"
-            with m.State("RUNS"):
-                m.d.comb += self.bad.eq(most[-1] | (offset > most[:-1]))
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.sync += beyond.eq(most[-1] | (offset > most[:-1]))
+                m.next = "RUN"
+            with m.State("RUN"):
+                m.d.comb += self.bad.eq(beyond)
                 with m.If(move & ~self.bad & ~self.stop):
                     m.d.sync += [
                         self.o.valid.eq(1),
@@ -105,6 +108,7 @@ class RunIssuer(wiring.Component):
                         offset.eq(offset + fields.run_stride),
                         left.eq(left - 1),
                     ]
+                    m.next = "CHECK"
                     with m.If(left == 1):
                         m.d.comb += self.i.ready.eq(1)
                         m.next = "REGION"

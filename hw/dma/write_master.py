@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bus.axi import AXI4, Response
 from hw.dma.beat_fifo import BeatFifo
-from hw.dma.burst import BurstSplitter, run_layout
+from hw.dma.burst import BurstSplitter, balance, run_layout
 from hw.dma.pack import packed_layout
 from hw.stream import Queue
 
@@ -50,8 +50,8 @@ class WriteMaster(wiring.Component):
 
     Timing
     ------
-    A beat a cycle. A full burst's first beat is offered 3 cycles after its last one came, its
-    address 2 cycles after.
+    A beat a cycle, and a burst every other cycle. A full burst's first beat is offered 4 cycles
+    after its last one came, its address 3 cycles after.
     """
 
     def __init__(self, config):
@@ -88,10 +88,10 @@ class WriteMaster(wiring.Component):
         wiring.connect(m, wiring.flipped(self.beat), fifo.i)
 
         # Addresses. A beat counts from when the FIFO took it until its burst's address is out.
-        spare = Signal(range(fifo.depth + 2))
-        go = Signal()
+        spare = Signal(range(fifo.depth + 3))
+        whole, go = Signal(), Signal()  # all beats of the burst wait here; it begins
         m.d.comb += [
-            go.eq(split.o.valid & (split.o.p.len < spare) & (~self.aw.valid | self.aw.ready)
+            go.eq(whole & (~self.aw.valid | self.aw.ready)
                   & unanswered.i.ready & ~self.stop & ~self.flush),
             split.o.ready.eq(go),
             unanswered.i.valid.eq(go),
@@ -101,8 +101,10 @@ class WriteMaster(wiring.Component):
             begun.i.valid.eq(go),
             begun.i.payload.eq(split.o.p.len),
         ]
-        m.d.sync += spare.eq(spare + (fifo.i.valid & fifo.i.ready)
-                             - Mux(go, split.o.p.len + 1, 0))
+        m.d.sync += [
+            spare.eq(balance(spare, fifo.i.valid & fifo.i.ready, go, split.o.p.len)),
+            whole.eq(split.o.valid & (split.o.p.len < spare) & ~go),
+        ]
         with m.If(go):
             m.d.sync += [self.aw.valid.eq(1), self.aw.p.addr.eq(split.o.p.addr),
                          self.aw.p.len.eq(split.o.p.len)]

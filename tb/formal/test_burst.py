@@ -69,6 +69,7 @@ class BurstProperty(Property):
             with m.If(opened):
                 m.d.comb += [
                     Assert(inner["place"] == place[:low], "place"),
+                    Assert(inner["room"] == block.limit - place[:low], "room"),
                     Assert(inner["block"] == place[low:], "block"),
                     Assert((inner["left"] == left) & (left != 0), "left"),
                     Assert(inner["run"] == coming.addr, "run"),
@@ -92,7 +93,8 @@ def test_bounded(beat_bytes, limit, cycles):
     ("ends.eq(left <= room)", "ends.eq(left < room)"),
     ("place.eq(0),", "place.eq(1),"),
     ("final & ends", "final"),
-    ("self.limit - place", "self.limit"),
+    ("self.limit - self.i.p.addr[self.beat_bits:][:limit_bits]", "self.limit"),
+    ("room.eq(self.limit),", ""),
 ])
 def test_fault(old, new):
     refute(BurstProperty(faulty(BurstSplitter, old, new)(beat_bytes=32, limit=256)), depth=6)

@@ -2,10 +2,10 @@
 
 Whatever clients and memory do: an address on offer stays, inside a page and the limit; a FIFO
 never refuses read data; no more bursts are in flight than allowed. Each burst taken fits into its
-client's FIFO. A fetch burst that fits is taken as soon as there is a place for it. One of the
-load unit, which comes second, is taken in the first such cycle without one; meanwhile the fetch
-gets no more bursts than its FIFO has free places, counting those that it frees. By induction this
-holds for ever.
+client's FIFO. One that fits may be taken from the next cycle on. A fetch burst that may is taken
+as soon as there is a place for it. One of the load unit, which comes second, is taken in the first
+such cycle without one; meanwhile the fetch gets no more bursts than its FIFO has free places,
+counting those that it frees. By induction this holds for ever.
 
 Bursts, FIFOs and the queue are any that keep what test_burst.py, test_beat_fifo.py and
 test_queue.py prove. The memory is assumed to answer only what was asked for.
@@ -79,28 +79,35 @@ class ReadProperty(Property):
                          Assert(budget >= room, "budget")]
 
     def _client(self, m, block, index, name):
-        """(its burst fits, is taken, free places, a beat leaves)."""
+        """(its burst may be taken, is taken, free places, a beat left)."""
         burst, fifo = self.bursts.made[index].o, self.fifos.made[index]
         port, depth = getattr(block, name).beat, fifo.depth
         places = Signal(range(depth + 1), init=depth, name=f"places_{name}")
         owed = Signal(range(depth + 1), name=f"owed_{name}")  # beats asked for that did not come
-        fits, goes, used, comes = (Signal(name=f"{what}_{name}")
-                                   for what in ("fits", "goes", "used", "comes"))
+        fits, may, goes, used, comes = (Signal(name=f"{what}_{name}")
+                                        for what in ("fits", "may", "goes", "used", "comes"))
         beats = Mux(goes, burst.p.len + 1, 0)
         m.d.comb += [
             fits.eq(burst.valid & (burst.p.len < places)),
             goes.eq(burst.valid & burst.ready),
-            used.eq(port.valid & port.ready),
             comes.eq(block.r.valid & (self.routes.made[0].o.p.client == index)),
             Assume(~comes | (owed != 0)),
             Assert(~fifo.i.valid | fifo.i.ready, "no read data is refused"),
             Assert(fifo.i.valid == (comes & ~block.flush), "read data comes to its client"),
             Assert(self.inner[f"{name}_room"] == places, "the room"),
+            Assert(self.inner[f"{name}_used"] == used, "what was used"),
+            Assert(self.inner[f"may_{name}"] == may, "a burst that fits may go"),
+            Assert(~may | fits, "and no other"),
             # Less, once beats were dropped.
-            Assert(places + owed + fifo.held <= depth, "nothing is promised twice"),
+            Assert(places + used + owed + fifo.held <= depth, "nothing is promised twice"),
         ]
-        m.d.sync += [places.eq(places + used - beats), owed.eq(owed + beats - comes)]
-        return fits, goes, places, used
+        m.d.sync += [
+            may.eq(fits & ~goes),
+            used.eq(port.valid & port.ready),
+            places.eq(places + used - beats),
+            owed.eq(owed + beats - comes),
+        ]
+        return may, goes, places, used
 
 
 def test_for_ever():
@@ -111,7 +118,7 @@ def test_for_ever():
     ("(~self.ar.valid | self.ar.ready) & ", ""),
     ("route.i.ready & ~self.flush", "~self.flush"),
     ("(split.o.p.len < room)", "(split.o.p.len <= room)"),
-    ("room + used - Mux", "room + used - Mux(used, 1, 0) - Mux"),
+    ("balance(room, used,", "balance(room, 0,"),
     ("take_load.eq(free & may_load & ~may_fetch)", "take_load.eq(free & may_load)"),
     ("take_fetch.eq(free & may_fetch)", "take_fetch.eq(free & may_fetch & ~may_load)"),
     ("(route.o.p.client == index)", "(route.o.p.client != index)"),

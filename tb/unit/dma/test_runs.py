@@ -94,13 +94,13 @@ def test_timing():
         ctx.set(dut.i.p, {"run_bytes": 16, "runs": 5, "run_stride": 16})
         ctx.set(dut.i.valid, 1)
         offers, taken = [], []
-        for _ in range(9):
+        for _ in range(14):
             _, _, valid, ready = await ctx.tick().sample(dut.o.valid, dut.i.ready)
             offers.append(valid)
             taken.append(ready)
             if ready:
                 ctx.set(dut.i.valid, 0)
-        assert offers == [0, 0, 0, 1, 1, 1, 1, 1, 0]
-        assert taken == [0, 0, 0, 0, 0, 0, 1, 0, 0]
+        assert offers == [0, 0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0]
+        assert taken == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]
 
     simulate(dut, bench)
