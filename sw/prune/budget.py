@@ -25,6 +25,7 @@ from sw.compiler.lower import lower
 from sw.compiler.window import WindowOp
 from sw.errors import UsageError
 from sw.prune.allocate import Layer, allocate, rows_kept
+from sw.prune.kernels import ones, with_kernels
 from sw.prune.pattern import Pattern, prunable
 from sw.session.estimate import estimate
 
@@ -93,15 +94,10 @@ class Budget:
 
     def masked(self, masks: Mapping[str, NDArray]) -> Graph:
         """The graph without the weights that the masks leave out."""
-        nodes = []
-        for node in self.graph.nodes:
-            if node.name in masks:
-                assert isinstance(node.attrs, Weighted)
-                kernel = np.where(masks[node.name], node.attrs.kernel, 0).astype(np.int8)
-                node = dataclasses.replace(node, attrs=dataclasses.replace(node.attrs,
-                                                                           kernel=kernel))
-            nodes.append(node)
-        return dataclasses.replace(self.graph, nodes=nodes)
+        return with_kernels(self.graph, {
+            node.name: np.where(masks[node.name], node.attrs.kernel, 0).astype(np.int8)
+            for node in self.graph.nodes
+            if isinstance(node.attrs, Weighted) and node.name in masks})
 
     def cycles(self, masks: Mapping[str, NDArray]) -> int:
         """Doorbell to interrupt with these masks, by compiler and machine."""
@@ -245,11 +241,7 @@ class Budget:
 
 def _sites(graph: Graph, config: Config, kernels: Mapping[str, NDArray]) -> dict[str, Site]:
     """Costs as the compiler's operators have them, its foldings and additions included."""
-    ones = [dataclasses.replace(node, attrs=dataclasses.replace(
-        node.attrs, kernel=np.ones_like(node.attrs.kernel))) if isinstance(node.attrs, Weighted)
-        else node for node in graph.nodes]
-    ops = [op for op in lower(dataclasses.replace(graph, nodes=ones), config).ops
-           if isinstance(op, WindowOp)]
+    ops = [op for op in lower(ones(graph), config).ops if isinstance(op, WindowOp)]
     sites = {}
     for node in graph.nodes:
         if node.name not in kernels:

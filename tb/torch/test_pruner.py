@@ -103,7 +103,7 @@ def test_rate_by_layer():
 
 
 def pattern_rows(pruner, name):
-    pattern = pruner._pattern(name)
+    pattern = pruner._network.pattern(name)
     return pattern.counts(np.ones(pattern.shape)).sum()
 
 

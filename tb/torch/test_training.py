@@ -96,7 +96,7 @@ def test_masks_of_an_average_are_exact_in_the_file(tmp_path):
     graph = load(tmp_path / "m.onnx")
     for name, counts in pruner.counts.items():
         node = next(item for item in graph.nodes if item.name == pruner._network.chip[name])
-        assert (pruner._pattern(name).counts(node.attrs.kernel) <= counts).all()
+        assert (pruner._network.pattern(name).counts(node.attrs.kernel) <= counts).all()
 
 
 def test_following_a_model_without_quantizers():

@@ -1,6 +1,5 @@
 """A Keras model beside the chip's graph of it: layers by name, kernels in both orders."""
 
-import dataclasses
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,8 @@ from sw.prune.budget import Budget
 from sw.prune.keras.convert import first_line, to_tflite
 from sw.prune.keras.match import chip_order, marked, matches, normalization
 from sw.prune.keras.quantizers import WeightQuantizer
+from sw.prune.kernels import ones
+from sw.prune.network import BaseNetwork
 from sw.prune.target import check_layer
 
 __all__ = ["Network", "samples"]
@@ -30,8 +31,8 @@ _PRUNED = (keras.layers.Conv2D, keras.layers.Dense)
 _KEPT = (keras.layers.DepthwiseConv2D,)
 
 
-class Network:
-    """A model known to the chip's timing.
+class Network(BaseNetwork):
+    """A Keras model known to the chip's timing; its members are those of `BaseNetwork`.
 
     Parameters
     ----------
@@ -41,15 +42,6 @@ class Network:
     config : Config
     exclude : collection of str
         Layers that stay as they are.
-
-    Members
-    -------
-    budget : Budget
-        Finds masks; its names are the chip's.
-    chip : dict of str to str
-        Node by layer that can be pruned.
-    masks : dict of str to bool ndarray
-        Weights that were not zero, by layer that can be pruned, as Keras has them.
 
     Raises
     ------
@@ -101,9 +93,9 @@ class Network:
 
     def to_chip(self, name: str, values: NDArray) -> NDArray:
         """Values of a layer's weights in the chip's order."""
-        return chip_order(values).reshape(self.budget.sites[self.chip[name]].pattern.shape)
+        return chip_order(values).reshape(self.pattern(name).shape)
 
-    def to_keras(self, name: str, values: NDArray) -> NDArray:
+    def from_chip(self, name: str, values: NDArray) -> NDArray:
         """The opposite."""
         shape = tuple(self.layers[name].kernel.shape)
         return np.ascontiguousarray(np.moveaxis(values.reshape(shape[-1], *shape[:-1]), 0, -1))
@@ -128,7 +120,7 @@ class Network:
     def only(self, name: str, mask: NDArray) -> Iterator[None]:
         """With some of a layer's weights, the mask in the chip's order."""
         before = self.kernel(name)
-        self.apply({name: self.to_keras(name, mask)})
+        self.apply({name: self.from_chip(name, mask)})
         try:
             yield
         finally:
@@ -139,6 +131,14 @@ class Network:
         found = self.model(self.example, training=False)
         return np.concatenate([np.asarray(part, np.float64).reshape(len(self.example), -1)
                                for part in keras.tree.flatten(found)], axis=1)
+
+    def stored(self, values: NDArray) -> NDArray:
+        """An array for a checkpoint."""
+        return values.copy()
+
+    def restored(self, name: str, values: NDArray) -> NDArray:
+        """A layer's array out of one."""
+        return values.copy()
 
     def check_weights(self) -> None:
         """Refuse NaN and infinity."""
@@ -214,25 +214,15 @@ class Network:
             if len(parts) == 1:
                 nodes[name], self._norms[name] = parts[0].node, parts[0].norm
         taken = {part.node for parts in found.values() for part in parts}
-        others = [name for name in exclude if name not in self.layers]
-        out = []
-        for node in graph.nodes:
-            attrs = node.attrs
-            if isinstance(attrs, Weighted):
-                ones = np.ones_like(attrs.kernel)
-                layer = next((name for name in nodes if nodes[name] == node.name), None)
-                if layer is not None:
-                    ones = chip_order(kept[layer]).reshape(ones.shape).astype(np.int8)
-                elif isinstance(attrs, Conv2D | FullyConnected) and node.name not in taken \
-                        and not others:
+        if all(name in self.layers for name in exclude):
+            for node in graph.nodes:
+                if isinstance(node.attrs, Conv2D | FullyConnected) and node.name not in taken:
                     raise ModelError(f"node {node.name!r} of the converted model, kernel "
-                                     f"{attrs.kernel.shape}, is none of the layers "
+                                     f"{node.attrs.kernel.shape}, is none of the layers "
                                      f"{', '.join(self.layers)}; accepted are models whose "
                                      "weights are those of Conv2D, Dense and DepthwiseConv2D "
                                      "layers")
-                node = dataclasses.replace(node, attrs=dataclasses.replace(attrs, kernel=ones))
-            out.append(node)
-        return nodes, dataclasses.replace(graph, nodes=out)
+        return nodes, ones(graph, {node: chip_order(kept[name]) for name, node in nodes.items()})
 
     def _tflite(self, calibration: NDArray) -> tuple[bytes, Graph]:
         with ExitStack() as stack:

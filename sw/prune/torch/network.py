@@ -1,8 +1,8 @@
 """A PyTorch model beside the chip's graph of it: layers by name, weights in both orders."""
 
-import dataclasses
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,26 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from golden.attributes import Conv2D, FullyConnected, Weighted
-from golden.graph import Graph
 from golden.spec.config import Config
 from sw.errors import UsageError
 from sw.frontend.onnx import load
 from sw.prune.budget import Budget
+from sw.prune.kernels import ones
+from sw.prune.network import BaseNetwork
 from sw.prune.target import check_layer
 from sw.prune.torch.adopt import HOME, adopt
-from sw.prune.torch.export import OnnxWriter
+from sw.prune.torch.export import OnnxWriter, folded
 from sw.prune.torch.modes import inference
-from sw.prune.torch.trace import trace
+from sw.prune.torch.trace import Step, trace
 
 __all__ = ["Network"]
 
-Masks = dict[str, torch.Tensor]
+Masks = Mapping[str, torch.Tensor]
 
 
-class Network:
-    """A model, adopted: traced, with quantizers, and known to the chip's timing.
+class Network(BaseNetwork):
+    """A PyTorch model, adopted: traced, with quantizers, and known to the chip's timing; its
+    members are those of `BaseNetwork`.
 
     Parameters
     ----------
@@ -43,13 +44,6 @@ class Network:
         Whether its forward() rounds as the chip does.
     exclude : collection of str
         Layers that stay as they are.
-
-    Members
-    -------
-    budget : Budget
-        Finds masks; its names are the chip's.
-    masks : dict of str to bool tensor
-        Weights that were not zero, by layer that can be pruned, as PyTorch has them.
 
     Raises
     ------
@@ -75,19 +69,32 @@ class Network:
         self.owner = adopt(model, self.found, quantize=quantize)
         with inference(model):
             model(example)
-        names = self._names()
+        writer = OnnxWriter(model, self.found, self.owner, {})
+        proto, names = writer.write(), writer.names
         weights = {name: self.weight(name).detach() for name in layers}
         # A layer that is all zero has been initialized so, not pruned.
         kept = {name: (weight != 0) | ~(weight != 0).any() for name, weight in weights.items()}
-        graph = self._graph(names, kept)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{type(model).__name__}.onnx"
+            path.write_bytes(proto.SerializeToString())
+            graph = ones(load(path), {names[name]: self.to_chip(name, mask)
+                                      for name, mask in kept.items()})
         self.budget = Budget(graph, config, [names[name] for name in exclude])
         self.chip = {name: names[name] for name in layers if names[name] in self.budget.sites}
-        self.masks: Masks = {name: kept[name] for name in self.chip}
+        self.masks = {name: kept[name] for name in self.chip}
 
     def weight(self, name: str, model: nn.Module | None = None) -> nn.Parameter:
         """A layer's weights."""
         layer: Any = (model or self.model).get_submodule(name)
         return layer.weight  # type: ignore[no-any-return]
+
+    def kernel(self, name: str) -> torch.Tensor:
+        """The same without their gradients, in float32."""
+        return self.weight(name).detach().float()
+
+    def folded(self, name: str) -> torch.Tensor:
+        """The same with its batch normalization."""
+        return folded(self.model, self._step(name))[0]
 
     def onnx(self, model: nn.Module, masks: Masks) -> onnx.ModelProto:
         """The model as quantized ONNX."""
@@ -104,7 +111,7 @@ class Network:
         result: NDArray = data.contiguous().numpy()
         return result.reshape(len(result), -1) if values.ndim == 2 else result
 
-    def to_torch(self, name: str, values: NDArray) -> torch.Tensor:
+    def from_chip(self, name: str, values: NDArray) -> torch.Tensor:
         """The opposite."""
         weight = self.weight(name)
         data, shape = torch.from_numpy(np.ascontiguousarray(values)), tuple(weight.shape)
@@ -115,37 +122,50 @@ class Network:
             data = data.reshape(outputs, height, width, inputs).permute(0, 3, 1, 2)
         return data.reshape(weight.shape).to(weight.device)
 
+    @torch.no_grad()
+    def apply(self, masks: Masks, model: nn.Module | None = None) -> None:
+        """Zero what the masks leave out, in the model or a copy of it."""
+        for name, mask in masks.items():
+            weight = self.weight(name, model)
+            # Not a product: NaN x 0 would stay NaN.
+            weight.masked_fill_(~mask.to(weight.device), 0)
+
+    @contextmanager
+    def only(self, name: str, mask: NDArray) -> Iterator[None]:
+        """With some of a layer's weights, the mask in the chip's order."""
+        weight = self.weight(name).detach()
+        before = weight.clone()
+        self.apply({name: self.from_chip(name, mask)})
+        try:
+            yield
+        finally:
+            weight.copy_(before)
+
+    def inference(self) -> AbstractContextManager[None]:
+        """With the model in evaluation, without gradients."""
+        return inference(self.model)
+
+    def outputs(self) -> NDArray:
+        """The model's for the example."""
+        found: NDArray = self.model(self.example).detach().double().cpu().numpy()
+        return found
+
+    def stored(self, values: torch.Tensor) -> torch.Tensor:
+        """A tensor for a checkpoint."""
+        return values.cpu()
+
+    def restored(self, name: str, values: torch.Tensor) -> torch.Tensor:
+        """A layer's tensor out of one."""
+        return values.to(self.weight(name).device)
+
+    def _step(self, name: str) -> Step:
+        return next(step for step in self.found.steps if step.name == name)
+
     def _flattened(self, name: str) -> tuple[int, ...] | None:
-        step = next(step for step in self.found.steps if step.name == name)
-        return self.found.flattened(step)
+        return self.found.flattened(self._step(name))
 
     def _check_weights(self) -> None:
         for name, values in self.model.named_parameters():
             if not bool(torch.isfinite(values).all()):
                 raise UsageError(f"parameter {name!r} holds NaN or infinity; accepted are finite "
                                  "weights")
-
-    def _names(self) -> dict[str, str]:
-        writer = OnnxWriter(self.model, self.found, self.owner, {})
-        self._proto = writer.write()
-        return writer.names
-
-    def _graph(self, names: dict[str, str], kept: Masks) -> Graph:
-        """The chip's graph, with a one for every weight that isn't zero."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{type(self.model).__name__}.onnx"
-            path.write_bytes(self._proto.SerializeToString())
-            graph = load(path)
-        del self._proto
-        layer = {node: name for name, node in names.items()}
-        nodes = []
-        for node in graph.nodes:
-            if isinstance(node.attrs, Weighted) and node.name in layer:
-                name = layer[node.name]
-                ones = np.ones_like(node.attrs.kernel)
-                if isinstance(node.attrs, Conv2D | FullyConnected):
-                    ones = self.to_chip(name, kept[name].to(torch.int8))
-                node = dataclasses.replace(node, attrs=dataclasses.replace(node.attrs,
-                                                                           kernel=ones))
-            nodes.append(node)
-        return dataclasses.replace(graph, nodes=nodes)
