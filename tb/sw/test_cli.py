@@ -14,15 +14,9 @@ from golden.spec.config import preset
 from sw.cli import main
 from sw.session import open_model
 from sw.zoo import NETWORKS
+from tb.lib.command_line import run
 
 GOLDEN = ("--engine", "golden")
-
-
-def run(capsys, *arguments):
-    """(exit code, stdout, stderr)."""
-    code = main([str(argument) for argument in arguments])
-    text = capsys.readouterr()
-    return code, text.out, text.err
 
 
 def refusal(capsys, *arguments):
@@ -55,12 +49,6 @@ def folder(tmp_path_factory):
     (folder / "short.sentei").write_bytes(raw[:len(raw) // 2])
     (folder / "bit.sentei").write_bytes(raw[:-5] + bytes([raw[-5] ^ 1]) + raw[-4:])
     shutil.copy(folder / "text.tflite", folder / "text.sentei")
-    return folder
-
-
-@pytest.fixture
-def files(folder, monkeypatch):
-    monkeypatch.chdir(folder)
     return folder
 
 

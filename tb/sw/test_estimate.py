@@ -6,22 +6,15 @@ import numpy as np
 import pytest
 
 from golden.spec.config import preset
-from sw.cli import main
 from sw.compiler import compile_graph
 from sw.driver.device import Device
 from sw.engines.machine import MachineTransport
 from sw.session import open_model
 from sw.session.estimate import estimate
+from tb.lib.command_line import run
 from tb.lib.onnx_builder import OnnxBuilder
 
 BASE = preset("base")
-
-
-def run(capsys, *arguments):
-    """(exit code, stdout, stderr)."""
-    code = main([str(argument) for argument in arguments])
-    text = capsys.readouterr()
-    return code, text.out, text.err
 
 
 def facts(capsys, *arguments):

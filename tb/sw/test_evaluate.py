@@ -14,19 +14,13 @@ from sw.frontend import tflite
 from sw.frontend.rewrite import TfliteWeights
 from sw.session import open_model
 from sw.zoo import NETWORKS
+from tb.lib.command_line import run
 from tb.lib.onnx_builder import OnnxBuilder
 
 FLOAT = Path(__file__).parents[3] / "shared/assets/mlperf_tiny/kws/kws_ref_model_float32.tflite"
 MODEL = NETWORKS["dscnn"].model
 WORDS = MODEL.parent.parent / "samples" / "dscnn"
 PICTURES = MODEL.parent.parent / "samples" / "resnet8"
-
-
-def run(capsys, *arguments):
-    """(exit code, stdout, stderr)."""
-    code = main([str(argument) for argument in arguments])
-    text = capsys.readouterr()
-    return code, text.out, text.err
 
 
 def changed(graph, name, change):
@@ -80,12 +74,6 @@ def folder(tmp_path_factory):
     (folder / "odd" / "class_a").mkdir(parents=True)
     (folder / "names.txt").write_text("a\nb\n")
     assert main(["compile", "dscnn", "-o", str(folder / "d.sentei")]) == 0
-    return folder
-
-
-@pytest.fixture
-def files(folder, monkeypatch):
-    monkeypatch.chdir(folder)
     return folder
 
 

@@ -17,6 +17,7 @@ from sw.inputs import Pictures, read_folder, read_stack
 from sw.prune.pattern import Pattern
 from sw.session import open_model
 from sw.zoo import NETWORKS
+from tb.lib.command_line import run
 from tb.lib.onnx_builder import OnnxBuilder
 
 DSCNN = NETWORKS["dscnn"].model
@@ -41,13 +42,6 @@ def network(path, shape, scale=0.01, weight=0.5):
     build.output(build.pair(build.node("Gemm", build.pair(flat, 0.05, -128), kernel, transB=1),
                             0.05), rank=2)
     return build.save(path)
-
-
-def run(capsys, *arguments):
-    """(exit code, stdout, stderr)."""
-    code = main([str(argument) for argument in arguments])
-    text = capsys.readouterr()
-    return code, text.out, text.err
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +81,6 @@ def folder(tmp_path_factory):
     (folder / "maps").mkdir()
     np.save(folder / "maps/a.npy", rng.standard_normal((30, 3, 12, 10)).astype(np.float32))
     assert main(["compile", "dscnn", "-o", str(folder / "d.sentei")]) == 0
-    return folder
-
-
-@pytest.fixture
-def files(folder, monkeypatch):
-    monkeypatch.chdir(folder)
     return folder
 
 
