@@ -16,6 +16,7 @@ import json
 import shlex
 import shutil
 import subprocess
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -94,11 +95,8 @@ def _config(arguments: argparse.Namespace, digest: int) -> Config:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    transport = _open(arguments, Progress(plain=arguments.json))
-    try:
+    with closing(_open(arguments, Progress(plain=arguments.json))) as transport:
         hello = transport.link.hello
-    finally:
-        transport.close()
     names = _names(hello.digest)
     if arguments.json:
         print(json.dumps({"port": arguments.port, "presets": names, **asdict(hello),
@@ -115,13 +113,10 @@ def _selftest(arguments: argparse.Namespace) -> int:
     from sw.session.selftest import selftest
 
     progress = Progress(plain=arguments.json)
-    transport = _open(arguments, progress)
-    try:
+    with closing(_open(arguments, progress)) as transport:
         config = _config(arguments, transport.link.hello.digest)
         with progress.step("testing"):
             found = selftest(transport, config, seed=arguments.seed, tell=progress.update)
-    finally:
-        transport.close()
     if arguments.json:
         print(json.dumps({"port": arguments.port, "preset": config.name, **found}, indent=1))
     else:
@@ -134,13 +129,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from sw.report.tables import print_summary
 
     progress = Progress(plain=arguments.json)
-    transport = _open(arguments, progress)
-    try:
+    with closing(_open(arguments, progress)) as transport:
         _config(arguments, transport.link.hello.digest)
         arguments.engine = "board"
         summary = run(arguments, progress, check=arguments.check, transport=transport)
-    finally:
-        transport.close()
     if arguments.json:
         print(json.dumps(summary.json(), indent=1))
     else:

@@ -65,6 +65,8 @@ class BasePruner:
     UsageError
         For what can't be: the text names it and what is accepted, a speed-up that can be reached
         for one that can't.
+    ModelError
+        For a model that does what the chip, or the format exported, can't.
     """
 
     def __init__(self, build: Callable[[Config], BaseNetwork], importance: type[BaseImportance], *,

@@ -47,14 +47,7 @@ class Pruner(BasePruner):
     exclude : collection of str
         Layers that stay as they are. Depthwise and grouped convolutions always do.
     preset, speedup, rate, schedule, sensitivity, tolerance
-        As `BasePruner` has them, and so are the members.
-
-    Raises
-    ------
-    UsageError
-        For what can't be, as `BasePruner` says.
-    ModelError
-        For a model that does what the chip can't.
+        As `BasePruner` has them; so are the members, and what is raised.
     """
 
     _network: Network
