@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fpga.area import area, blocks
 from fpga.boards import Board
+from fpga.dsp_registers import pack_registers
 from fpga.floorplan import floorplan
 from fpga.netlist import mapping, teller
 from fpga.page import page
@@ -95,8 +96,7 @@ class Build:
         tell("generating")
         self._generate()
         self.synthesize(tell)
-        netlist = json.loads((self.folder / f"{TOP}.json").read_text())["modules"][TOP]
-        cells = {name: cell["type"] for name, cell in netlist["cells"].items()}
+        cells, registers = self._netlist()
         total = area(cells.values())
         rows = blocks(cells, self._blocks())
         check_fits(total, self.board, self.config)
@@ -115,7 +115,7 @@ class Build:
             "clock_mhz": {"median": statistics.median(clocks), "best": max(clocks)},
             "timing_met": statistics.median(clocks) >= self.clock_mhz,
             **{kind: {"used": total[kind], "available": available[kind]} for kind in total},
-            "blocks": rows, "critical_path": best.pop("critical_path"),
+            "dsp_registers": registers, "blocks": rows, "critical_path": best.pop("critical_path"),
             "tools": self.tools.versions(),
             "synthesis_seconds": round(synthesized - started),
             "seconds": round(time.monotonic() - started),
@@ -152,6 +152,15 @@ class Build:
         (self.folder / "synth.ys").write_text(_SYNTHESIS.format(
             top=TOP, mapping=mapping(TOP, names)))
         self.tools.yosys.run(["-Q", "synth.ys"], self.folder, "yosys.log", teller(tell))
+
+    def _netlist(self) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+        """Types by cell, and registers in use by multiplier, once ``top.json`` has those."""
+        path = self.folder / f"{TOP}.json"
+        netlist = json.loads(path.read_text())
+        module = netlist["modules"][TOP]
+        registers = pack_registers(module)
+        path.write_text(json.dumps(netlist))
+        return {name: cell["type"] for name, cell in module["cells"].items()}, registers
 
     def _route(self, seed: int, tell: Tell) -> dict:
         files = {name: f"seed{seed}.{name}" for name in ("config", "json", "report", "log")}

@@ -1,9 +1,11 @@
 """Verilog to a flat netlist of ECP5 cells, by Yosys."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from fpga.dsp_registers import pack_registers
 from fpga.toolchain import Tool
 
 __all__ = ["mapping", "netlist", "teller"]
@@ -37,7 +39,7 @@ def mapping(top: str, blocks: Iterable[str]) -> str:
 
 def netlist(verilog: str, top: str, yosys: Tool, folder: Path,
             tell: Callable[[str], None] = lambda text: None) -> str:
-    """The same design in Verilog of ECP5's cells.
+    """The same design in Verilog of ECP5's cells, those that a board is placed and routed from.
 
     Parameters
     ----------
@@ -59,9 +61,16 @@ def netlist(verilog: str, top: str, yosys: Tool, folder: Path,
                             re.MULTILINE))
     (folder / "synth.ys").write_text("\n".join([
         "read_verilog design.v", f"hierarchy -top {top}", mapping(top, blocks),
+        "write_json netlist.json", ""]))
+    yosys.run(["-Q", "synth.ys"], folder, "yosys.log", teller(tell))
+    found = json.loads((folder / "netlist.json").read_text())
+    pack_registers(found["modules"][top])
+    (folder / "netlist.json").write_text(json.dumps(found))
+    (folder / "write.ys").write_text("\n".join([
+        "read_json netlist.json", f"hierarchy -top {top}",
         "splitnets",  # bits of a word may depend on each other, words then seem to run in circles
         "write_verilog -noattr netlist.v", ""]))
-    yosys.run(["-Q", "synth.ys"], folder, "yosys.log", teller(tell))
+    yosys.run(["-Q", "write.ys"], folder, "write.log")
     return (folder / "netlist.v").read_text()
 
 

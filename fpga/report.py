@@ -10,11 +10,12 @@ from rich.table import Table
 
 from sw.errors import UsageError
 
-__all__ = ["KINDS", "compare", "read", "show"]
+__all__ = ["KINDS", "compare", "dsp_registers", "read", "show"]
 
 KINDS = ("lut4", "ff", "dsp", "ebr")
 _FIELDS = ("board", "preset", "digest", "verilog_sha256", "macs_per_cycle", "seeds",
-           "clock_mhz_target", "clock_mhz", "timing_met", *KINDS, "blocks", "critical_path")
+           "clock_mhz_target", "clock_mhz", "timing_met", *KINDS, "dsp_registers",
+           "blocks", "critical_path")
 
 
 def read(path: Path) -> dict:
@@ -54,11 +55,20 @@ def show(console: Console, report: Mapping) -> None:
     table.add_row("", *(f"{report[kind]['used'] / report[kind]['available']:.1%}"
                         for kind in KINDS))
     console.print(table)
+    console.print(f"registers of the DSP blocks in use: {dsp_registers(report)}\n",
+                  highlight=False)
     table = _table("critical path", "logic ns", "routing ns", "at x, y")
     for step in report["critical_path"]:
         table.add_row(step["at"], f"{step['logic_ns']:.2f}", f"{step['routing_ns']:.2f}",
                       "{}, {}".format(*step["location"]))
     console.print(table)
+
+
+def dsp_registers(report: Mapping) -> str:
+    """How many of the multipliers hold their operands, and their product, in the block."""
+    found = report["dsp_registers"].values()
+    return ", ".join(f"{kind} in {sum(kind in used for used in found)} of {len(found)}"
+                     for kind in ("operands", "product"))
 
 
 def compare(console: Console, before: Mapping, after: Mapping) -> None:

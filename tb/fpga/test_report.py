@@ -61,6 +61,7 @@ def made(**changes):
             "macs_per_cycle": 128, "seeds": [{"seed": 1, "clock_mhz": 70.0}],
             "clock_mhz_target": 75, "clock_mhz": {"median": 70.0, "best": 70.0},
             "timing_met": False, **kinds,
+            "dsp_registers": {"npu.mac.m": ["operands", "product"], "npu.post.m": ["product"]},
             "blocks": {"npu.mac": {"lut4": 9, "ff": 1, "dsp": 0, "ebr": 0},
                        "": {"lut4": 1, "ff": 9, "dsp": 10, "ebr": 10}},
             "critical_path": [{"at": "npu.mac.x", "cell": "c", "port": "D", "logic_ns": 1.0,
@@ -75,6 +76,7 @@ def test_a_report_is_shown_and_compared(tmp_path):
     compare(console, read(tmp_path), made(lut4={"used": 20, "available": 100}))
     text = out.getvalue()
     assert "timing not met" in text and "npu.mac.x" in text and "+100.0%" in text
+    assert "operands in 1 of 2, product in 2 of 2" in text
 
 
 def test_page_escapes_and_holds_the_figures():
