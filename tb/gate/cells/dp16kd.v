@@ -41,24 +41,6 @@ module DP16KD (
         INITVAL_34 = 320'h0, INITVAL_35 = 320'h0, INITVAL_36 = 320'h0, INITVAL_37 = 320'h0,
         INITVAL_38 = 320'h0, INITVAL_39 = 320'h0, INITVAL_3A = 320'h0, INITVAL_3B = 320'h0,
         INITVAL_3C = 320'h0, INITVAL_3D = 320'h0, INITVAL_3E = 320'h0, INITVAL_3F = 320'h0;
-    localparam [64 * 320 - 1:0] INIT = {
-        INITVAL_3F, INITVAL_3E, INITVAL_3D, INITVAL_3C,
-        INITVAL_3B, INITVAL_3A, INITVAL_39, INITVAL_38,
-        INITVAL_37, INITVAL_36, INITVAL_35, INITVAL_34,
-        INITVAL_33, INITVAL_32, INITVAL_31, INITVAL_30,
-        INITVAL_2F, INITVAL_2E, INITVAL_2D, INITVAL_2C,
-        INITVAL_2B, INITVAL_2A, INITVAL_29, INITVAL_28,
-        INITVAL_27, INITVAL_26, INITVAL_25, INITVAL_24,
-        INITVAL_23, INITVAL_22, INITVAL_21, INITVAL_20,
-        INITVAL_1F, INITVAL_1E, INITVAL_1D, INITVAL_1C,
-        INITVAL_1B, INITVAL_1A, INITVAL_19, INITVAL_18,
-        INITVAL_17, INITVAL_16, INITVAL_15, INITVAL_14,
-        INITVAL_13, INITVAL_12, INITVAL_11, INITVAL_10,
-        INITVAL_0F, INITVAL_0E, INITVAL_0D, INITVAL_0C,
-        INITVAL_0B, INITVAL_0A, INITVAL_09, INITVAL_08,
-        INITVAL_07, INITVAL_06, INITVAL_05, INITVAL_04,
-        INITVAL_03, INITVAL_02, INITVAL_01, INITVAL_00};
-
     // Rows of 36 bits: of each byte of nine, ports of 1, 2 and 4 bits see the low eight.
     reg [35:0] rows [0:511];
     reg [35:0] read_a, read_b;
@@ -154,14 +136,32 @@ module DP16KD (
     end
 
     integer row;
+    reg [64 * 320 - 1:0] content;
 
     initial begin
         // INITVAL_xx holds sixteen words of 18 bits, each in 20.
+        content = {
+            INITVAL_3F, INITVAL_3E, INITVAL_3D, INITVAL_3C,
+            INITVAL_3B, INITVAL_3A, INITVAL_39, INITVAL_38,
+            INITVAL_37, INITVAL_36, INITVAL_35, INITVAL_34,
+            INITVAL_33, INITVAL_32, INITVAL_31, INITVAL_30,
+            INITVAL_2F, INITVAL_2E, INITVAL_2D, INITVAL_2C,
+            INITVAL_2B, INITVAL_2A, INITVAL_29, INITVAL_28,
+            INITVAL_27, INITVAL_26, INITVAL_25, INITVAL_24,
+            INITVAL_23, INITVAL_22, INITVAL_21, INITVAL_20,
+            INITVAL_1F, INITVAL_1E, INITVAL_1D, INITVAL_1C,
+            INITVAL_1B, INITVAL_1A, INITVAL_19, INITVAL_18,
+            INITVAL_17, INITVAL_16, INITVAL_15, INITVAL_14,
+            INITVAL_13, INITVAL_12, INITVAL_11, INITVAL_10,
+            INITVAL_0F, INITVAL_0E, INITVAL_0D, INITVAL_0C,
+            INITVAL_0B, INITVAL_0A, INITVAL_09, INITVAL_08,
+            INITVAL_07, INITVAL_06, INITVAL_05, INITVAL_04,
+            INITVAL_03, INITVAL_02, INITVAL_01, INITVAL_00};
 `ifdef UNKNOWN_START
-        if (INIT != 0)
+        if (content != 0)
 `endif
             for (row = 0; row < 512; row = row + 1)
-                rows[row] = {INIT[40 * row + 20 +: 18], INIT[40 * row +: 18]};
+                rows[row] = {content[40 * row + 20 +: 18], content[40 * row +: 18]};
 `ifndef UNKNOWN_START
         read_a = 0;
         read_b = 0;
