@@ -54,9 +54,11 @@ def table_write_layout():
 class WordRead(wiring.Signature):
     """One scratchpad read client on the shared port.
 
-    ``addr`` is a stream of word addresses; ``data`` carries the word in the cycle after the
+    ``addr`` is a stream of word addresses; ``data`` carries the word LATENCY cycles after the
     transfer, marked by ``valid`` (no backpressure: ask only with room for the answer).
     """
+
+    LATENCY = 3
 
     def __init__(self, config):
         self.bits = 8 * config.group

@@ -131,4 +131,5 @@ class PostTiming:
         self._ready = max(self._ready, self._moved + 1)
 
     def _residual_places(self) -> int:
-        return self._config.columns + -(-(self._timing.post + 2) // (2 * self._parts))
+        return self._config.columns + -(
+            -(self._timing.post + self._timing.word_read + 1) // (2 * self._parts))

@@ -136,6 +136,7 @@ class Store:
         group, master, timing = self._config.group, self._master, self._timing
         per_run = len(job.bytes)
         words = iter(job.words)
+        there = timing.store_pack + (timing.word_read if job.words else 1)  # a LOG's are at once
         time -= 1
         packed = self._packed[-1]
         for address in job.runs.tolist():
@@ -147,7 +148,7 @@ class Store:
                     while (time := self._shared.first(time, word)) > self._kernel.now + _AHEAD:
                         yield time
                     self._shared.wait(time, word)
-                packed = max(time + timing.store_pack, packed + 1, self._free)
+                packed = max(time + there, packed + 1, self._free)
                 self._packed.append(packed)
                 fill += size
                 ends = index == per_run - 1

@@ -51,12 +51,12 @@ class Timing:
         Cycles between the last word of a LOAD and the first one of the next.
     gather_word : int
         From a word's place and beat being there to its write.
+    word_read : int
+        From reading a word of the scratchpad to its being there, but for the array.
     store_words : int
         From a unit taking a STORE or LOG to the first word being read.
-    store_ahead : int
-        Words read and not packed at most.
     store_pack : int
-        From reading a word to packing it.
+        From a word being there to packing it.
     store_fifo : int
         From packing a beat's last word to the beat counting as there.
     store_data : int
@@ -115,8 +115,8 @@ class Timing:
     gather: int = 7
     load_pause: int = 2
     gather_word: int = 2
+    word_read: int = 3
     store_words: int = 2
-    store_ahead: int = 4
     store_pack: int = 2
     store_fifo: int = 1
     store_data: int = 2
@@ -151,9 +151,15 @@ class Timing:
         return self.read_fifo + 1
 
     @property
+    def store_ahead(self) -> int:
+        """Words read and not packed at most."""
+        return self.word_read + 3
+
+    @property
     def store_start(self) -> int:
         """From a STORE being taken to its first beat being whole."""
-        return self.store_words + self.store_pack + self.store_fifo + 1
+        return (self.store_words + self.word_read + self.store_pack + self.store_fifo
+                + 1)
 
     @property
     def store_end(self) -> int:

@@ -8,7 +8,7 @@ __all__ = ["Pack", "packed_layout", "unpacked_layout"]
 
 
 def unpacked_layout(config):
-    """A word's low ``bytes`` bytes; ``offset`` is where in its beat the run begins."""
+    """A word's low ``bytes`` bytes; ``offset`` is where in a beat they begin."""
     return data.StructLayout({
         "data": 8 * config.group, "bytes": range(config.group + 1),
         "offset": range(config.group), "last": 1})
@@ -29,7 +29,7 @@ class Pack(wiring.Component):
     Members
     -------
     i : In(stream of unpacked_layout)
-        ``offset`` counts in a run's first word; ``last`` ends the run.
+        ``offset`` of a word is where the one before it in its run ended; ``last`` ends the run.
     o : Out(stream of packed_layout)
         Bytes before and behind the run have no strobe.
 
@@ -50,10 +50,9 @@ class Pack(wiring.Component):
         group = self.group
         held = Signal(8 * group, reset_less=True)  # the beat under way
         held_strb = Signal(group)
-        level = Signal(range(group), reset_less=True)  # where its next byte goes
-        inside, rest = Signal(), Signal()  # within a run; its last beat is still held
+        rest = Signal()  # a run's last beat is still held
 
-        fill, total = Signal(range(group)), Signal(range(2 * group))
+        fill, total = self.i.p.offset, Signal(range(2 * group))
         strb = Signal(2 * group)  # of this beat and the next
         merged = Signal(8 * group)
         free, full = Signal(), Signal()
@@ -61,7 +60,6 @@ class Pack(wiring.Component):
         # Rotated: what doesn't fit into this beat lies where the next one wants it.
         word = (Cat(self.i.p.data, self.i.p.data) << (fill << 3))[8 * group:16 * group]
         m.d.comb += [
-            fill.eq(Mux(inside, level, self.i.p.offset)),
             total.eq(fill + self.i.p.bytes),
             full.eq(total >= group),
             strb.eq(((1 << self.i.p.bytes) - 1)[:group] << fill),
@@ -80,8 +78,6 @@ class Pack(wiring.Component):
                 m.d.sync += [rest.eq(0), held_strb.eq(0)]
             with m.Elif(self.i.valid):
                 m.d.sync += [
-                    level.eq(total),
-                    inside.eq(~self.i.p.last),
                     rest.eq(self.i.p.last & (total > group)),
                     held.eq(Mux(full, word, merged)),
                     held_strb.eq(Mux(full, strb[group:],

@@ -1,5 +1,7 @@
 """The store unit: scratchpad and counters to DRAM."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -57,7 +59,7 @@ class StoreUnit(wiring.Component):
 
     LATENCY = 2
     PAUSE = 3
-    WORDS_AHEAD = 4   # two in flight from the scratchpad, two waiting
+    WORDS_AHEAD = WordRead.LATENCY + 3  # in flight from the scratchpad, and waiting
     UNANSWERED = 4    # instructions taken and not retired
 
     def __init__(self, config):
@@ -93,11 +95,11 @@ class StoreUnit(wiring.Component):
             pending.i.valid.eq(self.i.valid & ~store_valid),
             pending.i.p.tag.eq(arriving.tag),
             pending.i.p.post.eq(arriving.post),
-            log.eq(store.opcode == Opcode.LOG),
             self.busy.eq(pending.o.valid),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [store.eq(arriving), store_valid.eq(1), issued.eq(0), worded.eq(0)]
+            m.d.sync += [store.eq(arriving), log.eq(arriving.opcode == Opcode.LOG),
+                         store_valid.eq(1), issued.eq(0), worded.eq(0)]
         with m.Elif(issued & worded):
             m.d.sync += store_valid.eq(0)
 
@@ -128,7 +130,7 @@ class StoreUnit(wiring.Component):
 
         # Words.
         m.submodules.words = words = Queue(shape=unpacked_layout(self.config),
-                                           depth=self.WORDS_AHEAD)
+                                           depth=self.WORDS_AHEAD, registered=True)
         m.submodules.pack = pack = Pack(self.config)
         wiring.connect(m, words.o, pack.i)
         wiring.connect(m, pack.o, master.beat)
@@ -165,25 +167,43 @@ class StoreUnit(wiring.Component):
         m.d.comb += [nest.steps[j].eq(store[name]) for j, name in enumerate(
             ("src_step0", "src_step1", "src_step2", "src_run_step"))]
 
-        address, answer = self.read.addr, Signal(words.i.payload.shape(), reset_less=True)
-        offset = Signal(range(group), reset_less=True)  # of the run in its first beat
+        address = self.read.addr
+        # What is known of the words in flight, the one asked for last first.
+        flight = [Signal(data.StructLayout({name: field.shape for name, field
+                                            in words.i.payload.shape() if name != "data"}),
+                         name=f"flight_{stage}", reset_less=True)
+                  for stage in range(WordRead.LATENCY)]
+        owed = Signal(range(self.WORDS_AHEAD + 1))  # words in flight or waiting
+        full = Signal()  # owed == WORDS_AHEAD
+        asked, taken = Signal(), Signal()
+        # Where in a beat the run begins, and the word.
+        begin, offset = (Signal(range(group), name=name, reset_less=True)
+                         for name in ("begin", "offset"))
+        next_begin, size = Signal.like(begin), Signal(range(group + 1))
         snapshot = Signal(8 * LOG_BYTES, reset_less=True)
         left = Signal(range(LOG_BYTES // group), reset_less=True)
         bad = Signal()
         m.d.comb += [
             address.payload.eq(nest.addr),
             words.i.valid.eq(self.read.valid),
-            words.i.payload.eq(answer),
             words.i.p.data.eq(self.read.data),
+            taken.eq(words.o.valid & words.o.ready),
+            next_begin.eq(begin + store.run_stride),
+            size.eq(Mux(nest.ends[0], store.tail, group)),
         ]
+        m.d.comb += [words.i.p[name].eq(flight[-1][name]) for name, _ in flight[-1].shape()]
+        m.d.sync += [then.eq(now) for now, then in pairwise(flight)]
         m.d.sync += [
-            answer.bytes.eq(Mux(nest.ends[0], store.tail, group)),
-            answer.last.eq(nest.ends[LEVELS - 2]),
-            answer.offset.eq(offset),
+            flight[0].bytes.eq(size),
+            flight[0].last.eq(nest.ends[LEVELS - 2]),
+            flight[0].offset.eq(offset),
         ]
+        with m.If(asked != taken):
+            m.d.sync += [owed.eq(owed + Mux(asked, 1, -1)),
+                         full.eq(asked & (owed == self.WORDS_AHEAD - 1))]
         with m.FSM(name="words"):
             with m.State("IDLE"):
-                m.d.sync += offset.eq(store.address)
+                m.d.sync += [begin.eq(store.address), offset.eq(store.address)]
                 with m.If(valid):
                     m.next = "SNAPSHOT"
                     with m.If(~log):
@@ -192,12 +212,14 @@ class StoreUnit(wiring.Component):
             with m.State("READ"):
                 m.d.comb += [
                     bad.eq(nest.addr >= config.words),
-                    address.valid.eq(
-                        ~bad & (words.level + self.read.valid < self.WORDS_AHEAD)),
+                    address.valid.eq(~bad & ~full),
                     nest.step.eq(address.valid & address.ready),
+                    asked.eq(nest.step),
                 ]
+                with m.If(nest.step):
+                    m.d.sync += offset.eq(offset + size)
                 with m.If(nest.step & nest.ends[LEVELS - 2]):
-                    m.d.sync += offset.eq(offset + store.run_stride)
+                    m.d.sync += [begin.eq(next_begin), offset.eq(next_begin)]
                 with m.If(nest.step & nest.ends[LEVELS - 1]):
                     m.d.sync += worded.eq(1)
                     m.next = "IDLE"
@@ -217,6 +239,7 @@ class StoreUnit(wiring.Component):
                     words.i.p.offset.eq(offset),
                 ]
                 with m.If(words.i.ready):
+                    m.d.comb += asked.eq(1)
                     m.d.sync += [snapshot.eq(snapshot >> (8 * group)), left.eq(left - 1)]
                     with m.If(left == 0):
                         m.d.sync += worded.eq(1)

@@ -31,9 +31,11 @@ class Scratchpad(wiring.Component):
 
     Timing
     ------
-    Reads: data in the cycle after the transfer. In every bank the shared port belongs, in each
-    cycle, to the first that asks of post_write, post_read, load_write, store_read; clients that
-    ask different banks don't see each other. A written word can be read in the next cycle.
+    Reads: data WordRead.LATENCY cycles after the transfer; the array's, in the cycle after. In
+    every bank the shared port belongs, in each cycle, to the first that asks of post_write,
+    post_read, load_write, store_read; clients that ask different banks don't see each other.
+    There are registers in front of it and behind: a written word can be read by it from the next
+    cycle on, by the array from the one after that.
     """
 
     def __init__(self, config, *, check=False):
@@ -68,25 +70,38 @@ class Scratchpad(wiring.Component):
                     for (port, _), bank in zip(clients, banks, strict=True)]
             bank = _Bank(self.config, check=self.check)
             m.submodules[f"bank_{index}"] = bank
-            outputs.append(bank.data)
+            output = Signal.like(bank.data, name=f"output_{index}", reset_less=True)
+            outputs.append(output)
             rows = [self._row_of(address) for _, address in clients]
-            m.d.comb += [
-                bank.row.eq(Mux(asks[0], rows[0], Mux(asks[1], rows[1],
+            row = Signal.like(bank.row, name=f"row_{index}", reset_less=True)
+            data = Signal.like(bank.write_data, name=f"data_{index}", reset_less=True)
+            write = Signal(name=f"write_{index}")
+            m.d.sync += [
+                output.eq(bank.data),
+                row.eq(Mux(asks[0], rows[0], Mux(asks[1], rows[1],
                                                       Mux(asks[2], rows[2], rows[3])))),
-                bank.write.eq(asks[0] | asks[2] & ~asks[1]),
-                bank.write_data.eq(Mux(asks[0], writes[0].p.data, writes[1].p.data)),
+                write.eq(asks[0] | asks[2] & ~asks[1]),
+                data.eq(Mux(asks[0], writes[0].p.data, writes[1].p.data)),
+            ]
+            m.d.comb += [
+                bank.row.eq(row),
+                bank.write.eq(write),
+                bank.write_data.eq(data),
                 bank.array_en.eq(self.array.en[index]),
                 bank.array_row.eq(self.array.row[index]),
                 self.array.data[index].eq(bank.array_data),
             ]
 
         for read in reads:
-            bank = Signal(self.config.bank_bits)
-            m.d.sync += [
-                read.valid.eq(read.addr.valid & read.addr.ready),
-                bank.eq(self._bank_of(read.addr.p)),
+            valid, bank = read.addr.valid & read.addr.ready, self._bank_of(read.addr.p)
+            for stage in range(WordRead.LATENCY):
+                now, valid = valid, Signal(name=f"valid_{stage}")
+                where, bank = bank, Signal(self.config.bank_bits, name=f"bank_{stage}")
+                m.d.sync += [valid.eq(now), bank.eq(where)]
+            m.d.comb += [
+                read.valid.eq(valid),
+                read.data.eq(Cat(outputs).word_select(bank, len(read.data))),
             ]
-            m.d.comb += read.data.eq(Cat(outputs).word_select(bank, len(read.data)))
         return m
 
     def _bank_of(self, address):

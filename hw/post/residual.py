@@ -39,8 +39,8 @@ class ResidualReader(wiring.Component):
 
     Timing
     ------
-    One word a cycle, with at least 4 places; 2 cycles from a walk to its first address, and from
-    the transfer of an address to ``word``.
+    One word a cycle, with at least WordRead.LATENCY + 3 places; 2 cycles from a walk to its first
+    address, WordRead.LATENCY + 1 from the transfer of an address to ``word``.
     """
 
     def __init__(self, config, *, depth):

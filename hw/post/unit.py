@@ -83,7 +83,8 @@ class PostUnit(wiring.Component):
         # At the start of a tile there is room for it while as many words as the pipeline (and
         # the way through the queue, to and fro) can hold are still on their way.
         self.write_words = config.columns - (-(self.LATENCY + 1) // parts)
-        self.residual_words = config.columns - (-(self.LATENCY + 4) // (self.PACE_ADD * parts))
+        self.residual_words = config.columns - (
+            -(self.LATENCY + WordRead.LATENCY + 3) // (self.PACE_ADD * parts))
         super().__init__({
             "command": In(stream.Signature(post_command_layout())),
             "tile": In(stream.Signature(tile_vector_layout(config))),

@@ -3,12 +3,14 @@
 import functools
 import os
 import random
+from collections import deque
 
 import numpy as np
 from amaranth.lib.wiring import In
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from hw.interfaces import WordRead
 from tb.cocotb.blocks import CONFIG, Blocks
 from tb.cocotb.channel import Stalls, ends, layout_of, split
 
@@ -124,7 +126,7 @@ class BlockBench:
 
 
 class WordReader:
-    """The scratchpad's end of a WordRead: the word in the cycle after its address.
+    """The scratchpad's end of a WordRead: the word so many cycles after its address.
 
     Parameters
     ----------
@@ -137,13 +139,17 @@ class WordReader:
     def __init__(self, bench, name, words):
         self.addresses, self.words = bench.streams[f"{name}.addr"], words
         self.valid, self.data = bench.pin(f"{name}.valid"), bench.pin(f"{name}.data")
-        self.rng, self.read = bench.stalls.rng, False
+        self.rng, self.shown = bench.stalls.rng, True
+        self.flight = deque([None] * (WordRead.LATENCY - 1))  # words on their way
 
     def step(self):
         """Once after every rising edge."""
-        if self.addresses.moved or self.read:
-            self.read = self.addresses.moved
-            self.valid.value = int(self.read)
+        asked = self.addresses
+        self.flight.append(self.words[asked.fields] if asked.moved else None)
+        word = self.flight.popleft()
+        if word is not None or self.shown:
+            self.shown = word is not None
+            self.valid.value = int(self.shown)
             # What is not valid may be anything.
-            self.data.value = (int.from_bytes(self.words[self.addresses.fields].tobytes(), "little")
-                               if self.read else self.rng.getrandbits(8 * self.words.shape[1]))
+            self.data.value = (int.from_bytes(word.tobytes(), "little") if self.shown
+                               else self.rng.getrandbits(8 * self.words.shape[1]))

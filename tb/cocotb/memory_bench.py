@@ -1,8 +1,10 @@
 """Cocotb tests of the scratchpad and of the weight store with its rings."""
 
+from collections import deque
+
 import cocotb
 
-from hw.interfaces import row_layout
+from hw.interfaces import WordRead, row_layout
 from tb.cocotb.bench import BlockBench
 from tb.cocotb.blocks import CONFIG
 from tb.unit.mem.weights import expected, random_commands, stream_of
@@ -28,7 +30,9 @@ class Traffic:
         for word in range(WORDS):
             self._write(self.rng.choice(list(self.writes.values())), word)
         self.stored = {}
-        self.due = dict.fromkeys(self.reads)  # what each client is to find in this cycle
+        # What each client is to find, in this cycle and those that follow.
+        self.due = deque([dict.fromkeys(self.reads)] * WordRead.LATENCY)
+        self.late = {}  # written in the cycle after their transfer
         self.asked = {}  # word that the array asked for, of each bank
         self.array = {}  # what stands at the array's port, of each bank
         self.served = dict.fromkeys((*self.writes, *self.reads, "array"), 0)
@@ -36,19 +40,19 @@ class Traffic:
     def step(self):
         self._check()
         self.array |= {bank: self.stored[word] for bank, word in self.asked.items()}
-        self.due = {name: self.stored[read.fields % WORDS] if read.moved else None
-                    for name, read in self.reads.items()}
+        self.stored |= self.late
+        self.due.append({name: self.stored[read.fields % WORDS] if read.moved else None
+                         for name, read in self.reads.items()})
         self.asked = {}
         for name, stream in (self.writes | self.reads).items():
             self.served[name] += stream.moved
-        for stream in self.writes.values():
-            if stream.moved:
-                self.stored[stream.fields["addr"] % WORDS] = stream.fields["data"]
+        self.late = {stream.fields["addr"] % WORDS: stream.fields["data"]
+                     for stream in self.writes.values() if stream.moved}
         if len(self.stored) == WORDS:
             self._ask()
 
     def _check(self):
-        for name, want in self.due.items():
+        for name, want in self.due.popleft().items():
             assert self.bench.get(f"{name}.valid") == (want is not None), name
             if want is not None:
                 got = self.bench.get(f"{name}.data")
@@ -69,7 +73,7 @@ class Traffic:
             if len(stream.pending) < 3:
                 stream.pending.append(self._beyond() | self.rng.randrange(WORDS))
         written = {item["addr"] % WORDS for stream in self.writes.values()
-                   for item in stream.pending}
+                   for item in stream.pending} | set(self.late)
         rows = 0
         for bank in range(CONFIG.banks):
             row = self.rng.randrange(WORDS // CONFIG.banks)

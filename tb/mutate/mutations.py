@@ -244,7 +244,7 @@ _TABLE = [
      "issuer.bad & (active.level == handed)", "issuer.bad"),
 
     ("dma.store", "ahead", "credit off by one: a word without a place",
-     "self.read.valid < self.WORDS_AHEAD", "self.read.valid <= self.WORDS_AHEAD"),
+     "owed == self.WORDS_AHEAD - 1", "owed == self.WORDS_AHEAD"),
     ("dma.store", "tail", "bytes behind a pixel's end are written",
      "Mux(nest.ends[0], store.tail, group)", "group"),
     ("dma.store", "log", "a LOG's counters are read too early",

@@ -22,7 +22,7 @@ def test_runs(config, stall):
         for n, size in enumerate(sizes):
             word = rng.randbytes(group)
             items.append({"data": int.from_bytes(word, "little"), "bytes": size,
-                          "offset": offset if n == 0 else rng.randrange(group),
+                          "offset": len(run) % group,
                           "last": n == len(sizes) - 1})
             run += word[:size]
         run += [None] * (-len(run) % group)

@@ -1,11 +1,13 @@
 """ResidualReader: the words of a walk in order, never more asked for than there is room."""
 
 import random
+from collections import deque
 
 import pytest
 
 from golden.spec.config import preset
 from golden.spec.registers import Cause
+from hw.interfaces import WordRead
 from hw.post.residual import ResidualReader
 from tb.pysim import collect, drive, simulate
 from tb.unit.post.walks import expected, random_walk, steps_of
@@ -14,6 +16,7 @@ CONFIGS = {
     "tiny": preset("tiny"),
     "odd": preset("tiny").replace(columns=5, lanes=8, drain=4, weight_rows=64),
 }
+PLACES = WordRead.LATENCY + 3  # for those on their way and the one at the output
 
 
 def whole(walk):
@@ -24,13 +27,16 @@ def whole(walk):
 def memory(dut, image, rng, stall):
     """Background bench that answers reads from ``image``, a list of words."""
     async def run(ctx):
+        flight = deque([None] * (WordRead.LATENCY - 1))
         while True:
             ctx.set(dut.read.addr.ready, not stall or rng.random() >= stall)
             _, _, valid, ready, addr = await ctx.tick().sample(
                 dut.read.addr.valid, dut.read.addr.ready, dut.read.addr.payload)
-            ctx.set(dut.read.valid, valid & ready)
+            flight.append(image[addr] if valid & ready else None)
+            word = flight.popleft()
+            ctx.set(dut.read.valid, word is not None)
             # Without a transfer the data means nothing.
-            ctx.set(dut.read.data, image[addr] if valid & ready else rng.getrandbits(32))
+            ctx.set(dut.read.data, rng.getrandbits(32) if word is None else word)
     return run
 
 
@@ -50,7 +56,7 @@ def books(dut, depth, record):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("depth", [1, 4, 8])
+@pytest.mark.parametrize("depth", [1, 4, PLACES, 8])
 @pytest.mark.parametrize("stall", [0, 0.4])
 def test_words(name, depth, stall):
     config, rng = CONFIGS[name], random.Random(depth)
@@ -66,8 +72,8 @@ def test_words(name, depth, stall):
     def sink(ctx):
         return collect(ctx, dut.word, len(want), rng=random.Random(3), stall=stall and 0.6)
 
-    # With four places or more, one word a cycle.
-    cycles = len(want) + 7 if depth > 3 and not stall else 20 * len(want)
+    # With places for all that are on their way, one word a cycle.
+    cycles = len(want) + 6 + WordRead.LATENCY if depth >= PLACES and not stall else 20 * len(want)
     _, got = simulate(dut, source, sink, cycles=cycles, background=(
         memory(dut, image, random.Random(4), stall), books(dut, depth, record)))
     assert got == want, f"{name}, depth {depth}"

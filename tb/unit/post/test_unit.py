@@ -1,6 +1,7 @@
 """Post unit against golden.spec.numerics: words, addresses, order, rates, retirement, errors."""
 
 import random
+from collections import deque
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +12,7 @@ from golden.spec.config import preset
 from golden.spec.isa import PostMode
 from golden.spec.numerics import ROUND_ONCE, clamp, quantize_multiplier, requantize, wrap32
 from golden.spec.registers import Cause
+from hw.interfaces import WordRead
 from hw.post.unit import PostUnit
 from tb.pysim import drive, simulate
 from tb.yosys import cells
@@ -121,12 +123,15 @@ def random_work(rng, config, mode, table, residuals, **changes):
 
 async def serve_reads(ctx, port, memory, rng, stall):
     """The scratchpad's end of a WordRead."""
+    flight = deque([None] * (WordRead.LATENCY - 1))
     while True:
         ctx.set(port.addr.ready, rng.random() >= stall)
         _, _, valid, ready, address = await ctx.tick().sample(
             port.addr.valid, port.addr.ready, port.addr.payload)
-        ctx.set(port.valid, valid & ready)
-        ctx.set(port.data, memory[address % len(memory)] if valid & ready else 0)
+        flight.append(memory[address % len(memory)] if valid & ready else None)
+        word = flight.popleft()
+        ctx.set(port.valid, word is not None)
+        ctx.set(port.data, word or 0)
 
 
 class Record:
