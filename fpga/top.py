@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Module, Signal
 from amaranth.lib import io
-from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib.cdc import AsyncFFSynchronizer
 from amaranth.vendor import LatticePlatform as Platform
 
 from fpga.boards import Board
@@ -54,9 +54,9 @@ class BoardTop(Elaboratable):
         m.submodules.system = system = self._system
         oscillator = platform.request(platform.default_clk, dir="-")
         m.submodules.oscillator = oscillator = io.Buffer("i", oscillator)
-        m.domains.sync = ClockDomain("sync")
+        m.domains.sync = ClockDomain("sync", reset_less=True)
         m.domains.memory = ClockDomain("memory", reset_less=True)
-        m.submodules.reset = ResetSynchronizer(~pll.locked, domain="sync")
+        m.submodules.reset = AsyncFFSynchronizer(~pll.locked, system.rst)
         m.d.comb += [pll.source.eq(oscillator.i), ClockSignal().eq(pll.clock),
                      ClockSignal("memory").eq(pll.late)]
         platform.add_clock_constraint(pll.clock, self._hz)

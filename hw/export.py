@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from amaranth.back import verilog
+from amaranth.hdl import ClockDomain
 
 from golden.spec.config import Config
 from hw.npu import Npu
@@ -19,13 +20,13 @@ TOP = "npu"
 def generate(config: Config) -> str:
     """Verilog of the whole chip; the same text every time for the same configuration."""
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    return verilog.convert(Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True)
+    return verilog.convert(Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True,
+                           missing_domain=lambda name: ClockDomain(name, reset_less=True))
 
 
 def sidecar(config: Config, text: str) -> dict[str, object]:
     """Ports, configuration and digest of a generated text."""
-    ports = [{"name": "clk", "direction": "input", "bits": 1},
-             {"name": "rst", "direction": "input", "bits": 1}]
+    ports = [{"name": "clk", "direction": "input", "bits": 1}]
     for path, member, value in Npu(config).signature.flatten(Npu(config)):
         ports.append({"name": "__".join(str(part) for part in path),
                       "direction": "output" if member.flow.name == "Out" else "input",

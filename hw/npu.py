@@ -16,6 +16,7 @@ from hw.mac.unit import MacUnit
 from hw.mem.scratchpad import Scratchpad
 from hw.mem.weight_store import WeightStore
 from hw.post.unit import PostUnit
+from hw.resettable import Resettable
 
 __all__ = ["Npu"]
 
@@ -29,6 +30,9 @@ class Npu(wiring.Component):
 
     Members
     -------
+    rst : In(1)
+        Two cycles or more put everything into its first state, whatever state it is in. Nothing
+        else resets the chip: its clock domain has no reset.
     axil : In(AXI4Lite)
         Registers of golden.spec.registers.
     axi : Out(AXI4)
@@ -39,6 +43,7 @@ class Npu(wiring.Component):
     def __init__(self, config):
         self.config = config
         super().__init__({
+            "rst": In(1),
             "axil": In(AXI4Lite()),
             "axi": Out(AXI4(config.group)),
             "irq": Out(1),
@@ -47,11 +52,16 @@ class Npu(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.registers = registers = RegisterFile(config)
-        m.submodules.reset = reset = SoftReset()
+        reset = SoftReset()
+        unit_reset = Signal(init=1, reset_less=True)
+        m.d.sync += unit_reset.eq(self.rst | reset.unit_reset)
+        # At once, these two: a host may ask as soon as ``rst`` falls.
+        registers = RegisterFile(config)
+        m.submodules.reset = ResetInserter(self.rst)(reset)
+        m.submodules.registers = ResetInserter(self.rst)(registers)
 
         def unit(name, component):
-            m.submodules[name] = ResetInserter(reset.unit_reset)(component)
+            m.submodules[name] = Resettable(component, unit_reset)
             return component
 
         sequencer = unit("sequencer", Sequencer(config))

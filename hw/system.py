@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.bus.arbiter import Arbiter
 from hw.link.link import Link
 from hw.npu import Npu
+from hw.resettable import Resettable
 from hw.sdram.controller import SdramController
 from hw.sdram.interface import SdramPins
 
@@ -27,6 +28,8 @@ class System(wiring.Component):
 
     Members
     -------
+    rst : In(1)
+        As of `Npu`, for everything.
     rx : In(1)
     tx : Out(1)
     sdram : Out(SdramPins)
@@ -47,6 +50,7 @@ class System(wiring.Component):
                                       capture=cas + 1 + pad_registers)
         self.arbiter = Arbiter(config.group)
         super().__init__({
+            "rst": In(1),
             "rx": In(1, init=1),
             "tx": Out(1, init=1),
             "sdram": Out(SdramPins(part)),
@@ -59,15 +63,16 @@ class System(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.npu = npu = self.npu
-        m.submodules.link = link = self.link
-        m.submodules.arbiter = arbiter = self.arbiter
-        m.submodules.memory = memory = self.memory
+        link, arbiter, memory = self.link, self.arbiter, self.memory
+        for name, part in (("link", link), ("arbiter", arbiter), ("memory", memory)):
+            m.submodules[name] = Resettable(part, self.rst)
         connect(m, link.axil, npu.axil)
         connect(m, npu.axi, arbiter.a)
         connect(m, link.axi, arbiter.b)
         connect(m, arbiter.bus, memory.axi)
         connect(m, memory.pins, flipped(self.sdram))
         m.d.comb += [
+            npu.rst.eq(self.rst),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
             link.irq.eq(npu.irq),

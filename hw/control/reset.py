@@ -21,10 +21,13 @@ class SoftReset(wiring.Component):
         AXI masters end what they began, dropping read data and writing without strobes, and
         begin nothing.
     unit_reset : Out(1)
-        High for one cycle, the last one of ``flush``: reset of units, masters and sequencer.
+        High for one cycle: reset of units, masters and sequencer. ``flush`` lasts DELAY cycles
+        more, so that it may arrive that much later.
     busy : Out(1)
         A reset is under way.
     """
+
+    DELAY = 2
 
     request: In(1)
     quiet: In(1)
@@ -35,7 +38,8 @@ class SoftReset(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.d.comb += self.busy.eq(self.flush)
-        with m.FSM(name="reset"):
+        # After a reset of the whole chip, too, the units' arrives later.
+        with m.FSM(name="reset", init="WAY_0"):
             with m.State("IDLE"):
                 with m.If(self.request):
                     m.next = "STOP"
@@ -48,5 +52,9 @@ class SoftReset(wiring.Component):
                     m.next = "RESET"
             with m.State("RESET"):
                 m.d.comb += [self.flush.eq(1), self.unit_reset.eq(1)]
-                m.next = "IDLE"
+                m.next = "WAY_0"
+            for way in range(self.DELAY):
+                with m.State(f"WAY_{way}"):
+                    m.d.comb += self.flush.eq(1)
+                    m.next = f"WAY_{way + 1}" if way + 1 < self.DELAY else "IDLE"
         return m

@@ -87,11 +87,15 @@ class Column(wiring.Component):
         m.d.comb += self.sums.eq(sums)
         with m.If(end.last):
             m.d.sync += sums.max.eq(end.max)
+        # As end.last, and set by a reset: a tile that a soft reset ends must not leave its sums to
+        # the next, and accumulators with a reset of their own would need logic before theirs.
+        clear = Signal(init=1)
+        m.d.sync += clear.eq(flags[-2].last)
         for lane in range(self.config.lanes):
-            self._lane(m, lane, word, s0, end, sums.acc[lane])
+            self._lane(m, lane, word, s0, end, clear, sums.acc[lane])
         return m
 
-    def _lane(self, m, lane, word, s0, end, kept):
+    def _lane(self, m, lane, word, s0, end, clear, kept):
         """Pick in two steps, multiply, accumulate; a register after each."""
         parts = range(0, self.config.group, _PART)
         s1_parts = [Signal(8, name=f"s1_part_{lane}_{part}", reset_less=True) for part in parts]
@@ -109,8 +113,7 @@ class Column(wiring.Component):
         # Stage 2 is the multiplier's register.
         m.d.comb += [multiplier.a.eq(reduce(or_, s1_parts)), multiplier.b.eq(s1_value)]
 
-        # With a reset: a tile that a soft reset ends must not leave its sums to the next.
-        acc = Signal(signed(32), name=f"acc_{lane}")
+        acc = Signal(signed(32), name=f"acc_{lane}", reset_less=True)
         total = Signal(signed(32), name=f"total_{lane}")
         greatest = Signal(8, name=f"greatest_{lane}")
         byte = s3_product[:8] ^ _FLIP
@@ -119,7 +122,7 @@ class Column(wiring.Component):
             total.eq(acc + s3_product),
             greatest.eq(Mux(end.add & (byte > acc[:8]), byte, acc[:8])),
         ]
-        with m.If(end.last):
+        with m.If(clear):
             m.d.sync += [acc.eq(0), kept.eq(following)]
         with m.Elif(end.add):
             m.d.sync += acc.eq(following)

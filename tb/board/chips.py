@@ -1,6 +1,6 @@
 """What is soldered on the simulated board, as Verilog."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -76,8 +76,8 @@ class FpgaChip(wiring.Component):
         for name, member in self.pads.signature.members.items():
             inner, outer = getattr(system.sdram, name), getattr(self.pads, name)
             m.d.sync += inner.eq(outer) if member.flow is In else outer.eq(inner)
-        m.d.comb += [system.rx.eq(self.rx), self.tx.eq(system.tx), self.ready.eq(system.ready),
-                     self.working.eq(system.working)]
+        m.d.comb += [system.rst.eq(ResetSignal()), system.rx.eq(self.rx), self.tx.eq(system.tx),
+                     self.ready.eq(system.ready), self.working.eq(system.working)]
         for pulse, port in ((self.register_written, system.link.axil.aw),
                             (self.memory_written, system.link.axi.aw)):
             m.d.comb += pulse.eq(port.valid & port.ready)

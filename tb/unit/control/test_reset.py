@@ -1,4 +1,4 @@
-"""SoftReset: flush until quiet, one cycle of reset, and nothing else."""
+"""SoftReset: flush until quiet, one cycle of reset, time for it to arrive, and nothing else."""
 
 import pytest
 
@@ -18,7 +18,8 @@ def test_sequence(wait):
             await ctx.tick()
 
         ctx.set(dut.quiet, 1)
-        await cycle()
+        for _ in range(SoftReset.DELAY + 1):
+            await cycle()
         ctx.set(dut.request, 1)
         await cycle()
         ctx.set(dut.request, 0)
@@ -30,9 +31,12 @@ def test_sequence(wait):
         ctx.set(dut.quiet, 1)
         await cycle()
         ctx.set(dut.request, 0)
-        for _ in range(3):
+        for _ in range(3 + SoftReset.DELAY):
             await cycle()
 
     simulate(dut, bench)
     flushing, resetting, idle = (1, 0, 1), (1, 1, 1), (0, 0, 0)
-    assert trace == [idle] * 2 + [flushing] * (2 + wait) + [resetting] + [idle] * 2
+    began, trace = trace[:SoftReset.DELAY], trace[SoftReset.DELAY:]
+    assert began == [flushing] * SoftReset.DELAY
+    assert trace == [idle] * 2 + [flushing] * (2 + wait) + [resetting] + (
+        [flushing] * SoftReset.DELAY + [idle] * 2)
