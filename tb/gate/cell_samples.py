@@ -24,11 +24,12 @@ FACTORS = (
     (True, 18, 18, True, False), (False, 18, 18, True, False), (True, 12, 18, False, True),
     (True, 18, 18, False, False), (False, 18, 13, False, False), (True, 20, 33, False, False))
 WIDTH = 1536  # of stimuli
+_SMALL = 7  # bits of what is no block
 FEW = 3  # address bits that change, most of the time: so that what is written is read
 
 
 class CellSamples(wiring.Component):
-    """All samples side by side.
+    """All samples, a register and a small memory side by side.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ class CellSamples(wiring.Component):
         self.collide = collide
         widths = [width for _, width, _, ports in memories for _ in _readers(ports)]
         widths += [left + right for _, left, right, *_ in factors]
+        widths += [_SMALL] * 2
         self.results = {f"result_{index}": width for index, width in enumerate(widths)}
         super().__init__({"given": In(WIDTH),
                           **{name: Out(width) for name, width in self.results.items()}})
@@ -72,6 +74,7 @@ class CellSamples(wiring.Component):
             results += self._memory(m, f"memory_{number}", shape, take, rng)
         for shape in self.factors:
             results.append(self._product(m, shape, take))
+        results += [self._register(m, take), self._small_memory(m, take, rng)]
         for name, found in zip(self.results, results, strict=True):
             m.d.comb += getattr(self, name).eq(found)
         return m
@@ -104,6 +107,26 @@ class CellSamples(wiring.Component):
             m.d.comb += [read.addr.eq(where), read.en.eq(take(1) & ~clash)]
             results.append(read.data)
         return results
+
+    @staticmethod
+    def _register(m, take):
+        """With enable, set and reset."""
+        register = Signal(_SMALL, init=0b1001101)
+        with m.If(take(1)):
+            m.d.sync += register.eq(take(_SMALL))
+        return register
+
+    @staticmethod
+    def _small_memory(m, take, rng):
+        """What is read in the same cycle."""
+        depth = 40
+        m.submodules.small = ram = memory.Memory(
+            shape=_SMALL, depth=depth, init=[rng.getrandbits(_SMALL) for _ in range(depth)],
+            attrs={"ram_style": "distributed"})
+        write, read = ram.write_port(), ram.read_port(domain="comb")
+        m.d.comb += [write.addr.eq(_address(depth, take)), write.en.eq(take(1)),
+                     write.data.eq(take(_SMALL)), read.addr.eq(_address(depth, take))]
+        return read.data
 
     @staticmethod
     def _product(m, shape, take):

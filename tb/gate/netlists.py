@@ -4,20 +4,23 @@ import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from fpga import dsp_registers
 from fpga import netlist as mapper
 from fpga.toolchain import Toolchain
 from golden.spec.config import Config
 from hw.export import TOP
 from sw.engines.rtl.builder import cache_folder, generate_verilog
-from tb.gate.models import block_models, logic_models
+from tb.gate.models import block_models, cautious_models, logic_models
 
 __all__ = ["chip_netlist"]
 
 # The vendor's cells dissolve into what their models say, which halves the simulators' work.
 _DISSOLVE = """\
 read_verilog -lib +/ecp5/cells_bb.v
+read_verilog -lib kept.v
 read_verilog models.v
 read_verilog netlist.v
 hierarchy -top {top}
@@ -29,26 +32,48 @@ write_verilog -noattr dissolved.v
 """
 
 
-def chip_netlist(config: Config) -> str:
+def chip_netlist(config: Config, *, cautious: bool = False) -> str:
     """The whole chip as a netlist of ECP5's cells with their models; made once, then cached.
 
     Flip-flops and memories begin as anything.
+
+    Parameters
+    ----------
+    config : Config
+    cautious : bool
+        For a simulator that knows X: nothing forgets one. Flip-flops and small memories then stay
+        cells, or Icarus would look for each among all signals of the chip.
     """
-    yosys = Toolchain(native=False).yosys
-    verilog, models = generate_verilog(config), logic_models(unknown_start=True)
-    key = "\0".join((yosys.version, Path(mapper.__file__).read_text(), _DISSOLVE, models, verilog))
-    folder = cache_folder() / "gate"
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.v"
+    yosys, verilog = Toolchain(native=False).yosys, generate_verilog(config)
+    own = cautious_models() if cautious else {}
+    models, kept = logic_models(unknown_start=True, without=own), "\n".join(own.values())
+
+    def map_cells(folder: Path) -> str:
+        return mapper.netlist(verilog, TOP, yosys, folder)
+
+    def dissolve(folder: Path) -> str:
+        (folder / "netlist.v").write_text(cells)
+        (folder / "models.v").write_text(models)
+        (folder / "kept.v").write_text(kept)
+        (folder / "dissolve.ys").write_text(_DISSOLVE.format(top=TOP))
+        yosys.run(["-Q", "dissolve.ys"], folder, "dissolve.log")
+        return (folder / "dissolved.v").read_text()
+
+    sources = [Path(module.__file__ or "").read_text() for module in (mapper, dsp_registers)]
+    cells = _cached(map_cells, yosys.version, *sources, verilog)
+    return "\n".join((_cached(dissolve, yosys.version, _DISSOLVE, models, kept, cells), kept,
+                      block_models(unknown_start=True)))
+
+
+def _cached(make: Callable[[Path], str], *key: str) -> str:
+    """What ``make`` returns, given a folder to work in; made once for every key."""
+    digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:32]
+    kept = cache_folder() / "gate" / f"{digest}.v"
+    kept.parent.mkdir(parents=True, exist_ok=True)
     with open(kept.with_suffix(".lock"), "w") as lock, tempfile.TemporaryDirectory() as name:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who wants the same meanwhile waits for it
         if not kept.exists():
-            place = Path(name)
-            mapper.netlist(verilog, TOP, yosys, place)
-            (place / "models.v").write_text(models)
-            (place / "dissolve.ys").write_text(_DISSOLVE.format(top=TOP))
-            yosys.run(["-Q", "dissolve.ys"], place, "dissolve.log")
             part = kept.with_suffix(".part")
-            part.write_text((place / "dissolved.v").read_text())
+            part.write_text(make(Path(name)))
             os.replace(part, kept)
-    return kept.read_text() + block_models(unknown_start=True)
+    return kept.read_text()
