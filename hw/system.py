@@ -1,10 +1,11 @@
 """What a board carries: the chip, its memory, and the link to the host."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.bus.arbiter import Arbiter
+from hw.bus.slice import AXISlice
 from hw.link.link import Link
 from hw.npu import Npu
 from hw.resettable import Resettable
@@ -15,7 +16,8 @@ __all__ = ["System"]
 
 
 class System(wiring.Component):
-    """Chip, link and SDRAM controller on one clock.
+    """Chip, link and SDRAM controller on one clock, far from each other on the device: registers
+    stand between them, in both directions of every stream.
 
     Parameters
     ----------
@@ -64,22 +66,30 @@ class System(wiring.Component):
         m = Module()
         m.submodules.npu = npu = self.npu
         link, arbiter, memory = self.link, self.arbiter, self.memory
-        for name, part in (("link", link), ("arbiter", arbiter), ("memory", memory)):
-            m.submodules[name] = Resettable(part, self.rst)
-        connect(m, link.axil, npu.axil)
-        connect(m, npu.axi, arbiter.a)
-        connect(m, link.axi, arbiter.b)
-        connect(m, arbiter.bus, memory.axi)
+        slices = {name: AXISlice(signature) for name, signature in (
+            ("registers_slice", link.axil.signature), ("npu_slice", npu.axi.signature),
+            ("link_slice", link.axi.signature), ("memory_slice", arbiter.bus.signature))}
+        reset = Signal(init=1, reset_less=True)
+        m.d.sync += reset.eq(self.rst)
+        for name, part in {"link": link, "arbiter": arbiter, "memory": memory, **slices}.items():
+            m.submodules[name] = Resettable(part, reset)
+        for manager, between, subordinate in (
+                (link.axil, "registers_slice", npu.axil), (npu.axi, "npu_slice", arbiter.a),
+                (link.axi, "link_slice", arbiter.b), (arbiter.bus, "memory_slice", memory.axi)):
+            connect(m, manager, slices[between].manager)
+            connect(m, slices[between].subordinate, subordinate)
         connect(m, memory.pins, flipped(self.sdram))
         m.d.comb += [
-            npu.rst.eq(self.rst),
+            npu.rst.eq(reset),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
+        ]
+        m.d.sync += [
             link.irq.eq(npu.irq),
             self.ready.eq(memory.ready),
             self.activity.eq(link.activity),
             self.irq.eq(npu.irq),
+            self.working.eq((npu.axi.r.valid & npu.axi.r.ready)
+                            | (npu.axi.w.valid & npu.axi.w.ready)),
         ]
-        m.d.sync += self.working.eq((npu.axi.r.valid & npu.axi.r.ready)
-                                    | (npu.axi.w.valid & npu.axi.w.ready))
         return m
