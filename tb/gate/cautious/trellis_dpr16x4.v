@@ -1,5 +1,6 @@
 // ECP5's small memory, begins as X unless it begins as something else than 0; where an X in its
 // enable or write address may have written, X is written. Yosys's model writes nothing then.
+// SETTLE as in trellis_ff.v.
 module TRELLIS_DPR16X4(
     input [3:0] DI, WAD, RAD, input WRE, WCK, output [3:0] DO
 );
@@ -20,6 +21,12 @@ module TRELLIS_DPR16X4(
         end
 
     assign DO = words[RAD];
+
+`ifdef SETTLE
+    integer row;
+    initial `SETTLE for (row = 0; row < 16; row = row + 1)
+        if (^words[row] === 1'bx) words[row] = $urandom;
+`endif
 
     initial begin
         if (INITVAL != 0)

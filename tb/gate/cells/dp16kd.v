@@ -3,7 +3,8 @@
 // Two ports of 1, 2, 4, 9 or 18 bits, or one that writes (A) and one that reads (B) with 36 bits in
 // either or both. What a port writes while the other one reads it, and what both write at once, is
 // X: the device promises nothing. Both ports are taken to be on the same clock edges. With
-// UNKNOWN_START outputs begin as X, and so do contents, unless they begin as something else than 0.
+// UNKNOWN_START outputs begin as X, and so do contents, unless they begin as something else than 0;
+// with SETTLE, a delay, what is X then takes a value at random.
 module DP16KD (
     input DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5,
       DIA4, DIA3, DIA2, DIA1, DIA0,
@@ -169,6 +170,16 @@ module DP16KD (
         if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG")
             $fatal(1, "DP16KD %m: no model of its output registers");
     end
+
+`ifdef SETTLE
+    integer late;
+    initial `SETTLE begin
+        for (late = 0; late < 512; late = late + 1)
+            if (^rows[late] === 1'bx) rows[late] = {$urandom, $urandom};
+        if (^read_a === 1'bx) read_a = {$urandom, $urandom};
+        if (^read_b === 1'bx) read_b = {$urandom, $urandom};
+    end
+`endif
 
     always @(posedge clk_a or posedge clk_b)
         if ({RSTA, RSTB, CSA2, CSA1, CSA0, CSB2, CSB1, CSB0} != 0)
