@@ -233,7 +233,8 @@ class Array:
         if keep:
             return freed
         # One is read when it has come, and one a little before it has been taken.
-        read = [[max(came + 1, before) for came, before in
+        again = self._timing.ring_again
+        read = [[max(came + 1, before + again) for came, before in
                  zip(times[done:], taken[done:], strict=False)]
                 for times, taken, done in ((lane.entries, entries, freed[0]),
                                            (lane.rows, rows, freed[1]))]
@@ -257,7 +258,8 @@ class Array:
             rows[-1] = end
         entries, rows = self._entries + entries, self._rows + rows
         if not keep:
-            self._store.entries.free(entries[:-ahead])
-            self._store.rows.free(rows[:-ahead])
+            again = self._timing.ring_again
+            self._store.entries.free([taken + again for taken in entries[:-ahead]])
+            self._store.rows.free([taken + again for taken in rows[:-ahead]])
             self._store.changed.fire()
         self._entries, self._rows = entries[-ahead:], rows[-ahead:]

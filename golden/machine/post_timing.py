@@ -113,7 +113,8 @@ class PostTiming:
         timing, time = self._timing, self._moved
         read, taken = [], self._beats
         for came in lane.parameters:
-            at = max(came, self._plan + timing.plan_beats, taken[-timing.ring_ahead] - 1) + 1
+            again = taken[-timing.ring_ahead] + timing.ring_again
+            at = max(came + 1, self._plan + timing.plan_beats + 1, again)
             read.append(at)
             time = max(time + 1, at + timing.ring - 1)
             taken.append(time)

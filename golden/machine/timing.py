@@ -27,6 +27,12 @@ class Timing:
         Instructions asked for and not dispatched at most.
     fetch_beats : int
         Depth of the FIFO in front of the dispatcher.
+    fetch_beat : int
+        From a beat being offered by the fetch's FIFO to its being offered to the dispatcher.
+    whole : int
+        From the last beat of an instruction leaving its queue, to its being wanted.
+    drained : int
+        From nothing being under way to the dispatcher knowing it.
     semaphore : int
         From retirement to the unit being offered the instruction that waits for it.
     settle : int
@@ -66,7 +72,9 @@ class Timing:
     ring : int
         From an item's write into a ring of the weight store to its being offered.
     ring_ahead : int
-        Items of a ring that have been read and not taken.
+        Items of a ring that have been read and not taken, at most.
+    ring_again : int
+        From one of them being taken to a further one being read.
     header : int
         From a header being on offer to the weight store to its being taken.
     plan : int
@@ -103,6 +111,9 @@ class Timing:
     fetch_run: int = 4
     fetch_held: int = 8
     fetch_beats: int = 32
+    fetch_beat: int = 1
+    whole: int = 2
+    drained: int = 1
     semaphore: int = 2
     settle: int = 4
     run: int = 5
@@ -121,13 +132,14 @@ class Timing:
     store_fifo: int = 1
     store_data: int = 2
     stores_taken: int = 4
-    ring: int = 3
-    ring_ahead: int = 2
+    ring: int = 5
+    ring_ahead: int = 8
+    ring_again: int = 2
     header: int = 1
-    plan: int = 8
+    plan: int = 12
     plan_beats: int = 1
     plan_lengths: int = 2
-    lengths_ahead: int = 5
+    lengths_ahead: int = 11
     residual: int = 2
     residual_taken: int = 13
     mac_start: int = 12

@@ -1,10 +1,16 @@
 """Ring buffer whose contents are read in segments, each several times."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.post.copies import copies
+from hw.stream import Queue
+
 __all__ = ["Ring"]
+
+# Widths of the ECP5's block RAM, and its rows then.
+_BLOCK_RAM = {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}
 
 
 class Ring(wiring.Component):
@@ -37,10 +43,15 @@ class Ring(wiring.Component):
     ------
     One item in and one out a cycle, without a gap from pass to pass and from plan to plan; a plan
     of length 0 takes one cycle. A plan's first item comes out LATENCY cycles after the plan was
-    taken, an item's first reading LATENCY cycles after it was written.
+    taken, an item's first reading LATENCY cycles after it was written. AHEAD items may have been
+    read and not taken; one more can be read 2 cycles after one of them was taken.
+
+    The block RAM may lie far from both sides: registers stand right before and behind it, and what
+    reads knows by counting that there is room at the end.
     """
 
-    LATENCY = 3
+    LATENCY = 5
+    AHEAD = 8
 
     def __init__(self, *, shape, depth, length_bits, passes_bits):
         self.shape, self.depth = shape, depth
@@ -53,24 +64,18 @@ class Ring(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # A free place is written in a later cycle than it was last read, so never in the same.
-        m.submodules.ram = ram = memory.Memory(shape=self.shape, depth=self.depth, init=[],
-                                               attrs={"no_rw_check": 1})
-        write, read = ram.write_port(), ram.read_port()
-
         used = Signal(range(self.depth + 1))  # places not free
         fresh = Signal(range(self.depth + 1))  # items ahead of the reading that were never read
         full, some = Signal(), Signal()  # used == depth, fresh != 0
         put, freed, first = Signal(), Signal(), Signal()  # an item comes, goes, is read first
         rewind = Signal()
+        there = Signal(range(self.depth))  # place written next
         m.d.comb += [
             self.write.ready.eq(~full),
             put.eq(self.write.valid & self.write.ready),
-            write.en.eq(put),
-            write.data.eq(self.write.payload),
         ]
         with m.If(put):
-            m.d.sync += write.addr.eq(self._after(write.addr))
+            m.d.sync += there.eq(self._after(there))
         with m.If(put ^ freed):
             m.d.sync += [used.eq(used + Mux(put, 1, -1)), full.eq(put & (used == self.depth - 1))]
         with m.If(rewind):
@@ -90,7 +95,9 @@ class Ring(wiring.Component):
         home = Signal(range(self.depth))  # where the first plan up to the next final one began
         here_next = Signal(range(self.depth))
 
-        room, issue, done = Signal(), Signal(), Signal()
+        places = Signal(range(self.AHEAD + 1), init=self.AHEAD)  # for what was read
+        room = Signal(init=1)  # places != 0
+        taken, issue, done = Signal(), Signal(), Signal()
         m.d.comb += [
             issue.eq(active & ~empty & room & (~first_pass | some)),
             done.eq((active & empty) | (issue & pass_end & last_pass)),
@@ -99,8 +106,6 @@ class Ring(wiring.Component):
             first.eq(issue & first_pass),
             self.plan.ready.eq(~active | done),
             here_next.eq(here),
-            read.addr.eq(here),
-            read.en.eq(issue),
         ]
         with m.If(issue):
             m.d.comb += here_next.eq(self._after(here))
@@ -134,21 +139,48 @@ class Ring(wiring.Component):
             ]
         m.d.sync += here.eq(here_next)
 
-        # Behind the RAM's own output register a second one: block RAM is slow to answer.
-        read_valid, read_last, onward = Signal(), Signal(), Signal()
-        m.d.comb += [onward.eq(~self.o.valid | self.o.ready), room.eq(~read_valid | onward)]
-        with m.If(room):
-            m.d.sync += [read_valid.eq(issue), read_last.eq(pass_end)]
-        item = Signal(self.shape, reset_less=True)
-        last, valid = Signal(), Signal()
-        with m.If(onward):
-            m.d.sync += [valid.eq(read_valid), item.eq(read.data), last.eq(read_last)]
+        m.d.sync += taken.eq(self.o.valid & self.o.ready)
+        with m.If(issue != taken):
+            m.d.sync += [places.eq(places + Mux(taken, 1, -1)), room.eq(taken | (places != 1))]
+        # Room in the queue was counted: it is always ready.
+        m.submodules.ahead = ahead = Queue(shape=self.o.payload.shape(), depth=self.AHEAD)
+        valid = Signal(self.LATENCY - 2)
+        last = Signal.like(valid, reset_less=True)
+        m.d.sync += [valid.eq(Cat(issue, valid)), last.eq(Cat(pass_end, last))]
         m.d.comb += [
-            self.o.valid.eq(valid),
-            self.o.p.item.eq(item),
-            self.o.p.last.eq(last),
+            ahead.i.valid.eq(valid[-1]),
+            ahead.i.p.item.eq(self._read(m, put, there, here)),
+            ahead.i.p.last.eq(last[-1]),
         ]
+        wiring.connect(m, ahead.o, wiring.flipped(self.o))
         return m
+
+    def _read(self, m, put, there, here):
+        """Write ``there``, read ``here``, both a cycle later; gives what was read 3 cycles before.
+
+        The block RAMs are as deep as the ring and as narrow as that takes: neither their ports nor
+        what was read need logic. A free place is written in a later cycle than it was last read.
+        """
+        width = next((bits for bits, rows in _BLOCK_RAM.items() if rows >= self.depth), 1)
+        puts = copies(m, put, "puts")
+        to, at = copies(m, there, "to"), copies(m, here, "at")
+        given, item = Signal(self.shape, reset_less=True), Signal(self.shape, reset_less=True)
+        given_bits, bits = Value.cast(given), []
+        for number, low in enumerate(range(0, len(given_bits), width)):
+            column = given_bits[low:low + width]
+            m.submodules[f"ram_{number}"] = ram = memory.Memory(
+                shape=len(column), depth=self.depth, init=[], attrs={"no_rw_check": 1})
+            write, read = ram.write_port(), ram.read_port()
+            half = 2 * low >= len(given_bits)
+            m.d.comb += [
+                write.en.eq(puts[half]),
+                write.addr.eq(to[half]),
+                write.data.eq(column),
+                read.addr.eq(at[half]),
+            ]
+            bits.append(read.data)
+        m.d.sync += [given.eq(self.write.payload), item.eq(Cat(bits))]
+        return item
 
     def _after(self, place):
         """The place after ``place``."""
