@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/sh
 
 .PHONY: run test setup lint unit test-torch test-tensorflow bench board docs synth fuzz formal \
-        mutate clean
+        gate mutate clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
 run: $(VENV)/.run
@@ -54,6 +54,10 @@ fuzz: $(VENV)/.test
 ## formal: the proofs of tb/formal, those of make test and deeper ones
 formal: $(VENV)/.test
 	@$(BIN)/pytest tb/formal -m "slow or not slow" -p no:xdist
+
+## gate: the netlist's tests, those of make test and X on the outputs (minutes)
+gate: $(VENV)/.test
+	@$(BIN)/pytest tb/gate -m "slow or not slow" -p no:xdist
 
 ## mutate: faults planted in the RTL, block by block; the benches must notice each
 mutate: $(VENV)/.test
