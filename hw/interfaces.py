@@ -102,7 +102,9 @@ REGION = data.StructLayout({"base": 32, "bytes": 32})
 
 
 class BankRead(wiring.Signature):
-    """The MAC's private port: every bank by itself, data the cycle after ``en``, held after it."""
+    """The MAC's private port: every bank by itself, data LATENCY cycles after ``en``."""
+
+    LATENCY = 3
 
     def __init__(self, config):
         self.banks, self.rows, self.bits = config.banks, config.bank_words, 8 * config.group

@@ -58,7 +58,7 @@ class Array:
         self._columns, places = config.columns, slots(config)
         # From when the places of the last entries are free: some cycles after their first use.
         self._left = deque([0] * places, maxlen=places)
-        self._after = max(config.columns - 2 - timing.fetch_word, 0) + 1
+        self._after = max(config.columns - 2 - timing.fetch_word, 0) + timing.issue
         self._begun = self._entry = 0  # when the last entry's words were asked for, it was taken
         self._free = 0  # from when the next entry's words can be asked for
         self._last = -1  # the last row, or what stood for one

@@ -265,7 +265,7 @@ class Mac:
         start = self._told
         time = max(time, start)
         released = min(max(self._array.released, start), time)
-        drained = min(max(self._post.last + 1, released), time)
+        drained = min(max(self._post.last + self._timing.drain_told, released), time)
         wanted = instruction.wanted if instruction and instruction.wanted else time
         waits = min(max(wanted, drained), time)
         granted = instruction.taken if instruction and instruction.taken else time

@@ -30,12 +30,12 @@ class PostTiming:
         self._config, self._timing, self._store, self._shared = config, timing, store, shared
         self._vectors, self._parts = config.drain_cycles, config.lanes // config.drain
         # Cycles that a tile's last sums are safe for, after it ended.
-        self._safe = timing.column + config.columns - 1
+        self._safe = timing.sums + config.columns - 1
         self._tiles = 0
         self._taken: deque[tuple[int, int]] = deque(  # (first vector, pace) of the last tiles
             maxlen=timing.drain_places // self._vectors + 2)
         self._copies: deque[int] = deque()  # first copies of tiles not copied whole
-        self._ended = -timing.column  # when the last tile ended
+        self._ended = -timing.sums  # when the last tile ended
         self._moved = -1  # when the last parameters moved to their place
         self._beats = [-1] * timing.ring_ahead  # when the last beats of parameters were taken
         self._ready = self._plan = 0
@@ -47,7 +47,7 @@ class PostTiming:
 
     def start(self, offered: int, adds: bool) -> None:
         """The next instruction, which was offered in a cycle."""
-        self._ready = self.last + 1 + self._extra
+        self._ready = self.last + 2 + self._extra
         self._plan = offered
         self._pace = 2 if adds else 1
         self._extra = self._timing.post_add if adds else 0
@@ -68,20 +68,20 @@ class PostTiming:
         if waiting >= 0:
             tile, vector = divmod(waiting, self._vectors)
             first, pace = self._taken[tile - self._tiles]
-            time = max(time, first + vector * pace + 1)
+            time = max(time, first + vector * pace + self._timing.drain_told)
         while self._copies and self._copies[0] + self._vectors <= time:
             self._copies.popleft()
         while True:
             left = sum(min(first + self._vectors - time, self._vectors)
                        for first in self._copies if first + self._vectors > time)
-            late = max(self._ended + self._timing.column - time, 0) + left - self._safe
+            late = max(self._ended + self._timing.sums - time, 0) + left - self._safe
             if late <= 0:
                 return time
             time += -(-late // 2)  # both may get less by one in a cycle
 
     def tile(self, time: int) -> None:
         """A tile ends in a cycle."""
-        copied = time + self._timing.column
+        copied = time + self._timing.sums
         if self._copies:
             copied = max(copied, self._copies[-1] + self._vectors)
         self._copies.append(copied)
@@ -133,4 +133,4 @@ class PostTiming:
 
     def _residual_places(self) -> int:
         return self._config.columns + -(
-            -(self._timing.post + self._timing.word_read + 1) // (2 * self._parts))
+            -(self._timing.post + self._timing.word_read + 2) // (2 * self._parts))

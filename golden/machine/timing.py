@@ -59,6 +59,8 @@ class Timing:
         From a word's place and beat being there to its write.
     word_read : int
         From reading a word of the scratchpad to its being there, but for the array.
+    bank_read : int
+        The same for the array.
     store_words : int
         From a unit taking a STORE or LOG to the first word being read.
     store_pack : int
@@ -89,15 +91,12 @@ class Timing:
         From post-processing having an ADD to the first word it adds being read, less one.
     residual_taken : int
         From a word's last vector being taken to the word added to it leaving its place.
-    mac_start : int
-        From a MAC being offered to its first row, besides Q cycles for the windows of its first
-        tile.
-    fetch_word : int
-        From taking an entry to its words being in the columns, if no two share a bank.
+    issue : int
+        From a row being issued to its entering column 0; its word is asked for a cycle before.
     column : int
-        From a row entering column 0 to the sums being loaded, if it is a tile's last.
-    drain : int
-        From a tile's last row to its first vector of D accumulators being offered.
+        From then to the sums being loaded, if it is a tile's last.
+    drain_told : int
+        From a vector being taken to the drain knowing of it.
     drain_places : int
         Vectors that can wait between array and post-processing.
     post : int
@@ -127,6 +126,7 @@ class Timing:
     load_pause: int = 2
     gather_word: int = 2
     word_read: int = 3
+    bank_read: int = 3
     store_words: int = 2
     store_pack: int = 2
     store_fifo: int = 1
@@ -142,10 +142,9 @@ class Timing:
     lengths_ahead: int = 11
     residual: int = 2
     residual_taken: int = 13
-    mac_start: int = 12
-    fetch_word: int = 7
+    issue: int = 2
     column: int = 5
-    drain: int = 8
+    drain_told: int = 2
     drain_places: int = 16
     post: int = 17
     post_add: int = 15
@@ -161,6 +160,27 @@ class Timing:
     def load_data(self) -> int:
         """From a beat on the bus to the cycle after its use."""
         return self.read_fifo + 1
+
+    @property
+    def fetch_word(self) -> int:
+        """From taking an entry to its words being in the columns, if no two share a bank."""
+        return 6 + self.bank_read
+
+    @property
+    def mac_start(self) -> int:
+        """From a MAC being offered to its first row, besides Q cycles for the windows of its
+        first tile."""
+        return 5 + self.fetch_word
+
+    @property
+    def sums(self) -> int:
+        """From a tile's last row to its sums being loaded in column 0."""
+        return self.issue + self.column
+
+    @property
+    def drain(self) -> int:
+        """From a tile's last row to its first vector of D accumulators being offered."""
+        return self.sums + 3
 
     @property
     def store_ahead(self) -> int:

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.mac.layouts import TOKEN_FLAGS, slots, token_layout
 from hw.mac.multiplier import Multiplier
 from hw.mac.select import gather
+from hw.post.copies import copies
 
 __all__ = ["Column", "sums_layout"]
 
@@ -39,7 +40,7 @@ class Column(wiring.Component):
     Members
     -------
     i : In(token_layout)
-        What to do; it reads the word's slot in the same cycle.
+        What to do. The word's slot is read a cycle before, with ``pop`` of the token before.
     o : Out(token_layout)
         The same one cycle later, for the next column.
     en, slot, word : In
@@ -69,11 +70,13 @@ class Column(wiring.Component):
         m.submodules.words = words = memory.Memory(
             shape=8 * self.config.group, depth=slots(self.config), init=[])
         write, read = words.write_port(), words.read_port(domain="comb")
-        word = Signal(8 * self.config.group, reset_less=True)
+        popped = Signal(8 * self.config.group, reset_less=True)
         m.d.comb += [write.en.eq(self.en), write.addr.eq(self.slot), write.data.eq(self.word),
                      read.addr.eq(self.i.slot)]
         with m.If(self.i.flags.pop):
-            m.d.sync += word.eq(read.data)
+            m.d.sync += popped.eq(read.data)
+        # Lanes are far from each other: some of them share a register.
+        word = copies(m, popped, "word", count=4)
 
         s0 = Signal(token_layout(self.config), reset_less=True)
         flags = [Signal(TOKEN_FLAGS, name=f"s{stage}_flags") for stage in range(self.LATENCY)]
@@ -92,7 +95,7 @@ class Column(wiring.Component):
         clear = Signal(init=1)
         m.d.sync += clear.eq(flags[-2].last)
         for lane in range(self.config.lanes):
-            self._lane(m, lane, word, s0, end, clear, sums.acc[lane])
+            self._lane(m, lane, word[lane % len(word)], s0, end, clear, sums.acc[lane])
         return m
 
     def _lane(self, m, lane, word, s0, end, clear, kept):

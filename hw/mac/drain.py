@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import tile_vector_layout
 from hw.mac.column import Column, sums_layout
+from hw.mac.issue import Issuer
 from hw.mac.select import gather
 from hw.stream import Queue
 
@@ -40,7 +41,7 @@ class Drain(wiring.Component):
     clear : Out(1)
     tile : Out(stream of tile_vector_layout)
     busy : Out(1)
-        A tile was issued whose last vector was not taken yet.
+        A tile was issued whose last vector was not taken yet, or in the cycle before.
 
     Timing
     ------
@@ -65,7 +66,8 @@ class Drain(wiring.Component):
         config = self.config
         vectors, segments = config.drain_cycles, config.lanes // config.drain
         m.submodules.queue = queue = Queue(shape=tile_vector_layout(config), depth=self.PLACES)
-        copy, taken = Signal(), Signal()
+        copy = Signal()
+        taken = Signal()  # one was, in the cycle before: whether one is, is known late
         self._clear(m, copy, taken)
 
         # Tiles loaded and not copied, at most this one and the one that follows it.
@@ -75,8 +77,8 @@ class Drain(wiring.Component):
         # beside it, lest synthesis makes one of all.
         turns = [Signal(vectors, name=f"turn_{lane}", init=1) for lane in range(config.drain)]
         tile_end = Signal()
+        m.d.sync += taken.eq(self.tile.valid & self.tile.ready)
         m.d.comb += [
-            taken.eq(self.tile.valid & self.tile.ready),
             copy.eq((self.loaded | (waiting != 0)) & room),
             tile_end.eq(copy & turns[0][-1]),
         ]
@@ -117,7 +119,7 @@ class Drain(wiring.Component):
         """Whether a tile that ends now finds the accumulators' second sets free."""
         vectors, columns = self.config.drain_cycles, self.config.columns
         # If the token is issued in cycle c, column q's new sums are there from c + q + flight.
-        flight = Column.LATENCY + 1
+        flight = Issuer.LATENCY + Column.LATENCY + 1
         # Vectors of earlier tiles: not taken, not copied. Not copied are at most columns + flight
         # before an issue, not taken at most PLACES.
         owed = Signal(range(self.PLACES + vectors + 1))

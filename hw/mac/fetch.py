@@ -7,8 +7,12 @@ from amaranth.lib.wiring import In, Out
 from hw.interfaces import BankRead, entry_layout
 from hw.mac.layouts import fetched_layout, slots, window_tile_layout
 from hw.mac.select import gather
+from hw.post.copies import copies
 
 __all__ = ["Fetcher", "word_write"]
+
+# Parts of a word that are chosen with selects of their own.
+_PARTS = 4
 
 
 def word_write(config):
@@ -54,7 +58,7 @@ class Fetcher(wiring.Component):
     LATENCY cycles from taking an entry to ``done`` without conflicts; one entry a cycle.
     """
 
-    LATENCY = 7
+    LATENCY = 6 + BankRead.LATENCY
 
     def __init__(self, config):
         self.config = config
@@ -63,7 +67,7 @@ class Fetcher(wiring.Component):
         # Per column: written, with padding, from which bank if not; all written.
         self._control = data.StructLayout({
             "about": self._about, "en": config.columns, "padded": config.columns,
-            "hits": data.ArrayLayout(config.banks, config.columns), "done": 1})
+            "hits": data.ArrayLayout(config.banks, config.columns)})
         super().__init__({
             "tile": In(stream.Signature(window_tile_layout(config))),
             "entries": In(stream.Signature(entry_layout(config))),
@@ -141,12 +145,12 @@ class Fetcher(wiring.Component):
                          zip(s2_addr + s2_same, s1_addr + s1_same, strict=True)]
         m.d.comb += self.conflict.eq(s2_waits)
 
-        control, s3_rows = Signal(self._control), []
+        control, done, s3_rows = Signal(self._control), Signal(), []
         served = Signal(config.columns)
         m.d.comb += [
             served.eq(s2_open & ~s2_blocked & s2_valid.replicate(config.columns)),
             control.about.eq(s2), control.padded.eq(~s2_reads), control.en.eq(served),
-            control.done.eq(s2_valid & ~s2_waits),
+            done.eq(s2_valid & ~s2_waits),
         ]
         for q in columns:
             bank, row = s2_addr[q][:config.bank_bits], s2_addr[q][config.bank_bits:]
@@ -155,37 +159,42 @@ class Fetcher(wiring.Component):
             m.d.comb += [control.hits[q][b].eq(served[q] & s2_reads[q] & (bank == b))
                          for b in range(config.banks)]
             s3_rows.append(s3_row)
-        self._deliver(m, control, s3_rows)
+        self._deliver(m, control, done, s3_rows)
         return m
 
-    def _deliver(self, m, control, s3_rows):
-        """Stage 4: banks read. 5: they answer. 6: crossbar. 7: padding, into the columns."""
+    def _deliver(self, m, control, done, s3_rows):
+        """Stage 4: banks are asked. Last but one: crossbar. Last: padding, into the columns."""
         columns = range(self.config.columns)
         for stage in range(3, self.LATENCY + 1):
-            before, control = control, Signal(self._control, name=f"s{stage}")
-            m.d.sync += control.eq(before)
+            before, control = control, Signal(self._control, name=f"s{stage}", reset_less=True)
+            now, done = done, Signal(name=f"done_{stage}")
+            m.d.sync += [control.eq(before), done.eq(now)]
+            if stage == self.LATENCY - 1:  # whole words hang on these: a register for each part
+                hits = copies(m, before.hits.as_value(), "hits", count=_PARTS)
             if stage == 3:
                 for b in range(self.config.banks):
-                    hits = Cat(control.hits[q][b] for q in columns)
-                    m.d.sync += [self.banks.en[b].eq(hits.any()),
-                                 self.banks.row[b].eq(gather(s3_rows, hits))]
-        s6_words = Signal.like(self.banks.data, reset_less=True)
-        s7_words = Signal.like(self.write.words, reset_less=True)
-        s7_pads = Signal(data.ArrayLayout(8, self.config.columns), reset_less=True)
-        m.d.sync += s6_words.eq(self.banks.data)
+                    asked = Cat(control.hits[q][b] for q in columns)
+                    m.d.sync += [self.banks.en[b].eq(asked.any()),
+                                 self.banks.row[b].eq(gather(s3_rows, asked))]
+        banks, size = range(self.config.banks), 8 * self.config.group // _PARTS
+        found = Signal.like(self.banks.data, reset_less=True)
+        words = Signal.like(self.write.words, reset_less=True)
+        pads = Signal(data.ArrayLayout(8, self.config.columns), reset_less=True)
+        m.d.sync += found.eq(self.banks.data)
         m.d.comb += [
             self.write.slot.eq(control.about.slot), self.write.en.eq(control.en),
-            self.fetched.eq(control.about.fetched), self.done.eq(control.done),
+            self.fetched.eq(control.about.fetched), self.done.eq(done),
         ]
         for q in columns:
             m.d.sync += [
-                s7_words[q].eq(gather(
-                    [s6_words[b] for b in range(self.config.banks)], before.hits[q])),
-                s7_pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0)),
+                words[q].eq(Cat(gather([found[b].word_select(part, size) for b in banks],
+                                       hit.word_select(q, self.config.banks))
+                                for part, hit in enumerate(hits))),
+                pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0)),
             ]
             # A padded column hits no bank: its word is 0 so far.
             m.d.comb += self.write.words[q].eq(
-                s7_words[q] | s7_pads[q].replicate(self.config.group))
+                words[q] | pads[q].replicate(self.config.group))
 
     def _slots(self, m, accept, room, has_tile):
         """Count slots in use; returns the one for the next entry."""

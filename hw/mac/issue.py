@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import row_layout
-from hw.mac.layouts import fetched_layout, slots, token_layout
+from hw.mac.layouts import TOKEN_FLAGS, fetched_layout, slots, token_layout
 
 __all__ = ["Issuer"]
 
@@ -27,13 +27,17 @@ class Issuer(wiring.Component):
     clear : In(1)
         A token with ``last`` may be issued in this cycle.
     token : Out(token_layout)
-        For column 0.
+        For column 0, LATENCY cycles after it is issued; ``pop`` and ``slot`` a cycle before.
+    last, row : Out(1)
+        The token that is issued in this cycle ends its tile; it adds a row.
     row_columns : Out(range(Q + 1))
         Columns with a pixel, in a cycle in which a row is issued, else 0.
     has_entry : Out(1)
         An entry is there; its next token waits, if it does, for ``needs_row`` or ``clear``.
     needs_row : Out(1)
     """
+
+    LATENCY = 2
 
     def __init__(self, config):
         self.config = config
@@ -42,6 +46,8 @@ class Issuer(wiring.Component):
             "rows": In(stream.Signature(row_layout(config))),
             "clear": In(1),
             "token": Out(token_layout(config)),
+            "last": Out(1),
+            "row": Out(1),
             "row_columns": Out(range(config.columns + 1)),
             "has_entry": Out(1),
             "needs_row": Out(1),
@@ -60,19 +66,25 @@ class Issuer(wiring.Component):
             go.eq(valid & (self.clear | ~ends) & (empty | self.rows.valid)),
             finish.eq(go & final),
             self.entries.ready.eq(~valid | finish),
-            self.token.flags.pop.eq(go & fresh),
-            self.token.flags.add.eq(go & ~empty),
-            self.token.flags.last.eq(go & ends),
-            self.token.flags.max.eq(entry.max),
-            self.token.slot.eq(slot),
-            self.row_columns.eq(Mux(self.token.flags.add, entry.count, 0)),
+            self.last.eq(go & ends),
+            self.row.eq(go & ~empty),
+            self.row_columns.eq(Mux(self.row, entry.count, 0)),
             self.has_entry.eq(valid),
             self.needs_row.eq(valid & ~empty & ~self.rows.valid),
         ]
+        # The row is far away, and so are the columns: it is kept as it comes, then made a token.
+        row = Signal.like(self.rows.payload, reset_less=True)
+        flags, token = Signal(TOKEN_FLAGS), self.token
+        m.d.sync += [
+            row.eq(self.rows.payload),
+            token.flags.pop.eq(go & fresh), token.slot.eq(slot),
+            flags.add.eq(self.row), flags.last.eq(self.last), flags.max.eq(entry.max),
+        ]
+        m.d.sync += [token.flags[name].eq(flags[name]) for name in ("add", "last", "max")]
         for lane in range(self.config.lanes):
-            m.d.comb += [
-                self.token.value[lane].eq(Mux(self.token.flags.add, self.rows.p.value[lane], 0)),
-                self.token.pick[lane].eq(1 << self.rows.p.index[lane]),
+            m.d.sync += [
+                token.value[lane].eq(Mux(flags.add, row.value[lane], 0)),
+                token.pick[lane].eq(1 << row.index[lane]),
             ]
         with m.If(self.entries.ready):
             m.d.sync += [

@@ -56,8 +56,8 @@ class MacUnit(wiring.Component):
 
     Timing
     ------
-    One row a cycle. From taking an instruction to its first row Q + 12 cycles, from the last row
-    of a tile to its first vector 8 cycles.
+    One row a cycle. From taking an instruction to its first row Q + 14 cycles, from the last row
+    of a tile to its first vector 10 cycles.
     """
 
     def __init__(self, config):
@@ -102,7 +102,7 @@ class MacUnit(wiring.Component):
             array.write.eq(fetcher.write),
             array.token.eq(issuer.token),
             fetcher.release.eq(issuer.token.flags.pop),
-            drain.issue.eq(issuer.token.flags.last),
+            drain.issue.eq(issuer.last),
             issuer.clear.eq(drain.clear),
             drain.sums.eq(array.sums),
             drain.loaded.eq(array.loaded),
@@ -113,7 +113,7 @@ class MacUnit(wiring.Component):
         wait_drain = issuer.has_entry | ~ahead
         m.d.comb += [
             self.busy.eq(ahead | issuer.has_entry | drain.busy),
-            self.busy_row.eq(issuer.token.flags.add),
+            self.busy_row.eq(issuer.row),
             self.wait_weights.eq(self.busy & ~self.busy_row & wait_weights),
             self.wait_drain.eq(self.busy & ~self.busy_row & ~wait_weights & wait_drain),
             self.wait_words.eq(self.busy & ~self.busy_row & ~wait_weights & ~wait_drain),

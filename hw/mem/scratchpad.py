@@ -31,11 +31,11 @@ class Scratchpad(wiring.Component):
 
     Timing
     ------
-    Reads: data WordRead.LATENCY cycles after the transfer; the array's, in the cycle after. In
-    every bank the shared port belongs, in each cycle, to the first that asks of post_write,
-    post_read, load_write, store_read; clients that ask different banks don't see each other.
-    There are registers in front of it and behind: a written word can be read by it from the next
-    cycle on, by the array from the one after that.
+    Reads: data WordRead.LATENCY cycles after the transfer; the array's, BankRead.LATENCY cycles
+    after ``en``, held until the next. In every bank the shared port belongs, in each cycle, to the
+    first that asks of post_write, post_read, load_write, store_read; clients that ask different
+    banks don't see each other. There are registers in front of both ports and behind: a written
+    word can be read from the next cycle on.
     """
 
     def __init__(self, config, *, check=False):
@@ -87,10 +87,8 @@ class Scratchpad(wiring.Component):
                 bank.row.eq(row),
                 bank.write.eq(write),
                 bank.write_data.eq(data),
-                bank.array_en.eq(self.array.en[index]),
-                bank.array_row.eq(self.array.row[index]),
-                self.array.data[index].eq(bank.array_data),
             ]
+            self._array(m, bank, index)
 
         for read in reads:
             valid, bank = read.addr.valid & read.addr.ready, self._bank_of(read.addr.p)
@@ -103,6 +101,22 @@ class Scratchpad(wiring.Component):
                 read.data.eq(Cat(outputs).word_select(bank, len(read.data))),
             ]
         return m
+
+    def _array(self, m, bank, index):
+        """The array's port of a bank: a register in front of the block RAM and one behind."""
+        row = Signal.like(bank.array_row, name=f"array_row_{index}", reset_less=True)
+        en = Signal(name=f"array_en_{index}")
+        output = Signal.like(bank.array_data, name=f"array_output_{index}", reset_less=True)
+        m.d.sync += [
+            row.eq(self.array.row[index]),
+            en.eq(self.array.en[index]),
+            output.eq(bank.array_data),
+        ]
+        m.d.comb += [
+            bank.array_row.eq(row),
+            bank.array_en.eq(en),
+            self.array.data[index].eq(output),
+        ]
 
     def _bank_of(self, address):
         return address[:self.config.bank_bits]

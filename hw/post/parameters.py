@@ -31,6 +31,8 @@ class Parameters(wiring.Component):
         PARAMETER_BEATS per lane block, as in the weight stream.
     valid : Out(1)
         ``lanes`` may be asked for.
+    whole : Out(1)
+        The next set is there: ``valid`` in the next cycle, whatever is dropped.
     drop : In(1)
         The set at hand has done its work: it is not asked for after this cycle. The next one, if
         whole, may be asked for from the next cycle on.
@@ -49,6 +51,7 @@ class Parameters(wiring.Component):
         super().__init__({
             "beats": In(stream.Signature(unsigned(8 * config.group))),
             "valid": Out(1),
+            "whole": Out(1),
             "drop": In(1),
             "part": In(range(config.lanes // config.drain)),
             "lanes": Out(data.ArrayLayout(lane_parameters(), config.drain)),
@@ -63,7 +66,7 @@ class Parameters(wiring.Component):
         beat = Signal(bits, reset_less=True)
         write = Signal(beats)
         count = Signal(range(beats))
-        whole = Signal()
+        whole = self.whole
 
         take, use = Signal(), Signal()
         m.d.comb += [

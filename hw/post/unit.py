@@ -58,9 +58,9 @@ class PostUnit(wiring.Component):
     ------
     Once the first vector of a tile is taken the others are taken whenever they are offered, one
     every cycle, or every second cycle in PostMode.ADD (``pace``). Tiles, lane blocks and commands
-    follow each other at that pace, but after an ADD command LOOP cycles pass until the next one
-    begins, and a lane block can't begin before its parameters are there. From a vector to its
-    part of a word LATENCY cycles, in PostMode.ADD LOOP more.
+    follow each other at that pace, but after a command a cycle passes until the next one begins,
+    LOOP more after an ADD command, and a lane block can't begin before its parameters are there.
+    From a vector to its part of a word LATENCY cycles, in PostMode.ADD LOOP more.
     """
 
     PIPELINE = Requantizer.LATENCY + Tables.LATENCY
@@ -84,7 +84,7 @@ class PostUnit(wiring.Component):
         # the way through the queue, to and fro) can hold are still on their way.
         self.write_words = config.columns - (-(self.LATENCY + 1) // parts)
         self.residual_words = config.columns - (
-            -(self.LATENCY + WordRead.LATENCY + 3) // (self.PACE_ADD * parts))
+            -(self.LATENCY + WordRead.LATENCY + 4) // (self.PACE_ADD * parts))
         super().__init__({
             "command": In(stream.Signature(post_command_layout())),
             "tile": In(stream.Signature(tile_vector_layout(config))),
@@ -154,6 +154,7 @@ class PostUnit(wiring.Component):
         columns, parts = self.config.columns, self.config.lanes // self.config.drain
         m.submodules.counter = counter = TileCounter(columns=columns)
         active, inside = Signal(), Signal()  # inside: not a tile's first vector
+        may_start = Signal()
         add, odd = Signal(), Signal()
         part, last_part = Signal.like(parameters.part), Signal()
         # Words without a place, residual words no tile counts on; less a tile's.
@@ -161,8 +162,7 @@ class PostUnit(wiring.Component):
         present = Signal(range(-columns, self.residual_words), init=-columns)
         accept, start, job_end = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.tile.ready.eq(active & parameters.valid & ~(add & odd)
-                               & (inside | ((room >= 0) & (~add | (present >= 0))))),
+            self.tile.ready.eq(~(add & odd) & (inside | may_start)),
             accept.eq(self.tile.valid & self.tile.ready),
             start.eq(accept & ~inside),
             last_part.eq(part == parts - 1),
@@ -174,6 +174,13 @@ class PostUnit(wiring.Component):
             counter.load.eq(jobs.o.ready),
             counter.step.eq(accept & last_part),
         ]
+        # Whether a tile may start is known a cycle ahead. One that starts now takes places from the
+        # next vector only if that is another tile's; after a command a cycle is lost.
+        less = start if columns * parts == 1 else 0
+        m.d.sync += may_start.eq(
+            active & (room + writer.left - less >= 0) & (~add | (present - less >= 0))
+            & ~(accept & last_part & counter.last)
+            & (parameters.whole | (parameters.valid & ~parameters.drop)))
         m.d.sync += [
             odd.eq(~odd),
             room.eq(room + writer.left - Mux(start, columns, 0)),
@@ -238,7 +245,7 @@ class PostUnit(wiring.Component):
 
         at_table, at_output = stages[Requantizer.LATENCY], stages[self.PIPELINE]
         residual = self._residual_bytes(m, first_of_add(at_table), residuals)
-        look_up_residual = first_of_add(stages[Requantizer.LATENCY + 1])
+        look_ups = copies(m, first_of_add(at_table), "look_up", count=4)
         # As ``again``.
         turns = copies(m, first_of_add(stages[self.LOOP - 1]), "turn", count=4)
         outputs = []
@@ -246,7 +253,7 @@ class PostUnit(wiring.Component):
             requantizer = Requantizer()
             m.submodules[f"requantizer_{lane}"] = requantizer
             looked_up = Signal(signed(32), reset_less=True, name=f"looked_up_{lane}")
-            turn = turns[lane % len(turns)]
+            turn, look_up = turns[lane % len(turns)], look_ups[lane % len(look_ups)]
             own = parameters.lanes[lane]
             byte = requantizer.q
             m.d.sync += looked_up.eq(tables.data[lane])
@@ -259,7 +266,7 @@ class PostUnit(wiring.Component):
                 requantizer.zero.eq(stages[Requantizer.SCALARS_STAGE].zero),
                 requantizer.least.eq(stages[Requantizer.SCALARS_STAGE].least),
                 requantizer.most.eq(stages[Requantizer.SCALARS_STAGE].most),
-                tables.addr[lane].eq(Mux(look_up_residual, residual[lane] | TABLE_ENTRIES // 2,
+                tables.addr[lane].eq(Mux(look_up, residual[lane] | TABLE_ENTRIES // 2,
                                          byte.as_unsigned())),
             ]
             for cycle in range(Tables.LATENCY):

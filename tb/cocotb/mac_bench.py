@@ -1,17 +1,19 @@
 """Cocotb tests of the MAC unit: array, column fetch and drain, as its streams bound it."""
 
+from collections import deque
+
 import cocotb
 import numpy as np
 
 from golden.spec.isa import Opcode, PostMode, encode
-from hw.interfaces import row_layout
+from hw.interfaces import BankRead, row_layout
 from tb.cocotb.bench import BlockBench
 from tb.cocotb.blocks import CONFIG
 from tb.cocotb.work import MacWork
 
 
 class Banks:
-    """The scratchpad's end of a BankRead: the word in the cycle after, held after it."""
+    """The scratchpad's end of a BankRead: the word LATENCY cycles later, held after it."""
 
     def __init__(self, bench, words):
         self.enable, self.row, self.data = (
@@ -19,6 +21,7 @@ class Banks:
         self.words, self.bits = words, 8 * CONFIG.group
         self.row_bits = (CONFIG.bank_words - 1).bit_length()
         self.given = 0
+        self.flight = deque([0] * (BankRead.LATENCY - 1))  # words on their way
 
     def step(self):
         enable = int(self.enable.value)
@@ -31,7 +34,8 @@ class Banks:
                     at = bank * self.bits
                     self.given &= ~((1 << self.bits) - 1 << at)
                     self.given |= int.from_bytes(word.tobytes(), "little") << at
-            self.data.value = self.given
+        self.flight.append(self.given)
+        self.data.value = self.flight.popleft()
 
 
 def row_fields(values, indices):

@@ -4,7 +4,7 @@ from collections import deque
 
 import cocotb
 
-from hw.interfaces import WordRead, row_layout
+from hw.interfaces import BankRead, WordRead, row_layout
 from tb.cocotb.bench import BlockBench
 from tb.cocotb.blocks import CONFIG
 from tb.unit.mem.weights import expected, random_commands, stream_of
@@ -35,12 +35,14 @@ class Traffic:
         self.late = {}  # written in the cycle after their transfer
         self.asked = {}  # word that the array asked for, of each bank
         self.array = {}  # what stands at the array's port, of each bank
+        self.flight = deque([{}] * (BankRead.LATENCY - 1))  # what it read, on its way
         self.served = dict.fromkeys((*self.writes, *self.reads, "array"), 0)
 
     def step(self):
         self._check()
-        self.array |= {bank: self.stored[word] for bank, word in self.asked.items()}
         self.stored |= self.late
+        self.flight.append({bank: self.stored[word] for bank, word in self.asked.items()})
+        self.array |= self.flight.popleft()
         self.due.append({name: self.stored[read.fields % WORDS] if read.moved else None
                          for name, read in self.reads.items()})
         self.asked = {}

@@ -314,7 +314,7 @@ _TABLE = [
     ("mac.issue", "clear", "dropped stall: a tile ends before the drain is free",
      "go.eq(valid & (self.clear | ~ends) &", "go.eq(valid &"),
     ("mac.issue", "empty", "an entry without rows adds the value on offer",
-     "Mux(self.token.flags.add, self.rows.p.value[lane], 0)", "self.rows.p.value[lane]"),
+     "Mux(flags.add, row.value[lane], 0)", "row.value[lane]"),
 
     ("mac.column", "stale", "the tile before stays in the sums",
      "[acc.eq(0), kept.eq(following)]", "[acc.eq(following), kept.eq(following)]"),
@@ -394,9 +394,9 @@ _TABLE = [
      "valid & gone & held.last", "valid & held.last"),
 
     ("post.unit", "residual", "credit off by one: a tile starts without its last word",
-     "(present >= 0)", "(present >= -1)"),
+     "(present - less >= 0)", "(present - less >= -1)"),
     ("post.unit", "room", "a tile starts without room for its words",
-     "(room >= 0)", "(room >= -columns)"),
+     "(room + writer.left - less >= 0)", "(room >= -columns)"),
     ("post.unit", "constants", "an ADD's constants change before its second pass",
      "job_end & ~add, cooling == 0", "job_end, cooling == 0"),
     ("post.unit", "order", "swapped bytes",

@@ -1,12 +1,13 @@
 """The MAC unit's surroundings in Python, and what it must compute."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
 from amaranth.hdl import Value
 
 from golden.spec.isa import ArrayMode, Opcode, encode
-from hw.interfaces import entry_layout, row_layout
+from hw.interfaces import BankRead, entry_layout, row_layout
 from hw.mac.unit import MacUnit
 from tb.pysim import simulate
 
@@ -198,9 +199,9 @@ def run(config, image, tasks, rng, *, pace=1, stall=0.0, tile_stall=0.0, pause=0
     record = Record()
 
     async def bench(ctx):
-        cycle, answers = 0, []
+        cycle, answers = 0, deque([[]] * BankRead.LATENCY)  # of the banks, on their way
         while len(record.vectors) < total:
-            for bank, word in answers:
+            for bank, word in answers.popleft():
                 ctx.set(dut.banks.data[bank], word)
             for source in sources:
                 source.drive(ctx)
@@ -211,14 +212,15 @@ def run(config, image, tasks, rng, *, pace=1, stall=0.0, tile_stall=0.0, pause=0
                 if ctx.get(port.valid) and ctx.get(port.ready):
                     kept.append(ctx.get(port.payload))
             en = ctx.get(dut.banks.en)
-            answers = [(bank, words[ctx.get(dut.banks.row[bank]) * config.banks + bank])
-                       for bank in range(config.banks) if en >> bank & 1]
+            answers.append([(bank, words[ctx.get(dut.banks.row[bank]) * config.banks + bank])
+                            for bank in range(config.banks) if en >> bank & 1])
             for source in sources:
                 source.step(ctx)
             sink.step(ctx, record, cycle)
             _count(ctx, dut, record, cycle)
             await ctx.tick()
             cycle += 1
+        await ctx.tick()
         assert not ctx.get(dut.busy), "busy after the last vector"
         for source in sources:
             assert source.next == len(source.items), "something was not taken"

@@ -40,6 +40,16 @@ def random_tokens(config, rng, tiles):
     return tokens
 
 
+def given(tokens, idle):
+    """What a column is given, cycle by cycle: ``pop`` and ``slot`` a cycle before the rest."""
+    found, tokens = [], [*tokens, *[None] * idle]
+    for token, ahead in zip([None, *tokens], [*tokens, None], strict=True):
+        flags = {"flags": {**(token or {}).get("flags", {}),
+                           "pop": ahead["flags"]["pop"] if ahead else 0}}
+        found.append({**(token or {}), **flags, "slot": ahead["slot"] if ahead else 0})
+    return found
+
+
 def expected(config, tokens, words):
     """(number of the token with last, max, sums) of every tile of one column.
 
@@ -83,7 +93,7 @@ def test_column(name, lut):
     """New sums LATENCY + 1 cycles after last, held until the next; tokens handed on in 1."""
     config, rng = CONFIGS[name], random.Random(name)
     words, tokens = random_words(config, rng), random_tokens(config, rng, 60)
-    tiles = {number + Column.LATENCY + 1: item
+    tiles = {number + Column.LATENCY + 2: item
              for number, *item in expected(config, tokens, words)}
     dut = Column(config, lut=lut)
 
@@ -96,16 +106,16 @@ def test_column(name, lut):
         ctx.set(dut.en, 0)
         ctx.set(dut.word, 0)
         held = None
-        for cycle, token in enumerate([*tokens, *[None] * (Column.LATENCY + 2)]):
+        for cycle, token in enumerate(given(tokens, Column.LATENCY + 2)):
             note = f"{name}, cycle {cycle}"
-            ctx.set(dut.i, token or {})
+            ctx.set(dut.i, token)
             assert ctx.get(dut.loaded) == (cycle in tiles), note
             held = tiles.get(cycle, held)
             if held:
                 assert list(sums_of(ctx.get(dut.sums))) == held, note
-            given = ctx.get(dut.i.as_value())
+            before = ctx.get(dut.i.as_value())
             await ctx.tick()
-            assert ctx.get(dut.o.as_value()) == given, note
+            assert ctx.get(dut.o.as_value()) == before, note
 
     simulate(dut, bench)
 
@@ -116,7 +126,7 @@ def test_array(name):
     config, rng = CONFIGS[name], random.Random(name)
     words = [random_words(config, rng) for _ in range(config.columns)]
     tokens = random_tokens(config, rng, 30)
-    tiles = [{number + Column.LATENCY + 1 + q: item
+    tiles = [{number + Column.LATENCY + 2 + q: item
               for number, *item in expected(config, tokens, words[q])}
              for q in range(config.columns)]
     dut = Array(config)
@@ -130,8 +140,8 @@ def test_array(name):
                 await ctx.tick()
         ctx.set(dut.write, {})
         held = [None] * config.columns
-        for cycle, token in enumerate([*tokens, *[None] * (Column.LATENCY + config.columns + 1)]):
-            ctx.set(dut.token, token or {})
+        for cycle, token in enumerate(given(tokens, Column.LATENCY + config.columns + 1)):
+            ctx.set(dut.token, token)
             assert ctx.get(dut.loaded) == (cycle in tiles[0]), f"{name}, cycle {cycle}"
             for q in range(config.columns):
                 held[q] = tiles[q].get(cycle, held[q])

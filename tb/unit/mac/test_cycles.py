@@ -91,8 +91,8 @@ def test_latency(name):
     """As the unit's docstring says."""
     config = CONFIGS[name]
     record = measure(name, [layer(config, 1, 2, tiles=1, blocks=1)])
-    assert record.row_cycles == [config.columns + 12, config.columns + 13]
-    assert record.vector_cycles[0] == record.row_cycles[-1] + 8
+    assert record.row_cycles == [config.columns + 14, config.columns + 15]
+    assert record.vector_cycles[0] == record.row_cycles[-1] + 10
 
 
 def test_wait_reasons():

@@ -6,6 +6,7 @@ from collections import deque
 import pytest
 
 from golden.spec.config import preset
+from hw.interfaces import BankRead
 from hw.mac.fetch import Fetcher
 from hw.mac.layouts import slots
 from tb.pysim import drive, simulate
@@ -69,6 +70,7 @@ class Surroundings:
         config, dut, cycle, released = self.config, self.dut, 0, 0
         memory = [[None] * slots(config) for _ in range(config.columns)]
         reads = deque()  # (cycle, column, entry)
+        answers = deque([{}] * (BankRead.LATENCY - 1))  # of the banks, on their way
         while released < len(self.want) or reads:
             release = released < self.done and self.rng.random() >= self.slow
             if release:
@@ -84,9 +86,10 @@ class Surroundings:
             for q in range(config.columns):
                 if write.en >> q & 1:
                     memory[q][write.slot] = write.words[q]
-            for bank in range(config.banks):
-                if en >> bank & 1:
-                    ctx.set(dut.banks.data[bank], self.image[rows[bank] * config.banks + bank])
+            answers.append({bank: self.image[rows[bank] * config.banks + bank]
+                            for bank in range(config.banks) if en >> bank & 1})
+            for bank, word in answers.popleft().items():
+                ctx.set(dut.banks.data[bank], word)
             if done:
                 assert (fetched.n, fetched.last, fetched.max, fetched.count) == (
                     self.want[self.done][0]), f"entry {self.done}"

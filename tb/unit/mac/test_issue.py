@@ -1,6 +1,7 @@
 """Issuer: one token per row, in order, closing a tile only when it may."""
 
 import random
+from collections import deque
 
 import pytest
 
@@ -56,19 +57,26 @@ def test_tokens(name, stall):
         return drive(ctx, dut.rows, rows, rng=random.Random(2), stall=stall)
 
     async def sink(ctx):
-        clear_rng, tokens = random.Random(3), []
+        clear_rng, tokens, seen = random.Random(3), [], deque(maxlen=Issuer.LATENCY + 1)
         while len(tokens) < len(want):
             clear = not stall or clear_rng.random() >= stall
             ctx.set(dut.clear, clear)
-            _, _, token, pixels, needs, has = await ctx.tick().sample(
-                dut.token, dut.row_columns, dut.needs_row, dut.has_entry)
-            flags = token.flags
-            if flags.pop or flags.add or flags.last:
-                assert clear or not flags.last, f"{name}, token {len(tokens)}"
+            _, _, *sample = await ctx.tick().sample(
+                dut.token, dut.row, dut.last, dut.row_columns, dut.needs_row, dut.has_entry)
+            seen.append((clear, *sample))
+            if len(seen) < seen.maxlen:
+                continue
+            # The word's place comes a cycle before the rest, and that LATENCY cycles after issue.
+            clear, _, row, last, pixels, needs, has = seen[0]
+            ahead, token = seen[-2][1], seen[-1][1]
+            pop, flags = ahead.flags.pop, token.flags
+            assert (flags.add, flags.last) == (row, last)
+            if pop or row or last:
+                assert clear or not last, f"{name}, token {len(tokens)}"
                 assert has and not needs
-                tokens.append((token.slot, bool(flags.pop), bool(flags.add), bool(flags.last),
+                tokens.append((ahead.slot, bool(pop), bool(row), bool(last),
                                bool(flags.max), list(token.value),
-                               list(token.pick) if flags.add else None, pixels))
+                               list(token.pick) if row else None, pixels))
             else:
                 assert not any(token.value) and not pixels, "a bubble adds something"
                 # An entry waits for a row, or else for clear.
@@ -76,7 +84,7 @@ def test_tokens(name, stall):
         return tokens
 
     # Without stalls one token a cycle.
-    cycles = 20 * len(want) if stall else len(want) + 3
+    cycles = 20 * len(want) if stall else len(want) + Issuer.LATENCY + 3
     *_, got = simulate(dut, entry_source, row_source, sink, cycles=cycles)
     for number, (one, other) in enumerate(zip(got, want, strict=True)):
         assert one == other, f"{name}, stall {stall}, token {number}"
