@@ -1,6 +1,6 @@
 """The whole chip: blocks, wires between them, what counts as an event."""
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -124,12 +124,15 @@ class Npu(wiring.Component):
                                      (sequencer.store, store, store)):
             connect(m, port.instruction, taker.i)
             m.d.comb += port.retire.eq(retirer.retire)
+        # A register; it must not miss the cycle in which an instruction changes hands.
+        mac_busy = Signal()
+        m.d.sync += mac_busy.eq(mac.busy | post.busy | (mac.i.valid & mac.i.ready))
         m.d.comb += [
             sequencer.load.busy.eq(load.busy),
             sequencer.load.error.eq(load.error),
             sequencer.store.busy.eq(store.busy),
             sequencer.store.error.eq(store.error),
-            sequencer.mac.busy.eq(mac.busy | post.busy),
+            sequencer.mac.busy.eq(mac_busy),
             sequencer.mac.error.eq(post.error),
             load.refusal.eq(weights.error),
             store.counters.eq(counters.value),
@@ -140,10 +143,14 @@ class Npu(wiring.Component):
     def _count(self, m, sequencer, counters, read_master, load, store, mac, post, registers):
         """Events for the counters, and what the watchdog takes for progress."""
         event = counters.event
+        moves = Signal(5)  # a register for each place where data may move
         progress = Signal()
-        m.d.sync += progress.eq(
-            read_master.beat_read | store.beat_written | mac.busy_row
-            | (mac.tile.valid & mac.tile.ready) | (post.write.valid & post.write.ready))
+        m.d.sync += [
+            moves.eq(Cat(read_master.beat_read, store.beat_written, mac.busy_row,
+                         mac.tile.valid & mac.tile.ready,
+                         post.write.valid & post.write.ready)),
+            progress.eq(moves.any()),
+        ]
         m.d.comb += [
             sequencer.progress.eq(progress),
             counters.start.eq(registers.start & ~sequencer.running),

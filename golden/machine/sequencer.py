@@ -82,15 +82,20 @@ class Sequencer:
         self._semaphores = np.zeros(SEMAPHORES, np.int64)
         # One signal for all changes of queues and semaphores: there are few units to wake.
         self._changed = Signal(kernel)
+        # Beats in front of the dispatcher: from when each may be used, and from when there is room.
+        self._held: deque[int] = deque()
+        self._places = deque([0, 0])
+        self._came, self._passed = Signal(kernel), Signal(kernel)
         self._handed: list[int] = []  # cycle of each instruction's last beat out of the fetch
-        self._outstanding = 0
+        self._outstanding = self._settled = 0  # not retired; when that was known last
         self.finished = False
         self.fetched = self.cycles = 0
         self.instructions: list[Instruction] = []
 
     def processes(self, address: int, size: int) -> list[Process]:
         """What fetches, dispatches and grants, until END."""
-        return [self._fetch(address, size // INSTRUCTION_BYTES), self._dispatch(address, size),
+        return [self._fetch(address, size // INSTRUCTION_BYTES), self._buffer(),
+                self._dispatch(address, size),
                 *(self._grant(unit) for unit in self._queues)]
 
     def _fetch(self, address: int, count: int) -> Process:
@@ -107,32 +112,44 @@ class Sequencer:
                 time + 1, address + first * INSTRUCTION_BYTES, size * self._beats)
             time = self._kernel.now + 1
 
+    def _buffer(self) -> Process:
+        """Take beats from the read master into the two places in front of the dispatcher."""
+        port, time = self._port, 0
+        while True:
+            while not port.beats:
+                port.changed.fire()
+                yield port.came
+            while not self._places:
+                port.changed.fire()
+                yield self._passed
+            time = max(time + 1, port.beats.popleft(), self._places.popleft())
+            port.use(time)
+            self._held.append(time + self._timing.fetch_beat)
+            self._came.fire()
+
     def _dispatch(self, address: int, size: int) -> Process:
         free = 0  # from when an instruction can be decoded
         for index in count():
             if index < size // INSTRUCTION_BYTES:
-                while not self._port.beats:
-                    yield self._port.came
-                free = max(free, self._port.beats[0])
+                while not self._held:
+                    yield self._came
+                free = max(free, self._held[0])
             yield free
             instruction = self._decode(index, address, size)
             own = instruction.unit == Unit.SEQUENCER
             time = free
             for beat in range(self._beats):
-                if not self._port.beats:
-                    self._port.changed.fire()
-                    while not self._port.beats:
-                        yield self._port.came
-                time = max(time + 1, self._port.beats.popleft())
+                while not self._held:
+                    yield self._came
+                time = max(time + 1, self._held.popleft())
                 if not own:
                     while (room := self._room(self._queues[instruction.unit], beat)) is None:
-                        self._port.changed.fire()
                         yield self._changed
                     time = max(time, room)
                     if not beat:
                         self._queues[instruction.unit].first.append(time)
-                self._port.use(time)
-            self._port.changed.fire()
+                self._places.append(time + 1)
+                self._passed.fire()
             self._handed.append(time)
             free = time + 1
             if not own:
@@ -148,7 +165,7 @@ class Sequencer:
                              "wait and post must be 0")
             while self._outstanding:
                 yield self._changed
-            free = self._kernel.now + 1
+            free = max(self._kernel.now, self._settled) + 1
             if instruction.opcode == Opcode.END:
                 free += self._timing.settle  # what the last posts may overflow
             self._account.add("instructions", free - 1, free)
@@ -179,7 +196,7 @@ class Sequencer:
                 yield self._changed
             instruction = queue.waiting[0]
             whole = queue.freed[number - 1] + self._beats if number else 0
-            yield max(whole, instruction.passed + 1) + 1
+            yield max(whole, instruction.passed + 1) + self._timing.whole
             instruction.wanted = self._kernel.now
             while not self._free(instruction):
                 yield self._changed
@@ -214,13 +231,14 @@ class Sequencer:
         self._account.add("instructions", instruction.done, instruction.done + 1)
         if self._races:
             self._races.retire(instruction)
-        # The units say themselves whether they are busy; post-processing one cycle later.
-        self._kernel.call(instruction.done + (instruction.unit == Unit.MAC), self._left)
+        # The units say themselves whether they are busy; post-processing two cycles later.
+        self._kernel.call(instruction.done + 2 * (instruction.unit == Unit.MAC), self._left)
         self._kernel.call(instruction.done + self._timing.semaphore - 1,
                           lambda: self._post(instruction))
 
     def _left(self) -> None:
         self._outstanding -= 1
+        self._settled = self._kernel.now + self._timing.drained
         self._changed.fire()
 
     def deadlock(self) -> MachineError:

@@ -188,8 +188,8 @@ class Store:
                     [group] * (LOG_BYTES // group), lambda: None)
 
     def _snapshot(self, job: _Job) -> None:
-        """What a LOG writes: the counters, which come by a register."""
-        values = self._account.before(self._kernel.now - 1)
+        """What a LOG writes: the counters, which come by two registers."""
+        values = self._account.before(self._kernel.now - 2)
         words = [job.instruction.tag] + [values[item.name] & 0xFFFFFFFF for item in COUNTERS]
         raw = np.array(words, "<u4").view(np.uint8)
         at = int(job.runs[0])

@@ -1,6 +1,6 @@
 """Performance counters."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,7 +41,7 @@ class Counters(wiring.Component):
 
     Timing
     ------
-    An event shows in ``value`` 2 cycles later.
+    An event shows in ``value`` 3 cycles later.
     """
 
     def __init__(self, config):
@@ -55,15 +55,19 @@ class Counters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # Events come from everywhere: a register before the adders keeps them off the clock's
-        # critical path, and delays running by as much.
+        # Events come from everywhere: one register near each source, one near the adders.
         event = Signal(self.layout, reset_less=True)
-        running = Signal()
-        m.d.sync += [event.eq(self.event), running.eq(self.running)]
+        start, running = Signal(), Signal()
+        clear, counts = Signal(), Signal()
+        m.d.sync += [event.eq(self.event), start.eq(self.start), running.eq(self.running)]
+        m.d.sync += [clear.eq(start), counts.eq(running)]
         for index, counter in enumerate(registers.COUNTERS):
-            step = 1 if counter.name == _CLOCK else event[counter.name]
-            with m.If(self.start):
+            if counter.name == _CLOCK:
+                step = counts
+            else:
+                step = Signal.like(event[counter.name], name=f"step_{counter.name}")
+                m.d.sync += step.eq(Mux(running, event[counter.name], 0))
+            m.d.sync += self.value[index].eq(self.value[index] + step)
+            with m.If(clear):
                 m.d.sync += self.value[index].eq(0)
-            with m.Elif(running):
-                m.d.sync += self.value[index].eq(self.value[index] + step)
         return m

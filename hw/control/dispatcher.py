@@ -51,7 +51,7 @@ class Dispatcher(wiring.Component):
     error : Out(ERROR)
         ``valid`` until reset, from the cycle after it is met; the address is the instruction's.
     fetched : Out(32)
-        Instructions decoded since ``start``.
+        Instructions decoded since ``start``, but for one decoded in the cycle before.
 
     Timing
     ------
@@ -95,6 +95,8 @@ class Dispatcher(wiring.Component):
         target = Signal(1 + len(self.o))      # where they go, one-hot: this block, outputs
         waited = Signal(range(self.SETTLE))
         good, transfer = Signal(), Signal()
+        decoded = Signal()
+        m.d.sync += [decoded.eq(0), self.fetched.eq(self.fetched + decoded)]
         m.d.comb += [
             good.eq(~self.halt & ~beat.resp[1]),
             self.running.eq(1),
@@ -118,7 +120,7 @@ class Dispatcher(wiring.Component):
             with m.State("DECODE"):
                 m.d.sync += [opcode.eq(header.opcode), tag.eq(header.tag)]
                 with m.If(self.i.valid & good):
-                    m.d.sync += self.fetched.eq(self.fetched + 1)
+                    m.d.sync += decoded.eq(1)
                     self._decode(m, header, target)
                 with m.Elif(self.i.valid & ~self.halt):
                     self._read_error(m, beat.resp, 0)

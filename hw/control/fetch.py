@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec import isa
 from hw.interfaces import RunRead
+from hw.stream import SkidBuffer
 
 __all__ = ["InstructionFetch"]
 
@@ -40,7 +41,7 @@ class InstructionFetch(wiring.Component):
 
     Timing
     ------
-    2 cycles from ``start`` to a run, none from a beat to ``o``; a beat a cycle.
+    2 cycles from ``start`` to a run, 1 from a beat to ``o``; a beat a cycle.
     """
 
     RUN_INSTRUCTIONS = 4
@@ -64,7 +65,9 @@ class InstructionFetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = self.HELD_INSTRUCTIONS * self.beats
-        run, beat = self.read.run, self.read.beat
+        m.submodules.beat = buffer = SkidBuffer(self.read.beat.payload.shape())
+        wiring.connect(m, wiring.flipped(self.read.beat), buffer.i)
+        run, beat = self.read.run, buffer.o
         m.d.comb += [
             self.o.valid.eq(beat.valid & ~self.stop),
             self.o.payload.data.eq(beat.payload.data),

@@ -39,8 +39,8 @@ class InstructionQueue(wiring.Component):
 
     Timing
     ------
-    64 / M + 1 cycles from an instruction's first beat to ``want``; ``o.valid`` the cycle after
-    ``grant``. The next instruction is put together while the unit works: it is wanted 64 / M
+    64 / M + 2 cycles from an instruction's first beat to ``want``; ``o.valid`` the cycle after
+    ``grant``. The next instruction is put together while the unit works: it is wanted 64 / M + 1
     cycles after the transfer of the one before. ``want`` and ``o`` are registers.
     """
 
@@ -65,8 +65,10 @@ class InstructionQueue(wiring.Component):
 
         head = Signal(8 * isa.INSTRUCTION_BYTES, reset_less=True)
         header = data.View(record_layout(isa.HEADER), head)
-        held = Signal(range(self.beats + 1))  # beats in head
+        held = Signal(range(self.beats + 1))  # beats in head, and on their way there
         whole, granted, move = Signal(), Signal(), Signal()
+        # The head is wide: what moves it is a register.
+        beat, shift, complete = Signal(self.beat_bits, reset_less=True), Signal(), Signal()
         m.d.comb += [
             whole.eq(held[-1]),  # the only such count: the number of beats is a power of two
             beats.o.ready.eq(~whole),
@@ -78,15 +80,18 @@ class InstructionQueue(wiring.Component):
             self.busy.eq(beats.o.valid | (held != 0)),
         ]
         with m.If(move):
-            m.d.sync += [
-                head.eq(Cat(head[self.beat_bits:], beats.o.payload)),
-                held.eq(held + 1),
-            ]
-        last = move & (held == self.beats - 1)
+            m.d.sync += held.eq(held + 1)
+        m.d.sync += [
+            beat.eq(beats.o.payload),
+            shift.eq(move),
+            complete.eq(move & (held == self.beats - 1)),
+        ]
+        with m.If(shift):
+            m.d.sync += head.eq(Cat(head[self.beat_bits:], beat))
         leave = self.o.valid & self.o.ready
         # Not as conditions: the grant comes late in the cycle, and enables are slower than data.
         m.d.sync += [
-            self.want.eq(last | (self.want & ~self.grant)),
+            self.want.eq(complete | (self.want & ~self.grant)),
             granted.eq(self.grant | (granted & ~leave)),
         ]
         with m.If(leave):

@@ -1,6 +1,6 @@
 """Sequencer: runs a program by handing its instructions to the units."""
 
-from amaranth.hdl import Cat, Module, unsigned
+from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -156,9 +156,6 @@ class Sequencer(wiring.Component):
             dispatcher.first.eq(first),
             dispatcher.exhausted.eq(fetch.exhausted),
             dispatcher.settled.eq(fetch.idle),
-            dispatcher.drained.eq(~Cat(queue.busy for queue in queues).any()
-                                  & ~Cat(port.busy for port in ports).any()
-                                  & ~Cat(port.error.valid for port in ports).any()),
             semaphores.clear.eq(self.start),
             semaphores.hold.eq(self.fault.valid),
             faults.error[0].eq(dispatcher.error),
@@ -173,7 +170,16 @@ class Sequencer(wiring.Component):
             self.fetched.eq(dispatcher.fetched),
             self.instructions.eq(sum(retired)),
         ]
-        m.d.sync += self.waited.eq(semaphores.missing)
+        # A register each: they come from far away. What is drained stays so until the dispatcher
+        # passes the next instruction on.
+        drained = Signal()
+        m.d.comb += dispatcher.drained.eq(drained)
+        m.d.sync += [
+            self.waited.eq(semaphores.missing),
+            drained.eq(~Cat(queue.busy for queue in queues).any()
+                       & ~Cat(port.busy for port in ports).any()
+                       & ~Cat(port.error.valid for port in ports).any()),
+        ]
         wiring.connect(m, fetch.o, dispatcher.i)
         wiring.connect(m, fetch.read, wiring.flipped(self.read))
         return m

@@ -21,7 +21,7 @@ class Watchdog(wiring.Component):
 
     Timing
     ------
-    ``expired`` comes the cycle after the last one counted.
+    ``expired`` comes two cycles after the last one counted.
     """
 
     limit: In(32)
@@ -33,8 +33,13 @@ class Watchdog(wiring.Component):
         m = Module()
         count = Signal(32, init=1)  # of cycles without progress, if this is one
         armed = Signal()
-        m.d.sync += [self.expired.eq(0), armed.eq(self.limit != 0)]
-        with m.If(~self.running | self.progress):
+        begins = Signal(init=1)  # from a register: it stands on many
+        m.d.sync += [
+            begins.eq(~self.running | self.progress),
+            self.expired.eq(0),
+            armed.eq(self.limit != 0),
+        ]
+        with m.If(begins):
             m.d.sync += count.eq(1)
         with m.Else():
             m.d.sync += [count.eq(count + 1), self.expired.eq((count == self.limit) & armed)]

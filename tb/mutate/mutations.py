@@ -93,9 +93,9 @@ _TABLE = [
     ("control.queue", "whole", "off by one: wanted a beat early",
      "held == self.beats - 1", "held == self.beats - 2"),
     ("control.queue", "want", "asks again for what was granted",
-     "last | (self.want & ~self.grant)", "last | self.want"),
+     "complete | (self.want & ~self.grant)", "complete | self.want"),
     ("control.queue", "order", "swapped beats",
-     "Cat(head[self.beat_bits:], beats.o.payload)", "Cat(beats.o.payload, head)"),
+     "Cat(head[self.beat_bits:], beat)", "Cat(beat, head)"),
     ("control.queue", "busy", "idle with part of an instruction held",
      "beats.o.valid | (held != 0)", "beats.o.valid"),
 
@@ -142,7 +142,7 @@ _TABLE = [
     ("control.watchdog", "limit", "off by one",
      "count == self.limit", "count + 1 == self.limit"),
     ("control.watchdog", "progress", "progress does not count",
-     "with m.If(~self.running | self.progress):", "with m.If(~self.running):"),
+     "begins.eq(~self.running | self.progress)", "begins.eq(~self.running)"),
     ("control.watchdog", "pulse", "stays expired while there is progress",
      "self.expired.eq(0)", "self.expired.eq(self.expired)"),
 

@@ -142,7 +142,7 @@ def test_life(seed):
         assert [await chip.read(ctx, f"ERROR_{name}") for name in ("CAUSE", "UNIT", "TAG")] == [
             Cause.WATCHDOG, Unit.LOAD, 6]
         assert await chip.read(ctx, "SEMAPHORES_WAITED") == 0x8001
-        assert await chip.read(ctx, "COUNT_LOAD_WAIT_SEMAPHORE") in range(100, 153)
+        assert await chip.read(ctx, "COUNT_LOAD_WAIT_SEMAPHORE") in range(100, 154)
         stopped = await watch_cycles()
         await ctx.tick().repeat(20)
         assert await watch_cycles() == stopped  # counters rest with the chip

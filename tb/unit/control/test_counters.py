@@ -40,7 +40,7 @@ def test_sums(config, seed):
                         sums[name] += step
                 await ctx.tick()
             ctx.set(dut.running, 0)
-            await ctx.tick()  # an event shows 2 cycles later: one is past, this is the other
+            await ctx.tick().repeat(2)  # an event shows 3 cycles later: one is past
             got = {name: ctx.get(dut.value[index]) for index, name in enumerate(NAMES)}
             assert got == sums, f"seed {seed}, round {round_}"
             await ctx.tick().repeat(5)

@@ -68,7 +68,7 @@ def test_random(name, seed):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_timing(name):
-    """Beats + 1 cycles to want, valid the cycle after grant, beats cycles to the next want."""
+    """Beats + 2 cycles to want, valid the cycle after grant, beats + 1 cycles to the next want."""
     config = CONFIGS[name]
     dut = InstructionQueue(config)
     beats = isa.INSTRUCTION_BYTES // config.group
@@ -82,7 +82,7 @@ def test_timing(name):
         while not ctx.get(dut.want):
             await ctx.tick()
             cycle += 1
-        assert cycle == beats + 1
+        assert cycle == beats + 2
         await ctx.tick().repeat(2 * beats)  # the second one waits behind
         ctx.set(dut.grant, 1)
         ctx.set(dut.o.ready, 1)
@@ -95,7 +95,7 @@ def test_timing(name):
         while not ctx.get(dut.want):
             await ctx.tick()
             cycle += 1
-        assert cycle == beats
+        assert cycle == beats + 1
 
     simulate(dut, feed, unit, cycles=200)
 

@@ -26,13 +26,14 @@ def test_limit(limit):
         ctx.set(dut.progress, 1)
         assert await count(1) == 0  # just in time
         ctx.set(dut.progress, 0)
-        assert await count(limit - 1) == 0
+        assert await count(limit) == 0
         assert await count(1) == 1
         assert await count(5 * limit) == 0  # once
         ctx.set(dut.running, 0)
         assert await count(1) == 0
         ctx.set(dut.running, 1)
-        assert await count(limit) == 1
+        assert await count(limit) == 0
+        assert await count(1) == 1
         ctx.set(dut.progress, 1)
         assert await count(3) == 0  # for one cycle, whatever comes then
 
