@@ -45,7 +45,9 @@ class Gather:
         self._port, self._shared = port, shared
         self.free: list[int] = []
         self.idle, self._changed = 0, changed
-        self._moved = self._written = 0  # of the last word, out of the window and to its bank
+        # Of the last word, out of the window and to the queue; of the last ones, to their banks.
+        self._moved = self._pushed = 0
+        self._written = deque([0] * timing.gather_words, maxlen=timing.gather_words)
         self._left = deque([-1] * (_ROOM + 2), maxlen=_ROOM + 2)  # when places were done with
 
     def write(self, runs: NDArray, fields: dict[str, int], address: NDArray, time: int,
@@ -73,7 +75,8 @@ class Gather:
         enters = _ROOM + rest + drops
         if enters >= len(places):
             self._enter(max(entered, self._left[len(places) - 1 - enters] + 1))
-        moved, wrote, used, words = self._moved, self._written, 0, len(address)
+        moved, pushed, used, words = self._moved, self._pushed, 0, len(address)
+        wrote = self._written
         for to_go, (advance, straddles, word) in zip(
                 range(len(places) - 1, -1, -1), places, strict=True):
             left = max(left + 1, moved)
@@ -92,19 +95,20 @@ class Gather:
             if left > self._kernel.now + _MOST_AHEAD:
                 port.changed.fire()
                 yield left - _LEAST_AHEAD
-            moved = max(left + 1, wrote)
+            moved = max(left + 1, pushed)
             if straddles:
                 if not beats:
                     port.changed.fire()
                     while not beats:
                         yield port.came
                 moved = max(moved, used + 1, beats[0])
-            wrote = wait(moved + 1, next(targets))
+            pushed = max(moved + 1, pushed + 1, wrote[0] + 1)
+            wrote.append(wait(max(pushed, wrote[-1]) + 1, next(targets)))
             words -= 1
             if not words:
-                written(wrote)
+                written(wrote[-1] + self._timing.sunk)
         port.changed.fire()
-        self._moved, self._written = moved, wrote
+        self._moved, self._pushed = moved, pushed
         self.idle = left + 1
 
     def _enter(self, time: int) -> None:

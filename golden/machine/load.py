@@ -108,20 +108,22 @@ class Load:
 
     def _hand(self) -> Process:
         """Hand LOADs over to what uses their data, each when that is free for it."""
-        gathered, words = 0, False
+        gathered, target = 0, -1
         for number in count():
             while not self._jobs:
                 yield self._changed
-            job, before = self._jobs[0], words
-            words = job.instruction.fields["target"] == Target.SCRATCHPAD
+            job, before = self._jobs[0], target
+            target = job.instruction.fields["target"]
+            words = target == Target.SCRATCHPAD
+            follows = target == before and target != Target.TABLE
             others = number  # LOADs that must be done with
-            if words and before:
+            if follows:
                 others = max(number - self._timing.loads_asked + 1, 0)
-                while len(self._gather.free) < gathered:
+                while words and len(self._gather.free) < gathered:
                     yield self._changed
             while len(self._ends) < others:
                 yield self._changed
-            free = self._gather.free[-1] if words and before else self._gather.idle
+            free = self._gather.free[-1] if words and follows else self._gather.idle
             self._handed = max(job.time, self._ends[others - 1] if others else -1, free - 1) + 1
             gathered += words
             self._using.append((self._jobs.popleft(), self._handed))

@@ -24,13 +24,15 @@ class ReadPort:
         Beats of the FIFO.
     limit : int
         Longest burst.
+    delay : int
+        From a beat on the bus to its place of use.
 
     Members
     -------
     split : Splitter
         Takes the runs.
     beats : deque of int
-        From when each beat that is not used yet is at the FIFO's output, if none is before it.
+        From when each beat that is not used yet is at its place of use, if none is before it.
     came : Signal
         There are more of them.
     marks : deque of int
@@ -39,8 +41,8 @@ class ReadPort:
     """
 
     def __init__(self, config: Config, timing: Timing, kernel: Kernel, changed: Signal,
-                 depth: int, limit: int) -> None:
-        self._depth, self._timing = depth, timing
+                 depth: int, limit: int, delay: int) -> None:
+        self._depth, self._timing, self._delay = depth, timing, delay
         self.split = Splitter(config, kernel, limit, changed)
         self.changed = changed
         self.beats: deque[int] = deque()
@@ -81,7 +83,7 @@ class ReadPort:
 
     def arrive(self, times: list[int]) -> None:
         """Beats come in from the bus."""
-        self.beats.extend([time + self._timing.read_fifo for time in times])
+        self.beats.extend([time + self._delay for time in times])
         self.came.fire()
 
 
@@ -104,9 +106,10 @@ class ReadMaster:
         self._address = timing.address
         self._changed, depth = Signal(kernel), timing.fetch_beats
         self.fetch = ReadPort(config, timing, kernel, self._changed, depth,
-                              min(config.burst_beats, depth // 2))
-        self.load = ReadPort(config, timing, kernel, self._changed, config.read_beats,
-                             config.burst_beats)
+                              min(config.burst_beats, depth // 2), timing.read_fifo)
+        self.load = ReadPort(config, timing, kernel, self._changed,
+                             config.read_beats + timing.load_queue, config.burst_beats,
+                             timing.read_fifo + timing.load_beat)
         self._places = deque([0] * config.bursts_in_flight)  # from when a burst may be asked for
 
     def process(self) -> Process:

@@ -51,12 +51,26 @@ class Timing:
         From the decision to ask for a burst to its address on the bus.
     read_fifo : int
         From a beat on the bus to its place of use.
+    load_queue : int
+        Beats that can wait between the read master and what uses them, besides its FIFO.
+    load_beat : int
+        From a beat of a LOAD being offered by that FIFO to its place of use.
+    haul : int
+        From a beat leaving for the weight store to its being there.
+    haul_places : int
+        Beats that have left and were not taken, at most.
+    haul_again : int
+        From one of them being taken to a further one leaving.
     gather : int
         From a LOAD being handed over to its first word's place being known.
     load_pause : int
         Cycles between the last word of a LOAD and the first one of the next.
     gather_word : int
         From a word's place and beat being there to its write.
+    gather_words : int
+        Words that can wait for their write behind the gather.
+    sunk : int
+        From the last item of weights or words being taken, to the LOAD counting as done.
     word_read : int
         From reading a word of the scratchpad to its being there, but for the array.
     bank_read : int
@@ -122,9 +136,16 @@ class Timing:
     burst: int = 1
     address: int = 1
     read_fifo: int = 3
+    load_queue: int = 4
+    load_beat: int = 1
+    haul: int = 3
+    haul_places: int = 8
+    haul_again: int = 3
     gather: int = 7
     load_pause: int = 2
-    gather_word: int = 2
+    gather_word: int = 3
+    gather_words: int = 4
+    sunk: int = 1
     word_read: int = 3
     bank_read: int = 3
     store_words: int = 2
@@ -159,7 +180,7 @@ class Timing:
     @property
     def load_data(self) -> int:
         """From a beat on the bus to the cycle after its use."""
-        return self.read_fifo + 1
+        return self.read_fifo + self.load_beat + 1
 
     @property
     def fetch_word(self) -> int:

@@ -104,6 +104,9 @@ class WeightStore:
         self._items: deque[Item] = deque()  # those whose header was not written yet
         self._lane_blocks: dict[int, LaneBlock] = {}
         self._next = 0  # number of the next lane block that arrives
+        self._left = -1  # when the last beat left for here
+        places = timing.haul_places
+        self._taken = deque([-timing.haul_again] * places, maxlen=places)  # when the last ones were
         self.position = 0
 
     def parse(self, beats: NDArray) -> list[int]:
@@ -138,6 +141,8 @@ class WeightStore:
               written: Callable[[int], None]) -> Process:
         """Take a load's beats from a port, after a cycle, one a cycle as long as there is room.
 
+        They leave the port before they are here, as many as have places on the way.
+
         Parameters
         ----------
         written : callable
@@ -145,36 +150,52 @@ class WeightStore:
         """
         rings = ((_LENGTH, self.lengths), (_PARAMETERS, self.parameters), (_ENTRY, self.entries),
                  (_ROW, self.rows))
-        beats, beside = port.beats, 0
+        timing, taken, beside = self._timing, self._taken, 0
+        self._left = max(self._left, time)
+        under_way: deque[int] = deque()  # from when they are here
+        to_come = len(kinds)
+
+        def leave() -> None:
+            nonlocal to_come
+            while port.beats and to_come and len(under_way) < timing.haul_places:
+                self._left = max(self._left + 1, port.beats.popleft(),
+                                 taken[len(under_way)] + timing.haul_again)
+                under_way.append(self._left + timing.haul)
+                port.use(self._left)
+                to_come -= 1
+
         for kind in kinds:
-            if not beats:
+            leave()
+            if not under_way:
                 port.changed.fire()
                 self.changed.fire()
-                while not beats:
+                while not port.beats:
                     yield port.came
+                leave()
             if kind & _RUN:
-                yield from self._room(self.entries, port)
-                beside = max(time + 1, self.entries.write())
+                yield from self._room(self.entries, port, leave)
+                beside = max(taken[-1] + 1, self.entries.write())
                 self._arrive(_ENTRY, beside)
-            time = max(time + 1, beats.popleft())
+            time = max(taken[-1] + 1, under_way.popleft())
             if kind & _HEAD:
-                time += self._timing.header
+                time += timing.header
             if kind & _WAITS:
                 time = max(time, beside + 1)
             for flag, ring in rings:
                 if kind & flag:
                     if not ring.known:
-                        yield from self._room(ring, port)
+                        yield from self._room(ring, port, leave)
                     time = max(time, ring.write())
                     self._arrive(flag, time)
-            port.use(time)
+            taken.append(time)
         port.changed.fire()
         self.changed.fire()
-        written(time)
+        written(taken[-1] + timing.sunk)
 
-    def _room(self, ring: Ring, port: ReadPort) -> Process:
-        """Wait until it is known from when a ring has room."""
+    def _room(self, ring: Ring, port: ReadPort, leave: Callable[[], None]) -> Process:
+        """Wait until it is known from when a ring has room; beats leave for here meanwhile."""
         while not ring.known:
+            leave()
             port.changed.fire()
             self.changed.fire()
             yield self.changed

@@ -9,8 +9,9 @@ from golden.spec.isa import Opcode, Target
 from golden.spec.layout import TABLE_ENTRIES
 from golden.spec.registers import REGIONS, Cause
 from hw.bus.axi import Response
-from hw.dma.gather import Gather
+from hw.dma.gather import Gather, gathered_layout
 from hw.dma.runs import RunIssuer, run_fields_layout
+from hw.haul import Haul
 from hw.interfaces import (
     ERROR,
     REGION,
@@ -53,7 +54,7 @@ class LoadUnit(wiring.Component):
         What the weight store finds wrong with the beat on offer; only its cause counts.
     table : Out(stream of table_write_layout)
     retire : Out(RETIRE)
-        In the cycle after the sink took an instruction's last item.
+        Two cycles after the sink took an instruction's last item, for a table one.
     error : Out(ERROR)
         For AXI errors the address is that of the run.
     busy : Out(1)
@@ -62,11 +63,13 @@ class LoadUnit(wiring.Component):
     ------
     5 cycles from an instruction to its first run. A beat a cycle for weights and aligned words,
     an entry a cycle for tables. Between instructions the sinks pause for 2 cycles from words to
-    words, for 1 to weights or a table, for PAUSE to words from another sink. Reading goes on
-    meanwhile, as far as the read master has room.
+    words, not at all from weights to weights, for 2 from weights to a table, for 5 from words to
+    weights, for PAUSE from weights to words. Reading goes on meanwhile, as far as there is room.
     """
 
-    PAUSE = Gather.LATENCY
+    PAUSE = Gather.LATENCY + 2
+    BEATS_AHEAD = 4  # between read master and sinks: neither waits for the other's answer
+    WORDS_AHEAD = 4  # between gather and scratchpad, likewise
     RUNS_AHEAD = 16  # runs asked for whose last beat has not been used
 
     def __init__(self, config):
@@ -120,8 +123,8 @@ class LoadUnit(wiring.Component):
         to_words = load.target == Target.SCRATCHPAD
         m.d.comb += [
             hand.eq(load_valid & ~handed & Mux(
-                ~active.o.valid, gather.idle,
-                to_words & (sink == Target.SCRATCHPAD) & active.i.ready & gather.i.ready)),
+                ~active.o.valid, gather.idle, (load.target == sink) & active.i.ready
+                & ((to_words & gather.i.ready) | (load.target == Target.WEIGHTS)))),
             active.i.valid.eq(hand),
             active.i.p.tag.eq(load.tag),
             active.i.p.post.eq(load.post),
@@ -138,38 +141,62 @@ class LoadUnit(wiring.Component):
             m.d.sync += [load_valid.eq(0), issued.eq(0), handed.eq(0)]
 
         # Beats to their sink.
-        beat = self.read.beat
+        m.submodules.beats = beats = Queue(shape=self.read.beat.payload.shape(),
+                                           depth=self.BEATS_AHEAD)
+        m.submodules.words = words = Queue(shape=gathered_layout(self.config),
+                                           depth=self.WORDS_AHEAD)
+        m.submodules.haul = haul = Haul(data.StructLayout({
+            "data": 8 * self.config.group, "last": 1}))
+        wiring.connect(m, wiring.flipped(self.read.beat), beats.i)
+        wiring.connect(m, gather.o, words.i)
+        beat, word = beats.o, words.o
         failed, good, ends = Signal(), Signal(), Signal()
         m.d.comb += [
             failed.eq(beat.valid & (beat.p.resp >= Response.SLVERR)),
             good.eq(beat.valid & ~failed),
             gather.beat.payload.eq(beat.p.data),
-            self.weights.payload.eq(beat.p.data),
+            haul.i.p.data.eq(beat.p.data),
+            haul.i.p.last.eq(runs.o.p.final & beat.p.last),
+            self.weights.payload.eq(haul.o.p.data),
+            self.weights.valid.eq(haul.o.valid),
+            haul.o.ready.eq(self.weights.ready),
             runs.o.ready.eq(beat.valid & beat.ready & beat.p.last),
             ends.eq(runs.o.ready & runs.o.p.final),  # the instruction's last beat goes
         ]
-        bad_entry, entry = self._table(m, good, sink, active, hand, load)
+        # LOADs of weights whose beats are not all on their way: whether there are any, and two.
+        wanted, both = Signal(), Signal()
+        begins = Signal()
+        m.d.comb += begins.eq(hand & (load.target == Target.WEIGHTS))
+        with m.If(begins != (ends & (sink == Target.WEIGHTS))):
+            m.d.sync += [wanted.eq(begins | both), both.eq(begins & wanted)]
+        # The last item has gone where it belongs.
+        written, parsed = Signal(), Signal()
+        m.d.sync += [
+            written.eq(self.words.valid & self.words.ready & word.p.last),
+            parsed.eq(self.weights.valid & self.weights.ready & haul.o.p.last),
+        ]
+        bad_entry, entry = self._table(m, beat, good, sink, active, hand, load)
         with m.Switch(sink):
             with m.Case(Target.SCRATCHPAD):
                 m.d.comb += [
                     gather.beat.valid.eq(good),
                     beat.ready.eq(gather.beat.ready & ~failed),
-                    done.eq(self.words.valid & self.words.ready & gather.o.p.last),
+                    done.eq(written),
                 ]
             with m.Case(Target.WEIGHTS):
                 m.d.comb += [
-                    self.weights.valid.eq(good & active.o.valid),
-                    beat.ready.eq(self.weights.ready & self.weights.valid),
-                    done.eq(ends),
+                    haul.i.valid.eq(good & wanted),
+                    beat.ready.eq(haul.i.ready & haul.i.valid),
+                    done.eq(parsed),
                 ]
             with m.Case(Target.TABLE):
                 m.d.comb += done.eq(ends)
-        bad_word = gather.o.valid & gather.o.p.bad
+        bad_word = word.valid & word.p.bad & ~written
         m.d.comb += [
-            self.words.valid.eq(gather.o.valid & ~gather.o.p.bad),
-            self.words.p.addr.eq(gather.o.p.addr),
-            self.words.p.data.eq(gather.o.p.data),
-            gather.o.ready.eq(self.words.ready & ~gather.o.p.bad),
+            self.words.valid.eq(word.valid & ~word.p.bad),
+            self.words.p.addr.eq(word.p.addr),
+            self.words.p.data.eq(word.p.data),
+            word.ready.eq(self.words.ready & ~word.p.bad),
         ]
         m.d.sync += [self.retire.valid.eq(done), self.retire.post.eq(active.o.p.post)]
 
@@ -180,7 +207,7 @@ class LoadUnit(wiring.Component):
                     self.error.valid.eq(1),
                     self.error.cause.eq(Cause.ADDRESS),
                     self.error.tag.eq(active.o.p.tag),
-                    self.error.address.eq(Mux(bad_word, gather.o.p.addr, entry)),
+                    self.error.address.eq(Mux(bad_word, word.p.addr, entry)),
                 ]
             with m.Elif(self.refusal.valid):
                 m.d.sync += [
@@ -205,7 +232,7 @@ class LoadUnit(wiring.Component):
                 ]
         return m
 
-    def _table(self, m, good, sink, active, hand, load):
+    def _table(self, m, beat, good, sink, active, hand, load):
         """Entries of a beat one after the other; returns (entry doesn't exist, entry)."""
         entries = 8 * self.config.group // ENTRY_BITS
         place = Signal(range(entries))
@@ -215,11 +242,11 @@ class LoadUnit(wiring.Component):
             offered.eq(good & active.o.valid & (sink == Target.TABLE)),
             self.table.valid.eq(offered & (entry < TABLE_ENTRIES)),
             self.table.p.addr.eq(entry),
-            self.table.p.data.eq(self.read.beat.p.data.word_select(place, ENTRY_BITS)),
+            self.table.p.data.eq(beat.p.data.word_select(place, ENTRY_BITS)),
             taken.eq(self.table.valid & self.table.ready),
         ]
         with m.If(sink == Target.TABLE):
-            m.d.comb += self.read.beat.ready.eq(taken & (place == entries - 1))
+            m.d.comb += beat.ready.eq(taken & (place == entries - 1))
         with m.If(hand):
             m.d.sync += [entry.eq(load.dst), place.eq(0)]
         with m.Elif(taken):

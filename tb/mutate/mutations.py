@@ -234,10 +234,10 @@ _TABLE = [
      "& unanswered.i.ready & ~self.stop", "& ~self.stop"),
 
     ("dma.load", "post", "posts before the last word is written",
-     "self.words.valid & self.words.ready & gather.o.p.last",
-     "self.words.valid & gather.o.p.last"),
+     "self.words.valid & self.words.ready & word.p.last",
+     "self.words.valid & word.p.last"),
     ("dma.load", "sink", "words are handed over while another sink works",
-     "to_words & (sink == Target.SCRATCHPAD) &", "to_words &"),
+     "(load.target == sink) & active.i.ready", "active.i.ready"),
     ("dma.load", "table", "off by one: last entry of a beat lost",
      "taken & (place == entries - 1)", "taken & (place == entries - 2)"),
     ("dma.load", "order", "an error overtakes those of earlier LOADs",

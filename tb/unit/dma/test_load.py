@@ -1,6 +1,7 @@
 """Load unit behind the read master: data, order, rates, errors."""
 
 import random
+from collections import deque
 
 import pytest
 from amaranth.hdl import Module, Signal
@@ -42,6 +43,7 @@ class Bench:
 
     async def _watch(self, ctx):
         unit, cycle = self.unit, 0
+        before = deque([(0, 0)] * 3, maxlen=3)  # words and weights; retirement is 2 cycles behind
         while True:
             _, _, words, word, weights, beat, table, entry, retire, post = await ctx.tick().sample(
                 unit.words.valid & unit.words.ready, unit.words.payload,
@@ -49,12 +51,13 @@ class Bench:
                 unit.table.valid & unit.table.ready, unit.table.payload,
                 unit.retire.valid, unit.retire.post)
             cycle += 1
+            before.append((len(self.words) + words, len(self.weights) + weights))
             for name, moved, log, item in (
                     ("words", words, self.words, (word.addr, word.data)),
                     ("weights", weights, self.weights, beat),
                     ("table", table, self.table, (entry.addr, entry.data)),
                     ("retire", retire, self.retired,
-                     (post, len(self.words), len(self.weights), len(self.table)))):
+                     (post, *before[0], len(self.table)))):
                 if moved:
                     log.append(item)
                     self.times[name].append(cycle)
@@ -204,9 +207,9 @@ def test_rate(name, fields, cycles):
 
 @pytest.mark.parametrize("first, second, pause", [
     (words(100), words(100, 2048), 2),
-    (words(100), weights(2048), 1),
-    (weights(beats=100), weights(2048), 1),
-    (weights(beats=100), table(2048), 1),
+    (words(100), weights(2048), 5),
+    (weights(beats=100), weights(2048), 0),
+    (weights(beats=100), table(2048), 2),
     (weights(beats=100), words(100, 2048), LoadUnit.PAUSE),
 ])
 def test_pauses_between_instructions(first, second, pause):
