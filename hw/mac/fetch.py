@@ -87,9 +87,12 @@ class Fetcher(wiring.Component):
         tile = Signal(window_tile_layout(config), reset_less=True)
         has_tile, accept, room = Signal(), Signal(), Signal()
         s1_valid, s2_waits = Signal(), Signal()
+        # As s2_waits, for the way to the walker: that is long, and s2_waits has much else to do.
+        # Other first value, no reset: so that synthesis doesn't join them.
+        holds = Signal(init=1, reset_less=True)
         m.d.comb += [
             accept.eq(self.entries.valid & self.entries.ready),
-            self.entries.ready.eq(has_tile & room & ~s2_waits),
+            self.entries.ready.eq(has_tile & room & ~holds),
             self.tile.ready.eq(~has_tile | (accept & self.entries.p.last)),
         ]
         with m.If(self.tile.ready):
@@ -135,8 +138,9 @@ class Fetcher(wiring.Component):
         for q in columns:
             same = Mux(s2_waits, s2_same[q], s1_same[q])
             m.d.comb += blocked[q].eq(asking[q] & Cat(asking[p] & same[p] for p in range(q)).any())
+        waits = (s2_waits | s1_valid) & blocked.any()
         m.d.sync += [
-            s2_blocked.eq(blocked), s2_waits.eq((s2_waits | s1_valid) & blocked.any()),
+            s2_blocked.eq(blocked), s2_waits.eq(waits), holds.eq(waits),
             s2_open.eq(Mux(s2_waits, s2_blocked, ~0)),
         ]
         with m.If(~s2_waits):
