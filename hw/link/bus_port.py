@@ -41,7 +41,7 @@ class BusPort(wiring.Component):
 
     Timing
     ------
-    Requests go out the cycle after ``read`` or ``write``; ``busy`` ends the cycle after the
+    Requests go out 2 cycles after ``read`` or ``write``; ``busy`` ends the cycle after the
     answer.
     """
 
@@ -85,17 +85,24 @@ class BusPort(wiring.Component):
         if "last" in bus.w.p.shape().members:  # AXI4: bursts of one beat
             m.d.comb += bus.w.p.last.eq(1)
 
-        with m.If(self.put | self.read):
-            m.d.sync += beat.eq(self.address[lane_bits:self.address_bits])
-        with m.If(self.put):
-            m.d.sync += [word.eq(Cat(word[8:], self.byte)),
-                         strobes.eq(Cat(strobes[1:], self.keep))]
-
+        # What is asked for goes through registers: the beat is wide.
+        put, write, read = Signal(), Signal(), Signal()
+        where, byte, keep = (Signal(shape, reset_less=True, name=name) for name, shape in
+                             (("where", beat.shape()), ("byte", 8), ("keep", 1)))
+        m.d.sync += [
+            put.eq(self.put), write.eq(self.write), read.eq(self.read),
+            where.eq(self.address[lane_bits:self.address_bits]),
+            byte.eq(self.byte), keep.eq(self.keep),
+        ]
+        with m.If(put | read):
+            m.d.sync += beat.eq(where)
+        with m.If(put):
+            m.d.sync += [word.eq(Cat(word[8:], byte)), strobes.eq(Cat(strobes[1:], keep))]
         with m.If(self.write | self.read):
             m.d.sync += self.busy.eq(1)
-        with m.If(self.write):
+        with m.If(write):
             m.d.sync += [bus.aw.valid.eq(1), bus.w.valid.eq(1)]
-        with m.If(self.read):
+        with m.If(read):
             m.d.sync += bus.ar.valid.eq(1)
         for channel in (bus.aw, bus.w, bus.ar):
             with m.If(channel.valid & channel.ready):

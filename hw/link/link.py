@@ -81,8 +81,10 @@ class Link(wiring.Component):
             engine.irq.eq(self.irq),
         ]
         since = Signal((self.hello.clock_hz // BLINKS_HZ).bit_length(), init=-1)
+        came, begin = Signal(), Signal()  # the light may be at the other end of the device
         m.d.comb += self.activity.eq(~since[-1])
-        with m.If(deframer.good):
+        m.d.sync += [came.eq(deframer.good), begin.eq(came)]
+        with m.If(begin):
             m.d.sync += since.eq(0)
         with m.Elif(self.activity):
             m.d.sync += since.eq(since + 1)

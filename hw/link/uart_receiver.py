@@ -59,13 +59,14 @@ class UartReceiver(wiring.Component):
         stepped = Signal(self.phase_bits + 1)
         bits = Signal(range(DATA_BITS + 2), reset_less=True)  # taken, start bit included
         shift = Signal(DATA_BITS, reset_less=True)
-        m.d.comb += [stepped.eq(phase + self.step), tick.eq(stepped[-1]), self.data.eq(shift)]
-        m.d.sync += [self.valid.eq(0), self.error.eq(0), phase.eq(stepped)]
+        m.d.comb += [stepped.eq(phase + self.step), self.data.eq(shift)]
+        # The tick is a cycle late, from a register; the phase begins a step further on.
+        m.d.sync += [self.valid.eq(0), self.error.eq(0), phase.eq(stepped), tick.eq(stepped[-1])]
         with m.FSM(name="receive"):
             with m.State("IDLE"):
                 # The first tick comes half a bit after the edge, seen one or two cycles ago.
-                m.d.sync += [phase.eq((1 << (self.phase_bits - 1)) + 3 * self.step // 2),
-                             bits.eq(0)]
+                m.d.sync += [phase.eq((1 << (self.phase_bits - 1)) + 5 * self.step // 2),
+                             bits.eq(0), tick.eq(0)]
                 with m.If(~line):
                     m.next = "BITS"
             with m.State("BITS"):

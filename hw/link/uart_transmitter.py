@@ -47,14 +47,13 @@ class UartTransmitter(wiring.Component):
         tick = Signal()
         m.d.comb += [
             stepped.eq(phase + self.step),
-            tick.eq(stepped[-1]),
             self.i.ready.eq((left == 0) | ((left == 1) & tick)),
             self.tx.eq(shift[0]),
         ]
-        m.d.sync += phase.eq(stepped)
+        m.d.sync += [phase.eq(stepped), tick.eq(stepped[-1])]
         with m.If(self.i.ready):
             with m.If(left == 0):
-                m.d.sync += phase.eq(0)
+                m.d.sync += phase.eq(self.step)  # ``tick`` follows a cycle late
             m.d.sync += left.eq(0)
             with m.If(self.i.valid):
                 m.d.sync += [left.eq(FRAME_BITS), shift.eq(Cat(Const(0, 1), self.i.payload))]

@@ -14,7 +14,7 @@ from hw.sdram.rows import Rows
 from hw.sdram.segments import Segments
 from hw.sdram.timing import DATA_BITS
 from hw.sdram.upkeep import Upkeep
-from hw.stream import SkidBuffer
+from hw.stream import Queue, SkidBuffer
 
 __all__ = ["SdramController"]
 
@@ -79,7 +79,7 @@ class SdramController(wiring.Component):
     @property
     def latency(self):
         """Cycles from a read's address to its first beat, the row being open."""
-        return 5 + self.capture + self.geometry.words + BeatFifo.LATENCY
+        return 6 + self.capture + self.geometry.words + BeatFifo.LATENCY
 
     @property
     def closed_latency(self):
@@ -146,6 +146,9 @@ class SdramController(wiring.Component):
         geometry, mask_bits = self.geometry, DATA_BITS // 8
         shape = data.StructLayout({"data": DATA_BITS, "strb": mask_bits})
         m.submodules.stored = stored = BeatFifo(shape=shape, depth=self.BEATS * geometry.words)
+        # What is next stands here: columns and pins are far from block RAM.
+        m.submodules.next = ahead = Queue(shape=shape, depth=4)
+        wiring.connect(m, stored.o, ahead.i)
         word = Signal(range(geometry.words))  # of the beat that comes
         last = word == geometry.words - 1
         m.d.comb += [
@@ -164,7 +167,7 @@ class SdramController(wiring.Component):
         m.d.comb += [
             starts.eq(columns.column & columns.column_write),
             writes.eq(starts | (left != 0)),
-            stored.o.ready.eq(writes),
+            ahead.o.ready.eq(writes),
             pins.dq_o.eq(out),
         ]
         with m.If(starts):
@@ -172,10 +175,10 @@ class SdramController(wiring.Component):
         with m.Elif(writes):
             m.d.sync += left.eq(left - 1)
         m.d.sync += [
-            out.eq(stored.o.p.data),
+            out.eq(ahead.o.p.data),
             pins.dq_oe.eq(writes),
             # Masks high until initialized, low when reading.
-            pins.dqm.eq(Mux(writes, ~stored.o.p.strb, (~self.ready).replicate(mask_bits))),
+            pins.dqm.eq(Mux(writes, ~ahead.o.p.strb, (~self.ready).replicate(mask_bits))),
         ]
 
         m.submodules.answers = answers = SkidBuffer(unsigned(1))
@@ -196,6 +199,9 @@ class SdramController(wiring.Component):
         layout = data.StructLayout({"valid": 1, "last": 1, "error": 1})
         coming = [Signal(layout, name=f"coming_{n}") for n in range(self.capture + 1)]
         sampled = Signal(DATA_BITS, reset_less=True)
+        word = Signal(data.StructLayout({"data": DATA_BITS, "last": 1, "error": 1}),
+                      reset_less=True)  # on its way to block RAM
+        came = Signal()
         left = Signal(range(geometry.burst))  # words to come of a command
         mark = Signal(layout)  # of the command whose words come
         m.d.sync += [
@@ -205,19 +211,15 @@ class SdramController(wiring.Component):
             coming[0].error.eq(columns.error),
         ]
         m.d.sync += [after.eq(before) for before, after in itertools.pairwise(coming)]
-        shape = data.StructLayout({"data": DATA_BITS, "last": 1, "error": 1})
-        m.submodules.read = read = BeatFifo(shape=shape, depth=self.BEATS * geometry.words)
+        m.submodules.read = read = BeatFifo(shape=word.shape(), depth=self.BEATS * geometry.words)
         with m.If(coming[-1].valid):
-            m.d.sync += [left.eq(geometry.burst - 1), mark.eq(coming[-1])]
-            m.d.comb += [read.i.p.last.eq(coming[-1].last), read.i.p.error.eq(coming[-1].error)]
+            m.d.sync += [left.eq(geometry.burst - 1), mark.eq(coming[-1]),
+                         word.last.eq(coming[-1].last), word.error.eq(coming[-1].error)]
         with m.Else():
-            m.d.sync += left.eq(Mux(left == 0, 0, left - 1))
-            m.d.comb += [read.i.p.last.eq(mark.last), read.i.p.error.eq(mark.error)]
-        m.d.comb += [
-            read.i.valid.eq(coming[-1].valid | (left != 0)),
-            read.i.p.data.eq(sampled),
-        ]
-
+            m.d.sync += [left.eq(Mux(left == 0, 0, left - 1)),
+                         word.last.eq(mark.last), word.error.eq(mark.error)]
+        m.d.sync += [came.eq(coming[-1].valid | (left != 0)), word.data.eq(sampled)]
+        m.d.comb += [read.i.valid.eq(came), read.i.payload.eq(word)]
         words = Signal(axi.r.p.data.shape(), reset_less=True)
         count = Signal(range(geometry.words))
         last, error = Signal(reset_less=True), Signal(reset_less=True)

@@ -48,6 +48,8 @@ def test_beats(bus, seed):
             ctx.set(dut.write, 1)
             await ctx.tick()
             ctx.set(dut.write, 0)
+            assert ctx.get(dut.busy)
+            await ctx.tick()
             assert ctx.get(dut.busy) and ctx.get(dut.bus.aw.p.addr) == place
             wanted = sum(keep << lane for lane, keep in enumerate(kept))
             assert ctx.get(dut.bus.w.p.strb) == wanted, f"seed {seed}"
@@ -64,6 +66,8 @@ def test_beats(bus, seed):
             ctx.set(dut.read, 1)
             await ctx.tick()
             ctx.set(dut.read, 0)
+            assert ctx.get(dut.busy)
+            await ctx.tick()
             assert ctx.get(dut.bus.ar.p.addr) == place
             ctx.set(dut.bus.r.p.data, int.from_bytes(memory[place:place + size], "little"))
             ctx.set(dut.bus.r.p.resp, Response.OKAY)
