@@ -9,6 +9,7 @@ Framework-free: it takes a graph and the importance of its weights as numpy arra
 """
 
 import dataclasses
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
@@ -236,7 +237,8 @@ class Budget:
         raise UsageError(
             f"a speed-up of {self.dense_cycles / cycles:.2f} ({cycles:,.0f} of "
             f"{self.dense_cycles:,} cycles) can't be reached: what isn't pruned, drains and memory "
-            f"take {found:,} cycles; accepted are speed-ups up to {self.dense_cycles / found:.2f}")
+            f"take {found:,} cycles; accepted are speed-ups up to "
+            f"{math.floor(100 * self.dense_cycles / found) / 100:.2f}")
 
 
 def _sites(graph: Graph, config: Config, kernels: Mapping[str, NDArray]) -> dict[str, Site]:

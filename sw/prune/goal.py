@@ -70,8 +70,6 @@ def for_speedup(surgery: OneShot, budget: Budget, speedup: float,
     if progress:
         progress("choosing N of every block")
     least = budget.least_cycles(scores)
-    if least > aim:
-        _refuse(speedup, now, least)
     target, found = aim, now
     for _ in range(_TRIES):
         masks = budget.for_cycles(scores, max(target, least))
@@ -80,6 +78,8 @@ def for_speedup(surgery: OneShot, budget: Budget, speedup: float,
         found = min(found, cycles := estimate(pruned, budget.config, 0.0).cycles)
         if cycles <= aim:
             return pruned
+        if target <= least:
+            break
         target *= _SPARE * aim / cycles
     _refuse(speedup, now, found)
     raise AssertionError("refused")

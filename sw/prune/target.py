@@ -1,5 +1,6 @@
 """What is asked for: a speed-up, or rates; and which masks get there."""
 
+import warnings
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -93,10 +94,15 @@ class Target:
         if self.cycles is None:
             found = self._at_rate(known, progress)
         else:
-            dense = self._budget.dense_cycles
-            found = self._budget.for_cycles(
-                self._of_nodes(known), dense - progress * (dense - self.cycles),
-                exact=progress >= 1)
+            dense, exact, scored = self._budget.dense_cycles, progress >= 1, self._of_nodes(known)
+            cycles = dense - progress * (dense - self.cycles)
+            if exact and (least := self._budget.least_cycles(scored)) > cycles:
+                # Importance has changed since; a training that took days doesn't end here.
+                warnings.warn(f"the speed-up is {dense / least:.2f}, not the {self.speedup:.2f} "
+                              "asked for: the rows that stay take more of the memory's time than "
+                              "was foreseen", stacklevel=2)
+                cycles = least
+            found = self._budget.for_cycles(scored, cycles, exact=exact)
         layer = {node: name for name, node in self._chip.items()}
         return {layer[node]: mask & live[layer[node]] for node, mask in found.items()}
 

@@ -109,6 +109,18 @@ def test_a_speedup_is_reached(sensitivity):
         np.testing.assert_array_equal(pruner.counts[name], counts)
 
 
+def test_a_speedup_that_is_lost_on_the_way(monkeypatch):
+    """Training isn't ended by it: the most that can be is taken, and said."""
+    pruner = Pruner(speedup=2.0)
+    least = Budget.least_cycles
+    monkeypatch.setattr(Budget, "least_cycles", lambda self, scores: max(
+        least(self, scores), int(self.dense_cycles / 1.8)))
+    pruner.step(), pruner.step(), pruner.step()
+    with pytest.warns(UserWarning, match="the speed-up is 1.80, not the 2.00 asked for"):
+        pruner.step()
+    assert pruner.final and 1.8 <= pruner.speedup < 2
+
+
 def test_importance():
     network = Network(BASE)
     size = np.square(network.model["first"].astype(float))

@@ -131,9 +131,13 @@ def test_speedup_is_met(words):
 def test_speedup_beyond_what_can_be(words):
     graph, inputs = words
     surgery, budget = OneShot(graph, BASE, inputs), Budget(graph, BASE)
-    with pytest.raises(UsageError, match=r"speed-up of 50 can't be reached: of [\d,]+ cycles, .* "
-                                         r"take [\d,]+; accepted are speed-ups up to [\d.]+$"):
+    with pytest.raises(UsageError, match=(
+            r"speed-up of 50 can't be reached: of [\d,]+ cycles, .* take [\d,]+; accepted are "
+            r"speed-ups up to [\d.]+$")) as caught:
         for_speedup(surgery, budget, 50)
+    most = float(str(caught.value).split()[-1])
+    pruned = for_speedup(surgery, budget, most)
+    assert estimate(graph, BASE, 0.0).cycles / estimate(pruned, BASE, 0.0).cycles >= most
     for wrong in (0.5, float("nan"), float("inf"), -1):
         with pytest.raises(UsageError, match="accepted are numbers of 1 or more"):
             for_speedup(surgery, budget, wrong)
