@@ -47,7 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", nargs="+", action="extend", default=[], metavar="OTHER",
                         help="other forms of the network: int8, pruned, or float .tflite")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one a line")
-    parser.add_argument("--limit", type=count, metavar="K", help="only the first K samples")
+    parser.add_argument("--limit", type=count, metavar="K", help="only K samples, evenly from all")
     add_pictures(parser)
     add_chip(parser)
     add_json(parser)
@@ -72,6 +72,9 @@ def execute(arguments: argparse.Namespace) -> int:
         if names and len(names) != form.classes:
             raise UsageError(f"{len(names)} class names, output has {form.classes} classes")
         data = _read(arguments, form, names)
+    if data.folders:
+        progress.note(f"note: classes are the folders in alphabetical order, from 0: "
+                      f"{', '.join(data.folders)}; --labels gives another order")
     rows, answers = [], []
     for item in (form, *others):
         with progress.step(f"running {len(data.labels)} samples on {item.name}"):
@@ -84,7 +87,8 @@ def execute(arguments: argparse.Namespace) -> int:
         row["layers"], row["layers_note"] = _losses(arguments, form, other, form, data, names)
     facts = {
         "network": form.name, "data": str(arguments.data), "samples": len(data.labels),
-        "preset": config.name, "classes": list(names) or [*map(str, range(form.classes))],
+        "preset": config.name,
+        "classes": [*(names or data.folders or map(str, range(form.classes)))],
         "forms": rows, "confusion": _confusion(data.labels, answers[0], form.classes).tolist()}
     if arguments.json:
         print(json.dumps(facts, indent=1))
@@ -97,7 +101,7 @@ def _read(arguments: argparse.Namespace, form: Form, names: tuple[str, ...]) -> 
     network = form.model.network if form.model else None
     data = read_labelled(arguments.data, form.spec, pictures(arguments), classes=form.classes,
                          names=names, sound=network.sound if network else None)
-    return Labelled(data.samples[:arguments.limit], data.labels[:arguments.limit])
+    return data.some(arguments.limit)
 
 
 def _samples(arguments: argparse.Namespace, item: Form, form: Form, data: Labelled,

@@ -35,10 +35,21 @@ class Labelled:
     ----------
     samples : ndarray [samples, *shape of the input]
     labels : ndarray [samples] of int
+    folders : tuple of str
+        Names of the classes' folders, by class, where only their order tells the class.
     """
 
     samples: NDArray
     labels: NDArray
+    folders: tuple[str, ...] = ()
+
+    def some(self, limit: int | None) -> "Labelled":
+        """So many of the samples, evenly from all, in their order; None for all."""
+        count = len(self.labels)
+        if limit is None or limit >= count:
+            return self
+        chosen = np.arange(limit) * count // limit
+        return Labelled(self.samples[chosen], self.labels[chosen], self.folders)
 
 
 def read_labelled(folder: Path, spec: TensorSpec, pictures: Pictures, *, classes: int,
@@ -79,7 +90,8 @@ def read_labelled(folder: Path, spec: TensorSpec, pictures: Pictures, *, classes
         label = _label(path.name, classes, names, str(path)) if known else number
         parts.append(read_folder(path, spec, pictures, sound=sound))
         labels += [label] * len(parts[-1])
-    return Labelled(np.concatenate(parts), np.array(labels))
+    return Labelled(np.concatenate(parts), np.array(labels),
+                    () if known else tuple(path.name for path in inside))
 
 
 def _label(text: str, classes: int, names: Sequence[str], origin: str) -> int:

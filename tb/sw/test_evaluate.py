@@ -150,6 +150,21 @@ def test_table(files, capsys):
     assert "answers of rough (columns) by class" in out
 
 
+def test_folders_in_order(files, capsys, tmp_path):
+    """Where only the order of the folders tells the class, that is said; a limit takes of all."""
+    letters = "lkjihgfedcba"
+    for number, letter in enumerate(letters):
+        (tmp_path / letter).mkdir()
+        for half in range(2):
+            np.save(tmp_path / letter / f"{half}.npy", np.full((49, 10), number, np.int8))
+    code, out, err = run(capsys, "evaluate", "rough.tflite", "--data", tmp_path, "--limit", 12,
+                         "--json")
+    facts = json.loads(out)
+    assert code == 0 and facts["classes"] == sorted(letters)
+    assert "classes are the folders in alphabetical order, from 0: a, b, c, d" in err
+    assert np.array(facts["confusion"]).sum(axis=1).tolist() == [1] * 12
+
+
 @pytest.mark.parametrize("kind", ["named", "numbered"])
 def test_folders_of_classes(files, capsys, kind):
     """As the table of the same pictures."""
