@@ -38,10 +38,10 @@ def read_array(path: Path, spec: TensorSpec) -> np.ndarray:
     if not isinstance(values, np.ndarray):
         raise InputError(f"{path}: an archive of several arrays; {accepted}")
     values = spec.shaped(values, str(path))
-    if values.dtype == spec.dtype:
-        return np.ascontiguousarray(values)
-    if not np.issubdtype(values.dtype, np.floating):
+    if values.dtype != spec.dtype and not np.issubdtype(values.dtype, np.floating):
         raise InputError(f"{path}: type {values.dtype}; {accepted}")
     if not np.isfinite(values).all():
         raise InputError(f"{path}: holds NaN or infinity; accepted are finite numbers")
+    if values.dtype == spec.dtype:
+        return np.ascontiguousarray(values)
     return spec.quantize(values)

@@ -64,8 +64,9 @@ def read_stack(path: Path, spec: TensorSpec) -> NDArray:
         if not np.issubdtype(values.dtype, np.floating):
             raise InputError(f"{path}: type {values.dtype}; accepted for input {spec} are "
                              f"{spec.dtype} and floats")
-        if not np.isfinite(values).all():
-            raise InputError(f"{path}: holds NaN or infinity; accepted are finite numbers")
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: holds NaN or infinity; accepted are finite numbers")
+    if values.dtype != spec.dtype:
         values = spec.quantize(np.asarray(values))
     return np.ascontiguousarray(values).reshape(-1, *spec.shape)
 

@@ -281,6 +281,10 @@ def test_stacks(tmp_path):
         4, 49, 10))
     found = read_stack(tmp_path / "reals.npy", spec)
     assert found.shape == (4, 1, 49, 10, 1) and found.dtype == np.int8
+    np.save(tmp_path / "nan.npy", np.full((4, 49, 10), np.nan, np.float32))
+    for kind in (np.int8, np.float32):  # of the network's own type too
+        with pytest.raises(InputError, match="holds NaN or infinity"):
+            read_stack(tmp_path / "nan.npy", dataclasses.replace(spec, dtype=np.dtype(kind)))
     np.save(tmp_path / "wide.npy", np.zeros((4, 49, 10), np.int32))
     with pytest.raises(InputError, match="type int32"):
         read_stack(tmp_path / "wide.npy", spec)
