@@ -1,5 +1,7 @@
 """A PyTorch model as the steps that the chip will run, found by tracing it with torch.fx."""
 
+import contextlib
+import io
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -120,11 +122,12 @@ def trace(model: nn.Module, example: torch.Tensor) -> Trace:
                          "is a forward() whose course does not depend on the data") from error
     module = fx.GraphModule(model, graph)
     try:
-        with inference(module):
+        # ShapeProp prints a trace of its own.
+        with inference(module), contextlib.redirect_stderr(io.StringIO()):
             ShapeProp(module).propagate(example[:1])
     except Exception as error:  # likewise, of tensors that don't fit
         raise ModelError(f"{type(model).__name__} can't take example_input of shape "
-                         f"{tuple(example.shape)}: {error}") from error
+                         f"{tuple(example.shape)}: {error.__cause__ or error}") from error
     return _Tracing(model, graph, example).run()
 
 
