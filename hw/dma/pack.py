@@ -56,10 +56,12 @@ class Pack(wiring.Component):
         strb = Signal(2 * group)  # of this beat and the next
         merged = Signal(8 * group)
         free, full = Signal(), Signal()
+        out = Signal(self.o.payload.shape(), reset_less=True)
         low_strb = strb[:group]
         # Rotated: what doesn't fit into this beat lies where the next one wants it.
         word = (Cat(self.i.p.data, self.i.p.data) << (fill << 3))[8 * group:16 * group]
         m.d.comb += [
+            self.o.payload.eq(out),
             total.eq(fill + self.i.p.bytes),
             full.eq(total >= group),
             strb.eq(((1 << self.i.p.bytes) - 1)[:group] << fill),
@@ -71,8 +73,8 @@ class Pack(wiring.Component):
         with m.If(free):
             m.d.sync += [
                 self.o.valid.eq(rest | (self.i.valid & (full | self.i.p.last))),
-                self.o.p.data.eq(Mux(rest, held, merged)),
-                self.o.p.strb.eq(Mux(rest, held_strb, held_strb | low_strb)),
+                out.data.eq(Mux(rest, held, merged)),
+                out.strb.eq(Mux(rest, held_strb, held_strb | low_strb)),
             ]
             with m.If(rest):
                 m.d.sync += [rest.eq(0), held_strb.eq(0)]

@@ -105,16 +105,20 @@ class WriteMaster(wiring.Component):
             spare.eq(balance(spare, fifo.i.valid & fifo.i.ready, go, split.o.p.len)),
             whole.eq(split.o.valid & (split.o.p.len < spare) & ~go),
         ]
+        address = Signal(self.aw.payload.shape(), reset_less=True)
+        m.d.comb += self.aw.payload.eq(address)
         with m.If(go):
-            m.d.sync += [self.aw.valid.eq(1), self.aw.p.addr.eq(split.o.p.addr),
-                         self.aw.p.len.eq(split.o.p.len)]
+            m.d.sync += [self.aw.valid.eq(1), address.addr.eq(split.o.p.addr),
+                         address.len.eq(split.o.p.len)]
         with m.Elif(self.aw.ready):
             m.d.sync += self.aw.valid.eq(0)
 
         # Data.
         sent = Signal(8)  # beats of the burst
         free, last = Signal(), Signal()
+        word = Signal(self.w.payload.shape(), reset_less=True)
         m.d.comb += [
+            self.w.payload.eq(word),
             free.eq(~self.w.valid | self.w.ready),
             last.eq(sent == begun.o.payload),
             fifo.o.ready.eq(free & begun.o.valid),
@@ -124,9 +128,9 @@ class WriteMaster(wiring.Component):
         with m.If(free):
             m.d.sync += [
                 self.w.valid.eq(begun.o.valid & fifo.o.valid),
-                self.w.p.data.eq(fifo.o.p.data),
-                self.w.p.strb.eq(Mux(self.flush, 0, fifo.o.p.strb)),
-                self.w.p.last.eq(last),
+                word.data.eq(fifo.o.p.data),
+                word.strb.eq(Mux(self.flush, 0, fifo.o.p.strb)),
+                word.last.eq(last),
             ]
         with m.If(fifo.o.valid & fifo.o.ready):
             m.d.sync += sent.eq(Mux(last, 0, sent + 1))

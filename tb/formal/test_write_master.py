@@ -150,7 +150,7 @@ def test_data_does_not_wait(cycles):
 @pytest.mark.parametrize("old, new", [
     ("& (~self.aw.valid | self.aw.ready)", ""),
     ("free.eq(~self.w.valid | self.w.ready)", "free.eq(1)"),
-    ("self.aw.p.len.eq(split.o.p.len)", "self.aw.p.len.eq(split.o.p.len + 1)"),
+    ("address.len.eq(split.o.p.len)", "address.len.eq(split.o.p.len + 1)"),
 ])
 def test_fault_of_a_channel(old, new):
     block = faulty(WriteMaster, old, new, BurstSplitter=AnyBursts, BeatFifo=AnyFifo)(CONFIG)
