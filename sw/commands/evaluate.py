@@ -3,8 +3,8 @@
 DIR has a labels.csv (first column: file, or index into the samples of a .npy; a column whose name
 begins with label: the class's number or name), or a folder of samples for each class. int8 and
 pruned forms run on the golden engine, which gives the chip's bytes; a float .tflite among the
-others runs on LiteRT. For other int8 forms: on how many samples the answer is the same, and the
-layers that lose most, each fed with what the other form feeds it.
+others runs on LiteRT, a float .onnx on ONNX Runtime. For other int8 forms: on how many samples the
+answer is the same, and the layers that lose most, each fed with what the other form feeds it.
 
 examples:
   sentei evaluate vww --data pictures
@@ -45,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR",
                         help="labelled samples")
     parser.add_argument("--against", nargs="+", action="extend", default=[], metavar="OTHER",
-                        help="other forms of the network: int8, pruned, or float .tflite")
+                        help="other forms of the network: int8, pruned, or float")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one a line")
     parser.add_argument("--limit", type=count, metavar="K", help="only K samples, evenly from all")
     add_pictures(parser)

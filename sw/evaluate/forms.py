@@ -1,10 +1,12 @@
-"""A network in one of its forms, answering samples: int8 on the golden engine, float on LiteRT."""
+"""A network in one of its forms, answering samples: int8 on the golden engine, float on LiteRT or
+ONNX Runtime."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from golden import executor
@@ -12,9 +14,11 @@ from golden.attributes import Weighted
 from golden.graph import Graph
 from sw.errors import UsageError
 from sw.frontend import is_onnx
-from sw.frontend.flatbuffer import read
+from sw.frontend.flatbuffer import read as read_flatbuffer
+from sw.frontend.onnx.file import parse, read
 from sw.inputs import TensorSpec
 from sw.reference import run_litert
+from sw.reference_onnx import OnnxReference
 from sw.session import Model, open_model
 
 __all__ = ["Form", "open_form"]
@@ -77,7 +81,9 @@ class Form:
         for start in range(0, len(samples), _BATCH):
             part = samples[start:start + _BATCH]
             inputs = part.reshape(-1, *part.shape[2:]) if part.ndim > 1 else part
-            if self.graph is None:
+            if self.graph is None and is_onnx(self.path):
+                values = self._by_onnx_runtime(part)
+            elif self.graph is None:
                 values = run_litert(self.path, [inputs])[0]
             else:
                 values = executor.run(self.graph, {self.spec.name: inputs})[self.graph.outputs[0]]
@@ -85,6 +91,11 @@ class Form:
             if progress:
                 progress(min(start + _BATCH, len(samples)))
         return np.concatenate(found)
+
+    def _by_onnx_runtime(self, samples: NDArray) -> NDArray:
+        reference = OnnxReference(self.path, {self.spec.name: self.spec.shape})
+        return np.stack([reference.run({self.spec.name: sample})[reference.names[0]]
+                         for sample in samples])
 
 
 def open_form(argument: str, like: Form | None = None,
@@ -94,7 +105,8 @@ def open_form(argument: str, like: Form | None = None,
     Parameters
     ----------
     argument : str
-        Model file or name of the zoo; a float TensorFlow Lite file where ``like`` is given.
+        Model file or name of the zoo; a float TensorFlow Lite or ONNX file where ``like`` is
+        given.
     like : Form, optional
         The int8 form that a float model belongs to: its input is that one's, in real numbers.
     shapes : mapping of str to tuple of int, optional
@@ -108,11 +120,14 @@ def open_form(argument: str, like: Form | None = None,
     path = Path(argument)
     if like is not None and path.is_file() and not is_onnx(path) and path.read_bytes()[4:8] == (
             b"TFL3"):
-        raw = read(path)
+        raw = read_flatbuffer(path)
         first = [raw.tensors[at] for at in (*raw.inputs[:1], *raw.outputs[:1])]
         if len(first) == 2 and first[0].type == "FLOAT32":
             spec = TensorSpec(first[0].name, first[0].shape, np.dtype(np.float32))
             return _matching(Form(path.stem, path, spec, int(np.prod(first[1].shape))), like)
+    if like is not None and path.is_file() and is_onnx(path) and (
+            form := _float_onnx(path, shapes or {})):
+        return _matching(form, like)
     # Only MODEL must take --shape; others that are no .onnx files have theirs.
     model = open_model(argument, shapes if like is None or is_onnx(path) else None)
     if model.graph is None:
@@ -125,6 +140,22 @@ def open_form(argument: str, like: Form | None = None,
         raise UsageError(f"{model.path}: output {model.outputs[0]} has no classes")
     form = Form(model.name, model.path, model.inputs[0], classes, model)
     return _matching(form, like) if like else form
+
+
+def _float_onnx(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Form | None:
+    """None where any node quantizes, or what goes in or out is more than one float tensor."""
+    graph = parse(path).graph
+    if any("Quantize" in node.op_type or "QLinear" in node.op_type for node in graph.node):
+        return None
+    graph = read(path, shapes).graph
+    constants = {item.name for item in graph.initializer}
+    inputs = [item for item in graph.input if item.name not in constants]
+    if len(inputs) != 1 or inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        return None
+    sizes, classes = ([size.dim_value for size in item.type.tensor_type.shape.dim]
+                      for item in (inputs[0], graph.output[0]))
+    spec = TensorSpec(inputs[0].name, tuple(sizes), np.dtype(np.float32))
+    return Form(path.stem, path, spec, int(np.prod(classes)))
 
 
 def _matching(form: Form, like: Form) -> Form:

@@ -150,6 +150,35 @@ def test_table(files, capsys):
     assert "answers of rough (columns) by class" in out
 
 
+def test_float_onnx_form(capsys, tmp_path):
+    """The same convolution, as it is and quantized finely, on reals."""
+    rng = np.random.default_rng(1)
+    kernel = rng.integers(-127, 128, (12, 1, 3, 3)).astype(np.int8)
+    build = OnnxBuilder()
+    found = build.node("Conv", build.pair(build.input([1, 1, 9, 9]), 0.03),
+                       build.weights(kernel, 0.01))
+    pooled = build.node("GlobalAveragePool", build.pair(found, 0.3))
+    build.output(build.pair(build.node("Flatten", pooled), 0.03), rank=2)
+    build.save(tmp_path / "int8.onnx")
+    build = OnnxBuilder()
+    found = build.node("Conv", build.input(["n", 1, 9, 9]),
+                       build.constant((kernel * 0.01).astype(np.float32)))
+    build.output(build.node("Flatten", build.node("GlobalAveragePool", found)), rank=2)
+    build.save(tmp_path / "real.onnx")
+    np.save(tmp_path / "maps.npy", rng.uniform(-3, 3, (30, 1, 9, 9)).astype(np.float32))
+    (tmp_path / "labels.csv").write_text("index,label\n" + "".join(
+        f"{n},{n % 12}\n" for n in range(30)))
+    arguments = "--data", tmp_path, "--against", tmp_path / "real.onnx", "--json"
+    code, out, _ = run(capsys, "evaluate", tmp_path / "int8.onnx", *arguments)
+    row = json.loads(out)["forms"][1]
+    assert code == 0 and row["form"] == "float" and row["zeros"] is row["cycles"] is None
+    assert 0.5 < row["agreement"]
+    code, _, err = run(capsys, "evaluate", tmp_path / "real.onnx", *arguments)
+    assert code == 3 and "not quantized" in err
+    code, _, err = run(capsys, "evaluate", "dscnn", *arguments)
+    assert code != 0 and "real.onnx: input" in err
+
+
 def test_folders_in_order(files, capsys, tmp_path):
     """Where only the order of the folders tells the class, that is said; a limit takes of all."""
     letters = "lkjihgfedcba"
