@@ -8,10 +8,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.copies import copies
 from hw.mac.layouts import TOKEN_FLAGS, slots, token_layout
 from hw.mac.multiplier import Multiplier
 from hw.mac.select import gather
-from hw.post.copies import copies
 
 __all__ = ["Column", "sums_layout"]
 

@@ -4,10 +4,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.copies import copies
 from hw.interfaces import BankRead, entry_layout
 from hw.mac.layouts import fetched_layout, slots, window_tile_layout
 from hw.mac.select import gather
-from hw.post.copies import copies
 
 __all__ = ["Fetcher", "word_write"]
 

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.post.copies import copies
+from hw.copies import copies
 from hw.stream import Queue
 
 __all__ = ["Ring"]

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec import layout
 from golden.spec.numerics import ROUND_ONCE
+from hw.copies import copies
 from hw.interfaces import record_layout
-from hw.post.copies import copies
 
 __all__ = ["Parameters", "lane_parameters"]
 

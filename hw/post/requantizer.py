@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.numerics import ROUND_ONCE
-from hw.post.copies import copies
+from hw.copies import copies
 
 __all__ = ["Requantizer"]
 

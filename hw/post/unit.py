@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec.isa import PostMode
 from golden.spec.layout import TABLE_ENTRIES
+from hw.copies import copies
 from hw.interfaces import (
     ERROR,
     RETIRE,
@@ -18,7 +19,6 @@ from hw.interfaces import (
     word_write_layout,
 )
 from hw.post.addresses import walk_layout
-from hw.post.copies import copies
 from hw.post.counts import TileCounter, counts_layout
 from hw.post.parameters import Parameters
 from hw.post.requantizer import Requantizer

@@ -5,7 +5,7 @@ import random
 import pytest
 from amaranth.hdl import Elaboratable, Module, Shape, Signal
 
-from hw.post.copies import copies
+from hw.copies import copies
 from tb.pysim import simulate
 
 
