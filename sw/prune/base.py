@@ -130,8 +130,12 @@ class BasePruner:
         Raises
         ------
         UsageError
-            If it is of another model, chip or target.
+            If it is of another model, chip or target, or no pruner's.
         """
+        if absent := sorted({"steps", "final", "excluded", "factors", "asked", "masks",
+                             "means"} - set(state)):
+            raise UsageError(f"the checkpoint lacks {', '.join(absent)}; accepted is what a "
+                             "pruner's state_dict() gave")
         if state["asked"] != self._asked():
             raise UsageError(f"the checkpoint was made for {state['asked']}, this pruner is for "
                              f"{self._asked()}")

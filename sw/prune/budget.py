@@ -89,7 +89,8 @@ class Budget:
                          and node.name not in exclude}
         if not self._kernels:
             raise UsageError(f"{graph.name}: no weights to prune; accepted are networks with "
-                             "convolutions or fully connected layers that aren't excluded")
+                             "convolutions, not depthwise or grouped, or fully connected layers "
+                             "that aren't excluded")
         self.sites = _sites(graph, config, self._kernels)
         self.dense_cycles = estimate(graph, config, None).cycles
 

@@ -90,7 +90,8 @@ class OneShot:
         if not any(node.name in self.patterns and isinstance(node.attrs, Weighted)
                    and node.attrs.kernel.any() for node in graph.nodes):
             raise UsageError(f"{graph.name}: no weights to prune; accepted are networks with "
-                             "convolutions or fully connected layers that aren't excluded")
+                             "convolutions, not depthwise or grouped, or fully connected layers "
+                             "that aren't excluded")
         self.errors: dict[str, float] = {}
 
     def counts_at(self, rate: float) -> dict[str, NDArray]:

@@ -165,6 +165,8 @@ def test_a_checkpoint_goes_on():
         np.testing.assert_array_equal(second.masks[name], mask)
     with pytest.raises(UsageError, match=r"'rate': 0.5.*'rate': 0.6"):
         other.load_state_dict(first.state_dict())
+    with pytest.raises(UsageError, match="checkpoint lacks asked, excluded, factors, final, mas"):
+        second.load_state_dict(first._network.model)
     state = first.state_dict()
     del state["masks"]["first"]
     with pytest.raises(UsageError, match="layers are not this model's: second against first, sec"):
