@@ -102,6 +102,7 @@ class FaultLatch(wiring.Component):
                 blamed.unit.eq(Array(owners)[suspect]),
                 blamed.cause.eq(Mux(overflow, Cause.SEMAPHORE_OVERFLOW, Cause.WATCHDOG)),
                 blamed.tag.eq(tag),
+                blamed.address.eq(0),
             ]
 
         first = Signal(FAULT)
