@@ -24,8 +24,10 @@ class ReadPort:
         Beats of the FIFO.
     limit : int
         Longest burst.
+    queue : int
+        Beats that can wait behind the FIFO.
     delay : int
-        From a beat on the bus to its place of use.
+        From a beat being offered by the FIFO to its place of use.
 
     Members
     -------
@@ -41,21 +43,26 @@ class ReadPort:
     """
 
     def __init__(self, config: Config, timing: Timing, kernel: Kernel, changed: Signal,
-                 depth: int, limit: int, delay: int) -> None:
-        self._depth, self._timing, self._delay = depth, timing, delay
+                 depth: int, limit: int, queue: int = 0, delay: int = 0) -> None:
+        self._depth, self._queue, self._timing, self._delay = depth, queue, timing, delay
         self.split = Splitter(config, kernel, limit, changed)
         self.changed = changed
         self.beats: deque[int] = deque()
         self.came = Signal(kernel)
         self._asked = 0  # beats
-        self._used: deque[int] = deque()  # when beats were used; those before are forgotten
+        self._left: deque[int] = deque()  # when beats left the FIFO; those before are forgotten
         self._forgotten = self._count = 0
+        # With a queue: when beats in the FIFO are offered, when places there became free, and when
+        # the last beat went there.
+        self._offered: deque[int] = deque()
+        self._free: deque[int] = deque([-1] * queue)
+        self._last = -1
         self.marks: deque[int] = deque()
         self.marked: deque[int] = deque()
 
     def use(self, time: int) -> None:
         """The client takes a beat in a cycle; it fires ``changed`` after some of them."""
-        self._used.append(time)
+        (self._free if self._queue else self._left).append(time)
         self._count += 1
         if self.marks and self._count == self.marks[0]:
             self.marks.popleft()
@@ -65,15 +72,18 @@ class ReadPort:
         """From when the burst on offer can be asked for, as far as the FIFO goes; if known."""
         if self.split.offered is None:
             return None
+        while self._offered and self._free:
+            self._last = max(self._offered.popleft(), self._last + 1, self._free.popleft() + 1)
+            self._left.append(self._last)
         place = self._asked + self.split.beats - self._depth - self._forgotten
         if place <= 0:
             return self.split.offered + self._timing.burst
-        if place > len(self._used):
+        if place > len(self._left):
             return None
         for _ in range(place - 1):
-            self._used.popleft()
+            self._left.popleft()
         self._forgotten += place - 1
-        return max(self.split.offered, self._used[0] + 2) + self._timing.burst
+        return max(self.split.offered, self._left[0] + 2) + self._timing.burst
 
     def ask(self, time: int) -> int:
         """The burst on offer is asked for; gives its length."""
@@ -83,7 +93,11 @@ class ReadPort:
 
     def arrive(self, times: list[int]) -> None:
         """Beats come in from the bus."""
-        self.beats.extend([time + self._delay for time in times])
+        offered = [time + self._timing.read_fifo for time in times]
+        self.beats.extend([time + self._delay for time in offered])
+        if self._queue:
+            self._offered.extend(offered)
+            self.changed.fire()
         self.came.fire()
 
 
@@ -106,10 +120,9 @@ class ReadMaster:
         self._address = timing.address
         self._changed, depth = Signal(kernel), timing.fetch_beats
         self.fetch = ReadPort(config, timing, kernel, self._changed, depth,
-                              min(config.burst_beats, depth // 2), timing.read_fifo)
-        self.load = ReadPort(config, timing, kernel, self._changed,
-                             config.read_beats + timing.load_queue, config.burst_beats,
-                             timing.read_fifo + timing.load_beat)
+                              min(config.burst_beats, depth // 2))
+        self.load = ReadPort(config, timing, kernel, self._changed, config.read_beats,
+                             config.burst_beats, timing.load_queue, timing.load_beat)
         self._places = deque([0] * config.bursts_in_flight)  # from when a burst may be asked for
 
     def process(self) -> Process:

@@ -52,7 +52,7 @@ class Timing:
     read_fifo : int
         From a beat on the bus to its place of use.
     load_queue : int
-        Beats that can wait between the read master and what uses them, besides its FIFO.
+        Beats that can wait between the read master's FIFO and what uses them.
     load_beat : int
         From a beat of a LOAD being offered by that FIFO to its place of use.
     haul : int

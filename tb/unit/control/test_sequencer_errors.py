@@ -173,7 +173,7 @@ def test_watchdog(case, limit):
         cycles, done = await bench.finish(ctx)
         fault = ctx.get(bench.dut.fault)
         assert not done and (fault.cause, fault.unit, fault.tag) == (Cause.WATCHDOG, unit, tag)
-        assert cycles == limit + 2
+        assert cycles == limit + 3
         ctx.set(bench.dut.watchdog, 0)
         for name in stuck:
             bench.units[name].stuck = False

@@ -146,11 +146,11 @@ def test_freeing(keep):
 
 
 def test_block_ram():
-    """Pairs of 16 lanes: 6 DP16KD of 36 bits or 48 of 4, nothing is emulated or decoded."""
-    shallow, deep = (cells(Ring(shape=unsigned(192), depth=depth, length_bits=8, passes_bits=8))
+    """Pairs of 4 lanes: 2 DP16KD of 36 bits or 12 of 4, nothing is emulated or decoded."""
+    shallow, deep = (cells(Ring(shape=unsigned(48), depth=depth, length_bits=8, passes_bits=8))
                      for depth in (512, 4096))
-    assert shallow["DP16KD"] == 6
-    assert deep["DP16KD"] == 48
+    assert shallow["DP16KD"] == 2
+    assert deep["DP16KD"] == 12
     for found in (shallow, deep):
-        assert found["TRELLIS_FF"] < 2 * 192 + 200
+        assert found["TRELLIS_FF"] < 2 * 48 + 200
     assert deep["LUT4"] < shallow["LUT4"] + 100
