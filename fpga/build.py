@@ -150,7 +150,7 @@ class Build:
         text = (self.folder / f"{TOP}.v").read_text()
         names = set(_BLOCK.findall(text))
         (self.folder / "synth.ys").write_text(_SYNTHESIS.format(
-            top=TOP, mapping=mapping(TOP, names)))
+            top=TOP, mapping=mapping(text, TOP, names, self.folder)))
         self.tools.yosys.run(["-Q", "synth.ys"], self.folder, "yosys.log", teller(tell))
 
     def _netlist(self) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:

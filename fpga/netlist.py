@@ -7,13 +7,14 @@ from pathlib import Path
 
 from fpga.dsp_registers import pack_registers
 from fpga.toolchain import Tool
+from fpga.wide_muxes import wide_muxes
 
 __all__ = ["mapping", "netlist", "teller"]
 
 _STEP = re.compile(r"^(\d+(?:\.\d+)?)\. (Executing .*)\.$")
 
 
-def mapping(top: str, blocks: Iterable[str]) -> str:
+def mapping(verilog: str, top: str, blocks: Iterable[str], folder: Path) -> str:
     """Yosys commands from a design that has been read to a flat netlist.
 
     Blocks stay apart until they are mapped: each cell then bears its block's name, and Yosys needs
@@ -21,13 +22,20 @@ def mapping(top: str, blocks: Iterable[str]) -> str:
 
     Parameters
     ----------
+    verilog : str
+        The design.
     top : str
         Top module.
     blocks : iterable of str
         Modules that stay apart.
+    folder : Path
+        Where the commands will be run; gets ``wide_muxes.v``.
     """
     names = " ".join(sorted(blocks))
+    commands, modules = wide_muxes(verilog)
+    (folder / "wide_muxes.v").write_text(modules)
     return "\n".join([
+        commands,
         "rename -hide w:*[*]*",  # names with brackets crash memory mapping in Yosys 0.70
         *([f"setattr -mod -set keep_hierarchy 1 {names}"] if names else []),
         f"synth_ecp5 -abc9 -top {top}",
@@ -44,7 +52,8 @@ def netlist(verilog: str, top: str, yosys: Tool, folder: Path,
     Parameters
     ----------
     verilog, top : str
-        Text and its top module; the modules directly below, ``TOP.name``, stay apart.
+        Text and its top module; the modules directly below, ``TOP.name``, stay apart, but for wide
+        multiplexers.
     yosys : Tool
     folder : Path
         For the files of Yosys.
@@ -57,10 +66,11 @@ def netlist(verilog: str, top: str, yosys: Tool, folder: Path,
         If Yosys fails.
     """
     (folder / "design.v").write_text(verilog)
-    blocks = set(re.findall(rf"^module (\\{re.escape(top)}\.\w+(?:\$\d+)?) ?\(", verilog,
-                            re.MULTILINE))
+    name = rf"^module (\\{re.escape(top)}\.(?!wide\d+x)\w+(?:\$\d+)?) ?\("
+    blocks = set(re.findall(name, verilog, re.MULTILINE))
     (folder / "synth.ys").write_text("\n".join([
-        "read_verilog design.v", f"hierarchy -top {top}", mapping(top, blocks),
+        "read_verilog design.v", f"hierarchy -top {top}",
+        mapping(verilog, top, blocks, folder),
         "write_json netlist.json", ""]))
     yosys.run(["-Q", "synth.ys"], folder, "yosys.log", teller(tell))
     found = json.loads((folder / "netlist.json").read_text())

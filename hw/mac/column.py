@@ -1,8 +1,6 @@
 """One column of the array: L multiply-accumulators for one output pixel."""
 
-from functools import reduce
 from itertools import pairwise
-from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
@@ -11,15 +9,13 @@ from amaranth.lib.wiring import In, Out
 from hw.copies import copies
 from hw.mac.layouts import TOKEN_FLAGS, slots, token_layout
 from hw.mac.multiplier import Multiplier
-from hw.mac.select import gather
+from hw.wide_mux import wide_mux
 
 __all__ = ["Column", "sums_layout"]
 
 # ArrayMode.MAX keeps bytes with this bit inverted in the low byte of the accumulator: compared
 # as unsigned numbers, and the cleared accumulator is the least one.
 _FLIP = Const(0x80, 8)
-# Bytes that one of the first operand multiplexers chooses from.
-_PART = 8
 
 
 def sums_layout(config):
@@ -75,8 +71,8 @@ class Column(wiring.Component):
                      read.addr.eq(self.i.slot)]
         with m.If(self.i.flags.pop):
             m.d.sync += popped.eq(read.data)
-        # Lanes are far from each other: some of them share a register.
-        word = copies(m, popped, "word", count=4)
+        # Lanes are far from each other: half of them share a register.
+        word = copies(m, popped, "word")
 
         s0 = Signal(token_layout(self.config), reset_less=True)
         flags = [Signal(TOKEN_FLAGS, name=f"s{stage}_flags") for stage in range(self.LATENCY)]
@@ -99,22 +95,20 @@ class Column(wiring.Component):
         return m
 
     def _lane(self, m, lane, word, s0, end, clear, kept):
-        """Pick in two steps, multiply, accumulate; a register after each."""
-        parts = range(0, self.config.group, _PART)
-        s1_parts = [Signal(8, name=f"s1_part_{lane}_{part}", reset_less=True) for part in parts]
+        """Pick, multiply, accumulate; a register after each, and one on the way to the DSP."""
+        s1_byte = Signal(8, name=f"s1_byte_{lane}", reset_less=True)
         s1_value = Signal(signed(8), name=f"s1_value_{lane}", reset_less=True)
         s3_product = Signal(signed(16), name=f"s3_product_{lane}", reset_less=True)
         m.submodules[f"multiplier_{lane}"] = multiplier = Multiplier(lut=self.lut)
-        for part, picked in zip(parts, s1_parts, strict=True):
-            hot = s0.pick[lane][part:part + _PART]
-            m.d.sync += picked.eq(gather(
-                [word.word_select(part + byte, 8) for byte in range(len(hot))], hot))
+        picked = wide_mux(m, lane, [word.word_select(byte, 8) for byte in range(self.config.group)],
+                          s0.index[lane])
         m.d.sync += [
+            s1_byte.eq(picked),
             s1_value.eq(s0.value[lane]),
             s3_product.eq(multiplier.o),
         ]
         # Stage 2 is the multiplier's register.
-        m.d.comb += [multiplier.a.eq(reduce(or_, s1_parts)), multiplier.b.eq(s1_value)]
+        m.d.comb += [multiplier.a.eq(s1_byte), multiplier.b.eq(s1_value)]
 
         acc = Signal(signed(32), name=f"acc_{lane}", reset_less=True)
         total = Signal(signed(32), name=f"total_{lane}")

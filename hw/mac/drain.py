@@ -1,8 +1,5 @@
 """Takes finished accumulators out of the array and queues them for post-processing."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,13 +7,10 @@ from amaranth.lib.wiring import In, Out
 from hw.interfaces import tile_vector_layout
 from hw.mac.column import Column, sums_layout
 from hw.mac.issue import Issuer
-from hw.mac.select import gather
 from hw.stream import Queue
+from hw.wide_mux import wide_mux
 
 __all__ = ["Drain"]
-
-# Vectors that the first step chooses from.
-_PART = 4
 
 
 class Drain(wiring.Component):
@@ -75,39 +69,37 @@ class Drain(wiring.Component):
         held, room = Signal(range(self.PLACES + 1)), Signal(init=1)  # copied and not taken; places
         # Which vector is copied next; a register of its own for every lane. Each follows the one
         # beside it, lest synthesis makes one of all.
-        turns = [Signal(vectors, name=f"turn_{lane}", init=1) for lane in range(config.drain)]
+        turns = [Signal(range(vectors), name=f"turn_{lane}") for lane in range(config.drain)]
+        final = Signal(init=vectors == 1)  # it is the tile's last
         tile_end = Signal()
         m.d.sync += taken.eq(self.tile.valid & self.tile.ready)
         m.d.comb += [
             copy.eq((self.loaded | (waiting != 0)) & room),
-            tile_end.eq(copy & turns[0][-1]),
+            tile_end.eq(copy & final),
         ]
         m.d.sync += waiting.eq(waiting + self.loaded - tile_end)
         with m.If(copy ^ taken):
             m.d.sync += [held.eq(held + Mux(copy, 1, -1)),
                          room.eq(~copy | (held != self.PLACES - 1))]
         with m.If(copy):
-            m.d.sync += [turn.eq(turns[lane - 1].rotate_left(1))
+            m.d.sync += [turn.eq(Mux(final, 0, turns[lane - 1] + 1))
                          for lane, turn in enumerate(turns)]
+            m.d.sync += final.eq(Mux(final, vectors == 1, turns[0] == vectors - 2))
 
-        # Two steps: one of _PART vectors' parts, one of the parts, and a register after each.
+        # Two steps: one of the vectors, then what it means; a register after each.
         valid = Signal(2)
         vector = Signal(tile_vector_layout(config), reset_less=True)
         m.d.sync += valid.eq(Cat(copy, valid))
         for lane, turn in enumerate(turns):
-            choices = [Cat(self.sums[q].acc[part * config.drain + lane], self.sums[q].max)
-                       for q in range(config.columns) for part in range(segments)]
-            parts = []
-            for first in range(0, vectors, _PART):
-                part = Signal(33, name=f"part_{lane}_{first}", reset_less=True)
-                m.d.sync += part.eq(gather(choices[first:first + _PART],
-                                           turn[first:first + _PART]))
-                parts.append(part)
-            picked = Signal(data.StructLayout({"acc": signed(32), "max": 1}),
-                            name=f"picked_{lane}")
-            byte = (picked.acc[:8] ^ (1 << 7)).as_signed()
-            m.d.comb += picked.eq(reduce(or_, parts))
-            m.d.sync += vector[lane].eq(Mux(picked.max, byte, picked.acc))
+            sums = [(self.sums[q].acc[part * config.drain + lane], self.sums[q].max)
+                    for q in range(config.columns) for part in range(segments)]
+            acc = Signal(signed(32), name=f"acc_{lane}", reset_less=True)
+            is_max = Signal(name=f"is_max_{lane}", reset_less=True)
+            m.d.sync += [
+                acc.eq(wide_mux(m, f"{lane}_acc", [acc for acc, _ in sums], turn)),
+                is_max.eq(wide_mux(m, f"{lane}_max", [is_max for _, is_max in sums], turn)),
+                vector[lane].eq(Mux(is_max, (acc[:8] ^ (1 << 7)).as_signed(), acc)),
+            ]
         m.d.comb += [
             queue.i.valid.eq(valid[-1]), queue.i.payload.eq(vector),
             self.tile.valid.eq(queue.o.valid), self.tile.p.eq(queue.o.payload),

@@ -8,11 +8,9 @@ from hw.copies import copies
 from hw.interfaces import BankRead, entry_layout
 from hw.mac.layouts import fetched_layout, slots, window_tile_layout
 from hw.mac.select import gather
+from hw.wide_mux import wide_mux
 
 __all__ = ["Fetcher", "word_write"]
-
-# Parts of a word that are chosen with selects of their own.
-_PARTS = 4
 
 
 def word_write(config):
@@ -64,10 +62,11 @@ class Fetcher(wiring.Component):
         self.config = config
         self._about = data.StructLayout({
             "slot": range(slots(config)), "pad_value": 8, "fetched": fetched_layout(config)})
-        # Per column: written, with padding, from which bank if not; all written.
+        # Per column: written, with padding, from which bank if not.
+        source = data.StructLayout({"bank": config.bank_bits, "hit": 1})
         self._control = data.StructLayout({
             "about": self._about, "en": config.columns, "padded": config.columns,
-            "hits": data.ArrayLayout(config.banks, config.columns)})
+            "source": data.ArrayLayout(source, config.columns)})
         super().__init__({
             "tile": In(stream.Signature(window_tile_layout(config))),
             "entries": In(stream.Signature(entry_layout(config))),
@@ -149,7 +148,10 @@ class Fetcher(wiring.Component):
                          zip(s2_addr + s2_same, s1_addr + s1_same, strict=True)]
         m.d.comb += self.conflict.eq(s2_waits)
 
-        control, done, s3_rows = Signal(self._control), Signal(), []
+        control, done = Signal(self._control), Signal()
+        # For the banks: what each column asks of each.
+        s3_rows = []
+        s3_hits = Signal(data.ArrayLayout(config.banks, config.columns), reset_less=True)
         served = Signal(config.columns)
         m.d.comb += [
             served.eq(s2_open & ~s2_blocked & s2_valid.replicate(config.columns)),
@@ -158,29 +160,30 @@ class Fetcher(wiring.Component):
         ]
         for q in columns:
             bank, row = s2_addr[q][:config.bank_bits], s2_addr[q][config.bank_bits:]
+            hit = Signal(name=f"hit_{q}")
             s3_row = Signal.like(row, name=f"s3_row_{q}", reset_less=True)
+            m.d.comb += [hit.eq(served[q] & s2_reads[q]), control.source[q].bank.eq(bank),
+                         control.source[q].hit.eq(hit)]
             m.d.sync += s3_row.eq(row)
-            m.d.comb += [control.hits[q][b].eq(served[q] & s2_reads[q] & (bank == b))
-                         for b in range(config.banks)]
+            m.d.sync += [s3_hits[q][b].eq(hit & (bank == b)) for b in range(config.banks)]
             s3_rows.append(s3_row)
-        self._deliver(m, control, done, s3_rows)
+        for b in range(config.banks):
+            asked = Cat(s3_hits[q][b] for q in columns)
+            m.d.sync += [self.banks.en[b].eq(asked.any()),
+                         self.banks.row[b].eq(gather(s3_rows, asked))]
+        self._deliver(m, control, done)
         return m
 
-    def _deliver(self, m, control, done, s3_rows):
-        """Stage 4: banks are asked. Last but one: crossbar. Last: padding, into the columns."""
-        columns = range(self.config.columns)
+    def _deliver(self, m, control, done):
+        """Banks are asked in stage 4. Last but one: crossbar. Last: padding, into the columns."""
         for stage in range(3, self.LATENCY + 1):
             before, control = control, Signal(self._control, name=f"s{stage}", reset_less=True)
             now, done = done, Signal(name=f"done_{stage}")
             m.d.sync += [control.eq(before), done.eq(now)]
-            if stage == self.LATENCY - 1:  # whole words hang on these: a register for each part
-                hits = copies(m, before.hits.as_value(), "hits", count=_PARTS)
-            if stage == 3:
-                for b in range(self.config.banks):
-                    asked = Cat(control.hits[q][b] for q in columns)
-                    m.d.sync += [self.banks.en[b].eq(asked.any()),
-                                 self.banks.row[b].eq(gather(s3_rows, asked))]
-        banks, size = range(self.config.banks), 8 * self.config.group // _PARTS
+            if stage == self.LATENCY - 1:  # whole words hang on these: a register for each half
+                halves = copies(m, before.source.as_value(), "source")
+        size = 8 * self.config.group // len(halves)
+        sources = [data.View(self._control["source"].shape, half) for half in halves]
         found = Signal.like(self.banks.data, reset_less=True)
         words = Signal.like(self.write.words, reset_less=True)
         pads = Signal(data.ArrayLayout(8, self.config.columns), reset_less=True)
@@ -189,13 +192,12 @@ class Fetcher(wiring.Component):
             self.write.slot.eq(control.about.slot), self.write.en.eq(control.en),
             self.fetched.eq(control.about.fetched), self.done.eq(done),
         ]
-        for q in columns:
-            m.d.sync += [
-                words[q].eq(Cat(gather([found[b].word_select(part, size) for b in banks],
-                                       hit.word_select(q, self.config.banks))
-                                for part, hit in enumerate(hits))),
-                pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0)),
-            ]
+        for q in range(self.config.columns):
+            for half, source in enumerate(sources):
+                word = wide_mux(m, f"{q}_{half}", [bank.word_select(half, size) for bank in found],
+                                source[q].bank)
+                m.d.sync += words[q].word_select(half, size).eq(Mux(source[q].hit, word, 0))
+            m.d.sync += pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0))
             # A padded column hits no bank: its word is 0 so far.
             m.d.comb += self.write.words[q].eq(
                 words[q] | pads[q].replicate(self.config.group))

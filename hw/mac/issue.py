@@ -84,7 +84,7 @@ class Issuer(wiring.Component):
         for lane in range(self.config.lanes):
             m.d.sync += [
                 token.value[lane].eq(Mux(flags.add, row.value[lane], 0)),
-                token.pick[lane].eq(1 << row.index[lane]),
+                token.index[lane].eq(row.index[lane]),
             ]
         with m.If(self.entries.ready):
             m.d.sync += [

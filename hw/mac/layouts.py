@@ -50,8 +50,8 @@ TOKEN_FLAGS = data.StructLayout({"pop": 1, "add": 1, "last": 1, "max": 1})
 
 
 def token_layout(config):
-    """What is handed from column to column, one cycle each; ``pick`` has the index's bit set."""
+    """What is handed from column to column, one cycle each."""
     return data.StructLayout({
         "flags": TOKEN_FLAGS, "slot": range(slots(config)),
         "value": data.ArrayLayout(signed(8), config.lanes),
-        "pick": data.ArrayLayout(unsigned(config.group), config.lanes)})
+        "index": data.ArrayLayout(unsigned(config.index_bits), config.lanes)})

@@ -5,6 +5,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In
 
 from hw.interfaces import BankRead, WordRead, word_write_layout
+from hw.wide_mux import wide_mux
 
 __all__ = ["Scratchpad"]
 
@@ -52,7 +53,6 @@ class Scratchpad(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         writes = [self.post_write, self.load_write]
-        reads = [self.post_read, self.store_read]
         # In order of priority: (stream, its word address).
         clients = [(self.post_write, self.post_write.p.addr),
                    (self.post_read.addr, self.post_read.addr.p),
@@ -90,7 +90,7 @@ class Scratchpad(wiring.Component):
             ]
             self._array(m, bank, index)
 
-        for read in reads:
+        for name, read in (("post", self.post_read), ("store", self.store_read)):
             valid, bank = read.addr.valid & read.addr.ready, self._bank_of(read.addr.p)
             for stage in range(WordRead.LATENCY):
                 now, valid = valid, Signal(name=f"valid_{stage}")
@@ -98,7 +98,7 @@ class Scratchpad(wiring.Component):
                 m.d.sync += [valid.eq(now), bank.eq(where)]
             m.d.comb += [
                 read.valid.eq(valid),
-                read.data.eq(Cat(outputs).word_select(bank, len(read.data))),
+                read.data.eq(wide_mux(m, name, outputs, bank)),
             ]
         return m
 

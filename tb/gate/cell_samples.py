@@ -1,10 +1,12 @@
-"""Memories and multipliers of many shapes in one module, all between random bits and outputs."""
+"""Memories, multipliers and multiplexers of many shapes in one module, between random bits."""
 
 import random
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+
+from hw.wide_mux import wide_mux
 
 __all__ = ["FACTORS", "MEMORIES", "WIDTH", "CellSamples"]
 
@@ -23,7 +25,8 @@ FACTORS = (
     (False, 7, 12, True, True), (True, 31, 17, True, True),
     (True, 18, 18, True, False), (False, 18, 18, True, False), (True, 12, 18, False, True),
     (True, 18, 18, False, False), (False, 18, 13, False, False), (True, 20, 33, False, False))
-WIDTH = 1536  # of stimuli
+MUXES = ((2, 4), (3, 4), (4, 1), (6, 2), (8, 8), (13, 1), (16, 4))  # items, width
+WIDTH = 1792  # of stimuli
 _SMALL = 7  # bits of what is no block
 FEW = 3  # address bits that change, most of the time: so that what is written is read
 
@@ -55,6 +58,7 @@ class CellSamples(wiring.Component):
         self.collide = collide
         widths = [width for _, width, _, ports in memories for _ in _readers(ports)]
         widths += [left + right for _, left, right, *_ in factors]
+        widths += [width for _, width in MUXES]
         widths += [_SMALL] * 2
         self.results = {f"result_{index}": width for index, width in enumerate(widths)}
         super().__init__({"given": In(WIDTH),
@@ -74,6 +78,9 @@ class CellSamples(wiring.Component):
             results += self._memory(m, f"memory_{number}", shape, take, rng)
         for shape in self.factors:
             results.append(self._product(m, shape, take))
+        for number, (count, width) in enumerate(MUXES):
+            results.append(wide_mux(m, number, [take(width) for _ in range(count)],
+                                    take((count - 1).bit_length())))
         results += [self._register(m, take), self._small_memory(m, take, rng)]
         for name, found in zip(self.results, results, strict=True):
             m.d.comb += getattr(self, name).eq(found)

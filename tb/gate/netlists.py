@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from fpga import dsp_registers
+from fpga import dsp_registers, wide_muxes
 from fpga import netlist as mapper
 from fpga.toolchain import Toolchain
 from golden.spec.config import Config
@@ -59,7 +59,8 @@ def chip_netlist(config: Config, *, cautious: bool = False) -> str:
         yosys.run(["-Q", "dissolve.ys"], folder, "dissolve.log")
         return (folder / "dissolved.v").read_text()
 
-    sources = [Path(module.__file__ or "").read_text() for module in (mapper, dsp_registers)]
+    sources = [Path(module.__file__ or "").read_text()
+               for module in (mapper, dsp_registers, wide_muxes)]
     cells = _cached(map_cells, yosys.version, *sources, verilog)
     return "\n".join((_cached(dissolve, yosys.version, _DISSOLVE, models, kept, cells), kept,
                       block_models(unknown_start=True)))

@@ -36,7 +36,7 @@ def random_tokens(config, rng, tiles):
                 "slot": rng.randrange(slots(config)),
                 "value": [rng.randint(-128, 127) if add and not is_max else int(add)
                           for _ in range(config.lanes)],
-                "pick": [1 << rng.randrange(config.group) for _ in range(config.lanes)]})
+                "index": [rng.randrange(config.group) for _ in range(config.lanes)]})
     return tokens
 
 
@@ -63,8 +63,8 @@ def expected(config, tokens, words):
         if flags["pop"]:
             word = words[token["slot"]]
         if flags["add"]:
-            products.append([value * word[pick.bit_length() - 1] for value, pick in zip(
-                token["value"], token["pick"], strict=True)])
+            products.append([value * word[index] for value, index in zip(
+                token["value"], token["index"], strict=True)])
         if flags["last"]:
             reduce = max if flags["max"] else sum
             found.append((number, flags["max"],

@@ -28,7 +28,7 @@ def random_row(config, rng):
 
 
 def expected(config, entries, rows):
-    """(slot, pop, add, last, max, value, pick, pixels) of every token but bubbles."""
+    """(slot, pop, add, last, max, value, index, pixels) of every token but bubbles."""
     rows, tokens = iter(rows), []
     for number, entry in enumerate(entries):
         for row in range(max(entry["n"], 1)):
@@ -37,7 +37,7 @@ def expected(config, entries, rows):
                 number % slots(config), row == 0, given is not None,
                 bool(entry["last"]) and row == max(entry["n"], 1) - 1, bool(entry["max"]),
                 given["value"] if given else [0] * config.lanes,
-                [1 << index for index in given["index"]] if given else None,
+                given["index"] if given else None,
                 entry["count"] if given else 0))
     return tokens
 
@@ -76,7 +76,7 @@ def test_tokens(name, stall):
                 assert has and not needs
                 tokens.append((ahead.slot, bool(pop), bool(row), bool(last),
                                bool(flags.max), list(token.value),
-                               list(token.pick) if row else None, pixels))
+                               list(token.index) if row else None, pixels))
             else:
                 assert not any(token.value) and not pixels, "a bubble adds something"
                 # An entry waits for a row, or else for clear.
