@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from golden.attributes import Weighted
@@ -169,7 +170,7 @@ def _print(facts: dict) -> None:
         table.add_column(heading, justify="left" if heading == "layer" else "right")
     for row in facts["layers"]:
         share = [f"{row[name] / row['weights']:.1%}" for name in ("zeros_before", "zeros")]
-        table.add_row(row["name"], f"{row['weights']:,}", *share, f"{row['rows_before']:,}",
+        table.add_row(escape(row["name"]), f"{row['weights']:,}", *share, f"{row['rows_before']:,}",
                       f"{row['rows']:,}", f"{row['error']:.2%}")
     console = Console(highlight=False)
     if not console.is_terminal:

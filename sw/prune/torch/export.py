@@ -60,17 +60,11 @@ class OnnxWriter:
         Quantizer of every value (`adopt`).
     kept : mapping of str to Tensor
         Masks by layer, as PyTorch has the weights.
-
-    Members
-    -------
-    names : dict of str to str
-        What the importer (``sw.frontend.onnx``) calls each layer with weights.
     """
 
     def __init__(self, model: nn.Module, found: Trace, owner: Mapping[str, str],
                  kept: Mapping[str, torch.Tensor]) -> None:
         self.model, self.found, self.owner, self.kept = model, found, owner, kept
-        self.names: dict[str, str] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._reals: dict[str, str] = {}  # of every value: the float tensor that has it
@@ -152,14 +146,12 @@ class OnnxWriter:
     def _conv(self, step: Step) -> str:
         layer: Any = self.model.get_submodule(step.name)
         inputs = [self._reals[step.inputs[0]], *self._parameters(step)]
-        self.names[step.name] = f"{len(self._nodes)}_conv"
         return self._node("Conv", inputs, step.name, kernel_shape=layer.kernel_size,
                           strides=layer.stride, pads=_pads(layer), dilations=layer.dilation,
                           group=layer.groups)
 
     def _linear(self, step: Step) -> str:
         inputs = [self._reals[step.inputs[0]], *self._parameters(step)]
-        self.names[step.name] = f"{len(self._nodes)}_gemm"
         return self._node("Gemm", inputs, step.name, transB=1)
 
     def _add(self, step: Step) -> str:
