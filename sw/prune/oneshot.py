@@ -21,7 +21,7 @@ from golden.spec.config import Config
 from golden.spec.numerics import ROUND_ONCE
 from sw.errors import UsageError
 from sw.prune.forward import Forward, distance
-from sw.prune.pattern import Pattern, prunable
+from sw.prune.pattern import Pattern, unprunable
 from sw.prune.rate import rows_at
 from sw.prune.surgeon import Problem, saliency
 from sw.prune.unfold import chosen_rows
@@ -78,11 +78,12 @@ class OneShot:
         self.graph, self._config, self._inputs = graph, config, inputs
         self._no_bias, self._seed = no_bias, seed
         self._tell = progress or (lambda text: None)
-        every = {node.name: Pattern.of(config, node.attrs) for node in graph.nodes
-                 if isinstance(node.attrs, Weighted) and prunable(node.attrs)
-                 and not (isinstance(node.attrs, Conv2D) and node.attrs.groups > 1)}
+        weighted = {node.name: node.attrs for node in graph.nodes
+                    if isinstance(node.attrs, Weighted)}
+        every = {name: Pattern.of(config, attrs) for name, attrs in weighted.items()
+                 if not unprunable(attrs)}
         for name in exclude:
-            if name not in every:
+            if name not in weighted:
                 raise UsageError(f"excluded layer {name!r}: no such layer to prune; layers are "
                                  f"{', '.join(every)}")
         self.patterns = {name: item for name, item in every.items()

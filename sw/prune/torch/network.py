@@ -17,8 +17,8 @@ from sw.errors import UsageError
 from sw.frontend.onnx import load
 from sw.prune.budget import Budget
 from sw.prune.kernels import ones
+from sw.prune.names import check_layer
 from sw.prune.network import BaseNetwork
-from sw.prune.target import check_layer
 from sw.prune.torch.adopt import HOME, adopt
 from sw.prune.torch.export import OnnxWriter, folded
 from sw.prune.torch.modes import inference
@@ -79,6 +79,8 @@ class Network(BaseNetwork):
             graph = ones(load(path), self.on_chip(kept))
         self.budget = Budget(graph, config, exclude)
         self.chip = {name: name for name in self.budget.sites}  # the file's nodes are the layers
+        self.unpruned = {name: reason for name, reason in self.budget.unpruned.items()
+                         if name in layers}  # others are pools
         self.masks = {name: kept[name] for name in self.chip}
 
     def weight(self, name: str, model: nn.Module | None = None) -> nn.Parameter:
