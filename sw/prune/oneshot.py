@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from golden.attributes import Conv2D, FullyConnected, Weighted
 from golden.graph import Graph, Node
@@ -35,6 +36,8 @@ _TOGETHER = 4096  # weights of an output whose errors make up for each other
 _DAMPING = 0.01  # added to the moments, of their mean diagonal
 _PROBE = 0.15  # noise of the weights that probes a layer, of their root mean square
 _PROBED = 32  # samples
+# Matrices are small: a second thread makes them slower, many times so on cores that others use too.
+_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 class OneShot:
@@ -100,6 +103,7 @@ class OneShot:
         rows = rows_at(self._config, rate)
         return {name: np.full(pattern.blocks, rows) for name, pattern in self.patterns.items()}
 
+    @_one_thread
     def scores(self) -> dict[str, NDArray]:
         """Importance of every weight, of the kernels' shapes and comparable between layers.
 
@@ -134,6 +138,7 @@ class OneShot:
             walk.step(node)
         return found
 
+    @_one_thread
     def prune(self, counts: Counts) -> Graph:
         """The network with at most so many weights of each lane in every block.
 

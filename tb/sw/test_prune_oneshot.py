@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from golden import executor
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected
@@ -91,6 +92,21 @@ def test_rate_0_changes_nothing(words):
         if hasattr(before.attrs, "kernel"):
             np.testing.assert_array_equal(before.attrs.kernel, after.attrs.kernel)
             np.testing.assert_allclose(before.attrs.bias, after.attrs.bias, atol=1)
+
+
+def test_one_blas_thread(words):
+    """While it works, whatever else is set; and not after."""
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    graph, inputs = words
+    seen = []
+    with threadpool_limits(limits=2, user_api="blas"):
+        surgery = OneShot(graph, BASE, inputs, progress=lambda text: seen.append(threads()))
+        surgery.scores()
+        surgery.prune(surgery.counts_at(0.5))
+        assert threads() == {2}
+    assert len(seen) == 2 * len(surgery.patterns) and all(item == {1} for item in seen)
 
 
 def test_without_a_place_for_biases(words):
