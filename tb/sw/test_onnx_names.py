@@ -58,6 +58,20 @@ def test_nodes_beside_take_no_name_of_the_file(tmp_path):
     assert found.index(f"{first}#2") < found.index("conv3") < found.index(first)
 
 
+def test_a_clamp_before_an_operator_takes_no_name_from_it(tmp_path):
+    """Of QLinear operators, whose inputs have their own scales."""
+    build = OnnxBuilder(12)
+    wide, fine = (build.parameters(scale, 0, np.int8) for scale in (0.05, 0.02))
+    data = build.node("QuantizeLinear", build.input([1, 4, 4, 4]), *wide)
+    pooled = build.node("MaxPool", data, kernel_shape=[1, 1])
+    joined = build.node("QLinearConcat", *fine, pooled, *wide, pooled, *fine,
+                        domain="com.microsoft", axis=1)
+    build.output(build.node("DequantizeLinear", joined, *fine))
+    kinds = {node.name: type(node.attrs).__name__
+             for node in load(build.save(tmp_path / "m.onnx")).nodes}
+    assert kinds["qlinearconcat2"] == "Concat" and kinds["qlinearconcat2_input"] == "Clamp"
+
+
 def test_on_the_command_line(tmp_path, capsys):
     """Any name can be shown, asked for, and drawn."""
     path = str(network(tmp_path, conv3="a [bold]", conv7="b $x_{$", maxpool10="[/]"))

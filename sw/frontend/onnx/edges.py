@@ -27,7 +27,8 @@ def add_input(path: Path, build: Builder, item: onnx.ValueInfoProto) -> Value:
         return _float_input(build, Placed(build.input(name, shape, "float32"), plain(shape)), shape)
     if kind == onnx.TensorProto.INT8:
         given = Placed(build.input(name, shape, "int8", PLAIN), plain(shape))
-        return Integers(shape, False, lambda bounds: build.bounded("input", given, PLAIN, bounds))
+        return Integers(shape, False, lambda bounds: build.bounded(
+            build.beside("input", "clamp"), given, PLAIN, bounds))
     if kind != onnx.TensorProto.UINT8:
         raise ModelError(f"{path}: input {name!r} is "
                          f"{onnx.TensorProto.DataType.Name(kind).lower()}; accepted are float, "
@@ -40,7 +41,8 @@ def add_input(path: Path, build: Builder, item: onnx.ValueInfoProto) -> Value:
                          output_zero=-128)
         found = build.node(build.beside("input", "int8"), attrs, [name], output=f"{name}_int8",
                            quant=flipped)
-        return build.bounded("input", Placed(found, plain(shape)), flipped, bounds)
+        return build.bounded(build.beside("input", "clamp"), Placed(found, plain(shape)), flipped,
+                             bounds)
 
     return Integers(shape, True, make)
 
