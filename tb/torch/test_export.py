@@ -3,7 +3,6 @@
 import copy
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +17,7 @@ from sw.prune import Pruner, Schedule
 from sw.prune.torch.export import folded
 from sw.prune.torch.quantizers import FeatureQuantizer
 from sw.prune.torch.trace import trace
+from sw.reference_onnx import OnnxReference
 from tb.lib.torch_models import Residual, inputs, plain, train
 
 MODELS = {"residual": Residual, "plain": plain}
@@ -47,8 +47,9 @@ def test_three_of_a_kind(name, tmp_path):
     data = inputs(32, seed=9)[0]
     with torch.no_grad():
         found = model(data).numpy()
-    session = onnxruntime.InferenceSession(path)
-    onnx = np.concatenate([session.run(None, {"input": item[None].numpy()})[0] for item in data])
+    reference = OnnxReference(path)
+    onnx = np.concatenate([reference.run({"input": item[None].numpy()})["output"]
+                           for item in data])
     golden = answers(path, data)
     last = [item for item in model.sentei.values() if isinstance(item, FeatureQuantizer)][-1]
     step = float(last.steps()[0])
