@@ -73,6 +73,30 @@ def test_quantization_is_close_to_float(name, tmp_path):
     assert not torch.equal(found, wanted)
 
 
+class Edges(nn.Module):
+    """Layers called as the file's input and output are."""
+
+    def __init__(self):
+        super().__init__()
+        self.input, self.output = nn.Conv2d(3, 16, 3), nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.output(torch.relu(self.input(x)).mean((2, 3)))
+
+
+def test_names(tmp_path):
+    """Nodes are called as the layers, inputs and outputs as ever."""
+    pruner = Pruner(Edges(), inputs(4)[0], rate={"input": 0.5}, qat=False,
+                    schedule=Schedule(begin=0, end=0), criterion="magnitude", sensitivity=None)
+    pruner.step()
+    pruner.export(tmp_path / "model.onnx")
+    graph = load(tmp_path / "model.onnx")
+    assert (graph.inputs, graph.outputs) == (("input",), ("output",))
+    zeros = {node.name: (node.attrs.kernel == 0).mean() for node in graph.nodes
+             if isinstance(node.attrs, Weighted)}
+    assert list(zeros) == ["input", "output"] and zeros["input"] > 0.4 > zeros["output"]
+
+
 def test_without_qat_nothing_rounds(tmp_path):
     torch.manual_seed(1)
     model = Residual().eval()
