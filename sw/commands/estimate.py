@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sw.commands.options import add_chip, add_json, add_model, chip, numbers, writable
@@ -94,7 +95,7 @@ def _print(found: list[Estimate]) -> None:
     for rows in zip(*(item.layers for item in found), strict=True):
         cells = [text for row in rows for text in (f"{row.cycles:,}" if row.cycles else "",
                                                    bound(row))]
-        layers.add_row(rows[0].name, *cells)
+        layers.add_row(escape(rows[0].name), *cells)
     console.print(layers)
     totals = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for heading in ("rate", "N", "cycles", "ideal", "speed-up", "inferences/s", "bytes"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 
 __all__ = ["Progress"]
 
@@ -64,10 +65,10 @@ class Progress:
                 stop.set()
                 thread.join()
             return
-        with self._console.status(line()) as status:
+        with self._console.status(escape(line())) as status:
             def spin() -> None:
                 while not stop.wait(0.2):
-                    status.update(line())
+                    status.update(escape(line()))
 
             thread = threading.Thread(target=spin, daemon=True)
             thread.start()
@@ -76,4 +77,4 @@ class Progress:
             finally:
                 stop.set()
                 thread.join()
-        self._console.print(f"[green]✓[/] {text} [dim]{time.monotonic() - start:.1f} s[/]")
+        self._console.print(f"[green]✓[/] {escape(text)} [dim]{time.monotonic() - start:.1f} s[/]")

@@ -18,8 +18,10 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from golden.attributes import Weighted
@@ -30,7 +32,7 @@ from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.frontend import is_onnx
 from sw.frontend.rewrite import open_weights
-from sw.inputs import read_folder
+from sw.inputs import calibration_folders, read_folder
 from sw.prune.budget import Budget
 from sw.prune.forward import agreement
 from sw.prune.goal import for_rate, for_speedup
@@ -62,7 +64,8 @@ def add(parser: argparse.ArgumentParser) -> None:
                         "matter more")
     calibration = parser.add_argument_group("calibration")
     calibration.add_argument("--calib", type=Path, required=True, metavar="DIR",
-                             help="folder of pictures, .npy (one sample or many) or .wav")
+                             help="folder of pictures, .npy (one sample or many) or .wav, or of "
+                             "folders of them, as sentei evaluate takes them")
     calibration.add_argument("--crops", type=int, default=0, metavar="K",
                              help="also K random parts of each picture, half of them mirrored")
     calibration.add_argument("--seed", type=int, default=0, help="of the crops (default: 0)")
@@ -82,11 +85,17 @@ def execute(arguments: argparse.Namespace) -> int:
         model = _model(arguments)
         graph, spec = model.graph, only_input(model)
         assert graph is not None
-        samples = read_folder(arguments.calib, spec, pictures(arguments),
-                              sound=model.network.sound if model.network else None,
-                              crops=arguments.crops, seed=arguments.seed)
+        folders, left_out = calibration_folders(arguments.calib)
+        samples = np.concatenate([
+            read_folder(folder, spec, pictures(arguments),
+                        sound=model.network.sound if model.network else None,
+                        crops=arguments.crops, seed=arguments.seed + number)
+            for number, folder in enumerate(folders)])
         weights = open_weights(model.path, graph.nodes, model.shapes)
         inputs = {spec.name: samples.reshape(-1, *spec.shape[1:])}
+    if left_out:
+        progress.note(f"note: folders in {arguments.calib} are not read, as it has samples of its "
+                      f"own: {', '.join(path.name for path in left_out)}")
     for name in sorted(weights.fixed):
         progress.note(f"note: {name} stays as it is: the file doesn't hold its weights one by one")
     with progress.step(f"pruning on {len(samples)} samples"):
@@ -169,7 +178,7 @@ def _print(facts: dict) -> None:
         table.add_column(heading, justify="left" if heading == "layer" else "right")
     for row in facts["layers"]:
         share = [f"{row[name] / row['weights']:.1%}" for name in ("zeros_before", "zeros")]
-        table.add_row(row["name"], f"{row['weights']:,}", *share, f"{row['rows_before']:,}",
+        table.add_row(escape(row["name"]), f"{row['weights']:,}", *share, f"{row['rows_before']:,}",
                       f"{row['rows']:,}", f"{row['error']:.2%}")
     console = Console(highlight=False)
     if not console.is_terminal:

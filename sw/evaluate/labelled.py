@@ -13,6 +13,7 @@ from sw.inputs import (
     Pictures,
     SoundFrontEnd,
     TensorSpec,
+    folders_in,
     read_file,
     read_folder,
     read_stack,
@@ -77,8 +78,7 @@ def read_labelled(folder: Path, spec: TensorSpec, pictures: Pictures, *, classes
         raise InputError(f"{folder}: no such folder; {_ACCEPTED}")
     if (folder / _TABLE).is_file():
         return _by_table(folder, spec, pictures, sound, classes, names)
-    inside = sorted(path for path in folder.iterdir()
-                    if path.is_dir() and not path.name.startswith("."))
+    inside = folders_in(folder)
     if not inside:
         raise InputError(f"{folder}: no labels; {_ACCEPTED}")
     known = bool(names) or all(path.name.isdecimal() for path in inside)

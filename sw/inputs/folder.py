@@ -13,12 +13,36 @@ from sw.inputs.pictures import Pictures
 from sw.inputs.reader import SoundFrontEnd, read_file
 from sw.inputs.spec import TensorSpec
 
-__all__ = ["PICTURE_SUFFIXES", "read_folder", "read_stack", "sample_files"]
+__all__ = ["PICTURE_SUFFIXES", "calibration_folders", "folders_in", "read_folder", "read_stack",
+           "sample_files"]
 
 PICTURE_SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif",
                               ".tiff", ".webp"))
 _ARRAY, _SOUND = ".npy", ".wav"
 _SMALLEST_CROP = 0.4  # of the shorter side
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}; accepted is a folder of samples") from error
+
+
+def _samples(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if path.is_file()
+            and path.suffix.lower() in PICTURE_SUFFIXES | {_ARRAY, _SOUND}]
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Folders in a folder, hidden ones left out, in order of their names.
+
+    Raises
+    ------
+    InputError
+        If it is no folder or can't be read.
+    """
+    return [path for path in _inside(folder) if path.is_dir() and not path.name.startswith(".")]
 
 
 def sample_files(folder: Path) -> list[Path]:
@@ -29,15 +53,35 @@ def sample_files(folder: Path) -> list[Path]:
     InputError
         If it is no folder, can't be read, or has none.
     """
-    try:
-        files = sorted(path for path in folder.iterdir() if path.is_file()
-                       and path.suffix.lower() in PICTURE_SUFFIXES | {_ARRAY, _SOUND})
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror}; accepted is a folder of samples") from error
+    files = _samples(_inside(folder))
     if not files:
-        raise InputError(f"{folder}: no samples; accepted are pictures, .npy (one sample or many) "
-                         "and, where a sound front end is known, .wav")
+        inner = " of its own, and folders in it aren't read" if folders_in(folder) else ""
+        raise InputError(f"{folder}: no samples{inner}; accepted are pictures, .npy (one sample or "
+                         "many) and, where a sound front end is known, .wav")
     return files
+
+
+def calibration_folders(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Where samples without labels are taken from.
+
+    Parameters
+    ----------
+    folder : Path
+        Of samples; or without any, but with folders of them, as labelled sets have one for each
+        class.
+
+    Returns
+    -------
+    (list of Path, list of Path)
+        Folders to read, and those in the folder that are left out.
+
+    Raises
+    ------
+    InputError
+        If it is no folder or can't be read.
+    """
+    inside = folders_in(folder)
+    return (inside, []) if inside and not _samples(_inside(folder)) else ([folder], inside)
 
 
 def read_stack(path: Path, spec: TensorSpec) -> NDArray:

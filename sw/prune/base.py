@@ -83,7 +83,7 @@ class BasePruner:
             raise UsageError(str(error)) from error
         self._network = build(chip)
         self._importance = importance(self._network, criterion)
-        self._target = Target(self._network.budget, self._network.chip, speedup, rate,
+        self._target = Target(self._network, speedup, rate,
                               importance(self._network, "magnitude").scores())
         self._schedule = schedule or Schedule()
         self._sensitivity, self._tolerance = sensitivity, tolerance

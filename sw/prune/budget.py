@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.attributes import Conv2D, Weighted
+from golden.attributes import Weighted
 from golden.graph import Graph
 from golden.spec.config import Config
 from golden.spec.isa import PostMode
@@ -27,7 +27,8 @@ from sw.compiler.window import WindowOp
 from sw.errors import UsageError
 from sw.prune.allocate import Layer, allocate, rows_kept
 from sw.prune.kernels import ones, with_kernels
-from sw.prune.pattern import Pattern, prunable
+from sw.prune.names import check_layer
+from sw.prune.pattern import EXCLUDED, Pattern, unprunable
 from sw.session.estimate import estimate
 
 __all__ = ["Budget", "Site"]
@@ -72,6 +73,8 @@ class Budget:
     -------
     sites : dict of str to Site
         By node, in the graph's order.
+    unpruned : dict of str to str
+        Why, by other node with weights.
     dense_cycles : int
         Doorbell to interrupt, every weight issued.
 
@@ -83,10 +86,13 @@ class Budget:
 
     def __init__(self, graph: Graph, config: Config, exclude: Collection[str] = ()) -> None:
         self.graph, self.config = graph, config
-        self._kernels = {node.name: node.attrs.kernel for node in graph.nodes
-                         if isinstance(node.attrs, Weighted) and prunable(node.attrs)
-                         and not (isinstance(node.attrs, Conv2D) and node.attrs.groups > 1)
-                         and node.name not in exclude}
+        weighted = {node.name: node.attrs for node in graph.nodes
+                    if isinstance(node.attrs, Weighted)}
+        reasons = {name: unprunable(attrs) or (EXCLUDED if name in exclude else "")
+                   for name, attrs in weighted.items()}
+        self.unpruned = {name: reason for name, reason in reasons.items() if reason}
+        self._kernels = {name: attrs.kernel for name, attrs in weighted.items()
+                         if name not in self.unpruned}
         if not self._kernels:
             raise UsageError(f"{graph.name}: no weights to prune; accepted are networks with "
                              "convolutions, not depthwise or grouped, or fully connected layers "
@@ -187,13 +193,11 @@ class Budget:
         Raises
         ------
         UsageError
-            For a rate out of range or a layer that isn't there.
+            For a rate out of range or a layer that isn't there or isn't pruned.
         """
         if isinstance(rates, Mapping):
             for name in rates:
-                if name not in scores or name not in self.sites:
-                    raise UsageError(f"rate of layer {name!r}: no such layer to prune; layers are "
-                                     f"{', '.join(name for name in self.sites if name in scores)}")
+                check_layer(name, [site for site in self.sites if site in scores], self.unpruned)
             groups = [({name: scores[name]}, rate) for name, rate in rates.items()]
         else:
             groups = [(dict(scores), rates)]

@@ -28,6 +28,8 @@ class BaseNetwork(ABC):
         Finds masks; its names are the chip's.
     chip : dict of str to str
         Node by layer that can be pruned.
+    unpruned : dict of str to str
+        Why, by other layer with weights.
     masks : dict of str to bool array
         Weights that were not zero, by layer that can be pruned.
     """
@@ -35,6 +37,7 @@ class BaseNetwork(ABC):
     model: Any
     budget: Budget
     chip: dict[str, str]
+    unpruned: dict[str, str]
     masks: dict[str, Any]
 
     @abstractmethod

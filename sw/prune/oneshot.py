@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from golden.attributes import Conv2D, FullyConnected, Weighted
 from golden.graph import Graph, Node
@@ -21,7 +22,7 @@ from golden.spec.config import Config
 from golden.spec.numerics import ROUND_ONCE
 from sw.errors import UsageError
 from sw.prune.forward import Forward, distance
-from sw.prune.pattern import Pattern, prunable
+from sw.prune.pattern import Pattern, unprunable
 from sw.prune.rate import rows_at
 from sw.prune.surgeon import Problem, saliency
 from sw.prune.unfold import chosen_rows
@@ -35,6 +36,8 @@ _TOGETHER = 4096  # weights of an output whose errors make up for each other
 _DAMPING = 0.01  # added to the moments, of their mean diagonal
 _PROBE = 0.15  # noise of the weights that probes a layer, of their root mean square
 _PROBED = 32  # samples
+# Matrices are small: a second thread makes them slower, many times so on cores that others use too.
+_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 class OneShot:
@@ -78,11 +81,12 @@ class OneShot:
         self.graph, self._config, self._inputs = graph, config, inputs
         self._no_bias, self._seed = no_bias, seed
         self._tell = progress or (lambda text: None)
-        every = {node.name: Pattern.of(config, node.attrs) for node in graph.nodes
-                 if isinstance(node.attrs, Weighted) and prunable(node.attrs)
-                 and not (isinstance(node.attrs, Conv2D) and node.attrs.groups > 1)}
+        weighted = {node.name: node.attrs for node in graph.nodes
+                    if isinstance(node.attrs, Weighted)}
+        every = {name: Pattern.of(config, attrs) for name, attrs in weighted.items()
+                 if not unprunable(attrs)}
         for name in exclude:
-            if name not in every:
+            if name not in weighted:
                 raise UsageError(f"excluded layer {name!r}: no such layer to prune; layers are "
                                  f"{', '.join(every)}")
         self.patterns = {name: item for name, item in every.items()
@@ -99,6 +103,7 @@ class OneShot:
         rows = rows_at(self._config, rate)
         return {name: np.full(pattern.blocks, rows) for name, pattern in self.patterns.items()}
 
+    @_one_thread
     def scores(self) -> dict[str, NDArray]:
         """Importance of every weight, of the kernels' shapes and comparable between layers.
 
@@ -133,6 +138,7 @@ class OneShot:
             walk.step(node)
         return found
 
+    @_one_thread
     def prune(self, counts: Counts) -> Graph:
         """The network with at most so many weights of each lane in every block.
 

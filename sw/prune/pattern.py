@@ -8,12 +8,25 @@ from numpy.typing import NDArray
 from golden.attributes import Conv2D, FullyConnected, Weighted
 from golden.spec.config import Config
 
-__all__ = ["Pattern", "prunable"]
+__all__ = ["DEPTHWISE", "EXCLUDED", "Pattern", "prunable", "unprunable"]
+
+# Why a layer isn't pruned.
+DEPTHWISE = ("it is depthwise: a block is one row for all its channels, and its drain is longer "
+             "than its rows")
+EXCLUDED = "it is excluded"
+_GROUPED = "it is grouped: rows of a block belong to different inputs"
 
 
 def prunable(attrs: object) -> bool:
     """Can blocks of this operator have fewer rows than channels? (Not so for depthwise.)"""
     return isinstance(attrs, Conv2D | FullyConnected)
+
+
+def unprunable(attrs: Weighted) -> str:
+    """Why training and surgery leave this operator's weights alone; empty if they don't."""
+    if not prunable(attrs):
+        return DEPTHWISE
+    return _GROUPED if isinstance(attrs, Conv2D) and attrs.groups > 1 else ""
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,20 @@
 """What is asked for: a speed-up, or rates; and which masks get there."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sw.errors import UsageError
-from sw.prune.budget import Budget
+from sw.prune.names import check_layer
+from sw.prune.network import BaseNetwork
 from sw.prune.sensitivity import Sensitivity
 
-__all__ = ["Target", "check_layer"]
+__all__ = ["Target"]
 
 _SMALLEST = 1e-30  # importance of a weight that is there
 _MARGIN = 0.9  # of the cycles asked for: what must be reachable with layers excluded
-
-
-def check_layer(name: str, layers: Collection[str]) -> None:
-    """Refuse a layer that isn't there."""
-    if name not in layers:
-        raise UsageError(f"layer {name!r}: no such layer; layers are {', '.join(layers)}")
 
 
 class Target:
@@ -27,10 +22,7 @@ class Target:
 
     Parameters
     ----------
-    budget : Budget
-        Of the network's graph.
-    chip : mapping of str to str
-        Node of that graph by the framework's name of the layer: of all that can be pruned.
+    network : BaseNetwork
     speedup : float or None
         Over the network with every weight issued, in cycles doorbell to interrupt.
     rate : float, mapping of str to float, or None
@@ -47,26 +39,27 @@ class Target:
     Raises
     ------
     UsageError
-        If it can't be reached, is out of range, or names a layer that isn't there.
+        If it can't be reached, is out of range, or names a layer that isn't there or isn't
+        pruned.
     """
 
-    def __init__(self, budget: Budget, chip: Mapping[str, str], speedup: float | None,
+    def __init__(self, network: BaseNetwork, speedup: float | None,
                  rate: float | Mapping[str, float] | None, scores: Mapping[str, NDArray]) -> None:
         if (speedup is None) == (rate is None):
             raise UsageError(f"speedup is {speedup} and rate is {rate}; accepted is one of them")
         self.speedup, self.rate = speedup, rate
-        self._budget, self._chip = budget, chip
+        self._budget, self._chip = network.budget, network.chip
         self.cycles: float | None = None
         if speedup is not None:
             if not speedup >= 1:  # NaN too
                 raise UsageError(f"speedup is {speedup}, accepted are 1 or more")
-            self.cycles = budget.dense_cycles / speedup
-            least = budget.least_cycles(self._of_nodes(scores))
+            self.cycles = self._budget.dense_cycles / speedup
+            least = self._budget.least_cycles(self._of_nodes(scores))
             if least > self.cycles:
-                budget.refuse(self.cycles, least)
+                self._budget.refuse(self.cycles, least)
         elif isinstance(rate, Mapping):
             for name in rate:
-                check_layer(name, list(chip))
+                check_layer(name, network.chip, network.unpruned)
         if rate is not None:
             self._at_rate(scores, 1.0)
 

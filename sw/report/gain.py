@@ -15,7 +15,8 @@ _NAMED = 0.04  # of the first one's cycles: layers that the legend names
 def draw(name: str, found: list[Estimate], path: Path) -> None:
     """Stacked cycles of the layers for each rate, with the speed-up over the first on top."""
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False,
-                                "axes.spines.right": False}):
+                                "axes.spines.right": False,
+                                "text.parse_math": False}):  # names may hold dollars
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.add_subplot()
         colors = matplotlib.colormaps["viridis"].resampled(max(len(found[0].layers), 2))

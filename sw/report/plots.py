@@ -16,7 +16,8 @@ _COLORS = {"issue": "#2a7f62", "drain": "#e0a458", "weights": "#c8553d", "words"
            "semaphore": "#8d6a9f", "idle": "#c9c9c9"}
 _UNIT_COLORS = {"load": "#c8553d", "mac": "#2a7f62", "store": "#3b6ea5"}
 _STYLE: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
-          "svg.hashsalt": "sentei", "axes.spines.top": False, "axes.spines.right": False}
+          "svg.hashsalt": "sentei", "axes.spines.top": False, "axes.spines.right": False,
+          "text.parse_math": False}  # names may hold dollars
 _SHORT = 28  # letters of a layer's name on an axis
 
 

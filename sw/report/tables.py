@@ -2,6 +2,7 @@
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sw.report.summary import Summary
@@ -27,7 +28,7 @@ def _layer_table(summary: Summary, wide: bool) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("waited for", no_wrap=True)
     for layer in summary.layers:
-        names = [layer.name, layer.operator, layer.unit] if wide else [layer.name]
+        names = [escape(layer.name), *([layer.operator, layer.unit] if wide else [])]
         if layer.seconds is not None:
             table.add_row(*names, *[""] * len(numbers),
                           f"{1e3 * layer.seconds:.2f} ms on the host")

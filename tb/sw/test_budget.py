@@ -131,6 +131,24 @@ def test_unknown_layer(budget, scores):
         budget.for_rates(scores, {"nothing": 0.5})
 
 
+def test_layers_that_are_not_pruned():
+    """Each with its reason; a rate for one says it."""
+    build = Builder((1, 8, 8, 32))
+    value = build.conv(*build.graph.inputs, 32)
+    value = build.depthwise(value, (3, 3), pads=(1,) * 4)
+    value = build.add(Conv2D(kernel=np.ones((32, 1, 1, 16), np.int8), window=(1, 1), groups=2,
+                             **build.weighted(32)), value)
+    graph = build.finish(build.conv(value, 16)).graph
+    first, depthwise, grouped, last = (node.name for node in graph.nodes)
+    budget = Budget(graph, BASE, exclude=[last])
+    assert list(budget.sites) == [first]
+    scores = {first: np.ones((32, 1, 1, 32))}
+    for name, reason in ((depthwise, "depthwise"), (grouped, "grouped"), (last, "excluded")):
+        with pytest.raises(UsageError, match=f"'{name}' isn't pruned: it is {reason}.*; layers "
+                           f"that are: {first}$"):
+            budget.for_rates(scores, {name: 0.5})
+
+
 def test_nothing_to_prune():
     graph = open_model("dscnn").graph
     with pytest.raises(UsageError, match="no weights to prune"):

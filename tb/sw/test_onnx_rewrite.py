@@ -303,7 +303,7 @@ def test_weights_that_are_coarser(tmp_path):
     path = layer.save(tmp_path, conv(layer, kernel, layer.build.constant(
         np.full(6, 10), np.float32)), 4)
     weights, graph = OnnxWeights(path), load(path)
-    assert weights.fixed == weights.no_bias == {"3_conv"}
+    assert weights.fixed == weights.no_bias == {"conv3"}
     assert weights.replaced(graph.nodes) == path.read_bytes()
 
 

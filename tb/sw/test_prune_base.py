@@ -27,7 +27,7 @@ class Network(BaseNetwork):
         self.model = {name: rng.standard_normal(size).astype(np.float32)
                       for name, size in SIZES.items()}
         self.example = rng.standard_normal((8, 128))
-        build, self.chip = Builder((1, 128)), {}
+        build, self.chip, self.unpruned = Builder((1, 128)), {}, {"words": "it is a table"}
         value, = build.graph.inputs
         for name, (inputs, outputs) in SIZES.items():
             value = build.fc(value, inputs, outputs)
@@ -190,7 +190,8 @@ def test_export(tmp_path):
 @pytest.mark.parametrize(("settings", "text"), [
     ({"sensitivity": "loss"}, "sensitivity is 'loss'; accepted are 'output', a callable or None"),
     ({"preset": "huge"}, "huge"), ({"criterion": "taste"}, "criterion 'taste'"),
-    ({}, "speedup is None and rate is None"), ({"rate": {"third": 0.5}}, "'third': no such layer")])
+    ({}, "speedup is None and rate is None"), ({"rate": {"third": 0.5}}, "'third': no such layer"),
+    ({"rate": {"words": 0.5}}, "'words' isn't pruned: it is a table; layers that are: first, sec")])
 def test_refusals(settings, text):
     with pytest.raises(UsageError, match=text):
         Pruner(**settings)

@@ -57,6 +57,12 @@ def folder(tmp_path_factory):
     (folder / "short/a.npy").write_bytes((folder / "good/words.npy").read_bytes()[:500])
     np.save(folder / "nan/a.npy", np.full((3, 49, 10), np.nan, np.float32))
     np.save(folder / "shape/a.npy", np.zeros((3, 10, 49), np.int8))
+    (folder / "deep/train/yes").mkdir(parents=True)
+    np.save(folder / "deep/train/yes/a.npy", mfcc[0])
+    for number, name in enumerate(("classes/no", "classes/yes", "classes/.cache", "mixed/yes")):
+        (folder / name).mkdir(parents=True)
+        np.save(folder / name / "words.npy", mfcc[number:number + 12 - number])
+    np.save(folder / "mixed/words.npy", mfcc[20:24])
     (folder / "text/readme.txt").write_text("nothing here")
     rng = np.random.default_rng(0)
     for number, size in enumerate(((40, 60), (60, 40), (20, 20))):
@@ -125,6 +131,8 @@ OUT = ("-o", "out.tflite")
     (["dscnn", "--calib", "mine.tflite", *RATE, *OUT], 4, "accepted is a folder of samples"),
     (["dscnn", "--calib", "empty", *RATE, *OUT], 4, "empty: no samples; accepted are pictures"),
     (["dscnn", "--calib", "text", *RATE, *OUT], 4, "text: no samples; accepted are pictures"),
+    (["dscnn", "--calib", "deep", *RATE, *OUT], 4,
+     "deep/train: no samples of its own, and folders in it aren't read; accepted are pictures"),
     (["dscnn", "--calib", "short", *RATE, *OUT], 4, "short/a.npy: not a readable .npy file"),
     (["dscnn", "--calib", "nan", *RATE, *OUT], 4, "nan/a.npy: holds NaN or infinity"),
     (["dscnn", "--calib", "shape", *RATE, *OUT], 4, "int8[3, 10, 49], accepted for input input_1"),
@@ -202,8 +210,18 @@ def test_onnx_weights_that_stay(files, capsys, tmp_path):
     build.save(tmp_path / "in.onnx")
     code, text, err = run(capsys, "prune", tmp_path / "in.onnx", "--calib", "maps", *RATE, "-o",
                           tmp_path / "out.onnx", "--json")
-    assert code == 0 and [row["name"] for row in json.loads(text)["layers"]] == ["3_conv"]
-    assert "note: 9_gemm stays as it is: the file doesn't hold its weights one by one" in err
+    assert code == 0 and [row["name"] for row in json.loads(text)["layers"]] == ["conv3"]
+    assert "note: gemm9 stays as it is: the file doesn't hold its weights one by one" in err
+
+
+@pytest.mark.parametrize(("calib", "count", "note"), [
+    ("good", 25, ""), ("classes", 12 + 11, ""),
+    ("mixed", 4, "note: folders in mixed are not read, as it has samples of its own: yes")])
+def test_folders_of_samples(files, capsys, calib, count, note):
+    """With or without classes; what isn't read is said."""
+    code, out, err = run(capsys, "prune", "dscnn", "--calib", calib, *RATE, *OUT, "--json")
+    assert code == 0 and json.loads(out)["samples"] == count
+    assert note in err and ("not read" in err) == bool(note)
 
 
 def test_same_seed_same_file(files, capsys, tmp_path):

@@ -9,9 +9,9 @@ import sw.prune
 from sw.errors import ToolError, UsageError
 from sw.prune import Schedule
 from sw.prune.criteria import check_criterion
+from sw.prune.names import check_layer
 from sw.prune.pattern import Pattern
 from sw.prune.sensitivity import Sensitivity, factors, measure
-from sw.prune.target import check_layer
 
 
 def test_schedule():
@@ -35,6 +35,9 @@ def test_names_that_are_none():
         check_criterion("taste")
     with pytest.raises(UsageError, match="'c': no such layer; layers are a, b"):
         check_layer("c", ["a", "b"])
+    with pytest.raises(UsageError, match="'c' isn't pruned: it is excluded; layers that are: a, b"):
+        check_layer("c", ["a", "b"], {"c": "it is excluded"})
+    check_layer("a", ["a", "b"], {"c": "it is excluded"})
 
 
 def test_sensitivity_by_what_each_layer_does():

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from golden import executor
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected
@@ -93,9 +94,25 @@ def test_rate_0_changes_nothing(words):
             np.testing.assert_allclose(before.attrs.bias, after.attrs.bias, atol=1)
 
 
+def test_one_blas_thread(words):
+    """While it works, whatever else is set; and not after."""
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    graph, inputs = words
+    seen = []
+    with threadpool_limits(limits=2, user_api="blas"):
+        surgery = OneShot(graph, BASE, inputs, progress=lambda text: seen.append(threads()))
+        surgery.scores()
+        surgery.prune(surgery.counts_at(0.5))
+        assert threads() == {2}
+    assert len(seen) == 2 * len(surgery.patterns) and all(item == {1} for item in seen)
+
+
 def test_without_a_place_for_biases(words):
     graph, inputs = words
-    surgery = OneShot(graph, BASE, inputs, no_bias={"2_conv_2d"}, exclude={"4_conv_2d"})
+    surgery = OneShot(graph, BASE, inputs, no_bias={"2_conv_2d"},
+                      exclude={"4_conv_2d", "1_depthwise_conv_2d"})  # the latter stays anyway
     pruned = {node.name: node.attrs for node in surgery.prune(surgery.counts_at(0.5)).nodes}
     before = {node.name: node.attrs for node in graph.nodes}
     np.testing.assert_array_equal(pruned["2_conv_2d"].bias, before["2_conv_2d"].bias)

@@ -29,6 +29,8 @@ def test_settings():
     for settings, text in [
             ({"rate": 1.2}, "rate is 1.2, accepted are 0 .* to 1"),
             ({"rate": {"conv9": 0.5}}, "'conv9': no such layer; layers are first, wide"),
+            ({"rate": {"depth": 0.5}}, "'depth' isn't pruned: it is depthwise: .*: first, wide"),
+            ({"rate": {"last": 0.5}, "exclude": ["last"]}, "'last' isn't pruned: it is excluded"),
             ({"rate": {"wide": float("nan")}}, "rate is nan, accepted"),
             ({"speedup": 50.0}, r"speed-up of 50.00 .* can't be reached: .* speed-ups up to "),
             ({}, "speedup is None and rate is None; accepted is one of them"),

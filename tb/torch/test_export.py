@@ -3,7 +3,6 @@
 import copy
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +17,7 @@ from sw.prune import Pruner, Schedule
 from sw.prune.torch.export import folded
 from sw.prune.torch.quantizers import FeatureQuantizer
 from sw.prune.torch.trace import trace
+from sw.reference_onnx import OnnxReference
 from tb.lib.torch_models import Residual, inputs, plain, train
 
 MODELS = {"residual": Residual, "plain": plain}
@@ -47,8 +47,9 @@ def test_three_of_a_kind(name, tmp_path):
     data = inputs(32, seed=9)[0]
     with torch.no_grad():
         found = model(data).numpy()
-    session = onnxruntime.InferenceSession(path)
-    onnx = np.concatenate([session.run(None, {"input": item[None].numpy()})[0] for item in data])
+    reference = OnnxReference(path)
+    onnx = np.concatenate([reference.run({"input": item[None].numpy()})["output"]
+                           for item in data])
     golden = answers(path, data)
     last = [item for item in model.sentei.values() if isinstance(item, FeatureQuantizer)][-1]
     step = float(last.steps()[0])
@@ -70,6 +71,30 @@ def test_quantization_is_close_to_float(name, tmp_path):
         found = model(data)
     assert (found - wanted).norm() < 0.05 * wanted.norm()
     assert not torch.equal(found, wanted)
+
+
+class Edges(nn.Module):
+    """Layers called as the file's input and output are."""
+
+    def __init__(self):
+        super().__init__()
+        self.input, self.output = nn.Conv2d(3, 16, 3), nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.output(torch.relu(self.input(x)).mean((2, 3)))
+
+
+def test_names(tmp_path):
+    """Nodes are called as the layers, inputs and outputs as ever."""
+    pruner = Pruner(Edges(), inputs(4)[0], rate={"input": 0.5}, qat=False,
+                    schedule=Schedule(begin=0, end=0), criterion="magnitude", sensitivity=None)
+    pruner.step()
+    pruner.export(tmp_path / "model.onnx")
+    graph = load(tmp_path / "model.onnx")
+    assert (graph.inputs, graph.outputs) == (("input",), ("output",))
+    zeros = {node.name: (node.attrs.kernel == 0).mean() for node in graph.nodes
+             if isinstance(node.attrs, Weighted)}
+    assert list(zeros) == ["input", "output"] and zeros["input"] > 0.4 > zeros["output"]
 
 
 def test_without_qat_nothing_rounds(tmp_path):

@@ -42,6 +42,13 @@ def test_weights_that_are_no_numbers(value):
         Pruner(model, DATA, rate=0.5)
 
 
+def test_rates_of_layers_that_are_not_pruned():
+    for name, reason in (("3", "it is depthwise: a block is one row"), ("6", "it is excluded")):
+        with pytest.raises(UsageError, match=f"'{name}' isn't pruned: {reason}.*; layers that are: "
+                           "1, 10, 13$"):
+            Pruner(plain(), DATA, rate={name: 0.5}, exclude=["6"])
+
+
 def test_nothing_to_prune():
     with pytest.raises(UsageError, match="no weights to prune"):
         Pruner(nn.Sequential(nn.Conv2d(3, 3, 3, groups=3), nn.ReLU()), DATA, rate=0.5)

@@ -1,7 +1,7 @@
 """The graph under construction."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from sw.frontend.onnx.origin import Slots
 from sw.frontend.onnx.scales import FULL, scale_of
 from sw.frontend.onnx.values import Bounds, Placed
 
-__all__ = ["Builder"]
+__all__ = ["Builder", "free_name"]
 
 
 class Builder:
@@ -26,12 +26,15 @@ class Builder:
         Of the network.
     reserved : sequence of str
         Names of its inputs and outputs, which no inner tensor takes.
+    own : collection of str
+        What the file's nodes are called, which no node beside them takes.
     """
 
-    def __init__(self, name: str, reserved: Sequence[str]) -> None:
+    def __init__(self, name: str, reserved: Sequence[str], own: Collection[str] = ()) -> None:
         self.graph = Graph(name)
         self._reserved = set(reserved)
         self._nodes: set[str] = set()
+        self._own = frozenset(own)
         self.slots: dict[str, Slots] = {}  # by node
         self.rounded: set[str] = set()  # averages kept in 8 bits though the file doesn't say so
         self._renamed: dict[str, str] = {}
@@ -65,14 +68,18 @@ class Builder:
         str
             Name of the output.
         """
-        name = _free(name, self._nodes)
+        name = free_name(name, self._nodes)
         self._nodes.add(name)
         if not exact:
-            output = _free(output, self._reserved | self.graph.tensors.keys())
+            output = free_name(output, self._reserved | self.graph.tensors.keys())
         shape = attrs.shape(*(self.graph.tensors[tensor].shape for tensor in inputs))
         self.graph.add(Tensor(output, shape, attrs.types()[1], quant))
         self.graph.nodes.append(Node(name, tuple(inputs), (output,), attrs))
         return output
+
+    def beside(self, name: str, what: str) -> str:
+        """A name for a node that does something more for the one of a name."""
+        return free_name(f"{name}_{what}", self._nodes | self._own)
 
     def arranged(self, name: str, placed: Placed, shape: tuple[int, ...],
                  wanted: np.ndarray) -> Placed | None:
@@ -86,7 +93,7 @@ class Builder:
             tensor = placed.tensor
             if perm is not None:
                 tensor = self.reshaped(name, tensor, sizes)
-                tensor = self.node(f"{name}_transpose", Transpose(perm=perm), [tensor],
+                tensor = self.node(self.beside(name, "transpose"), Transpose(perm=perm), [tensor],
                                    output=f"{tensor}_transposed", quant=self.quant(tensor))
             self._moved[key] = Placed(self.reshaped(name, tensor, wanted.shape), wanted)
         return self._moved[key]
@@ -95,7 +102,7 @@ class Builder:
         """The same bytes in another shape."""
         if self.graph.tensors[tensor].shape == shape:
             return tensor
-        return self.node(f"{name}_reshape", Reshape(to=shape), [tensor],
+        return self.node(self.beside(name, "reshape"), Reshape(to=shape), [tensor],
                          output=f"{tensor}_reshaped", quant=self.quant(tensor))
 
     def bounded(self, name: str, placed: Placed, quant: Quant, bounds: Bounds) -> Placed:
@@ -108,7 +115,7 @@ class Builder:
                 bounds: Bounds) -> Placed:
         """The tensor requantized and clamped by a node of its own."""
         scale = IDENTITY if given.scale == wanted.scale else scale_of(given.scale / wanted.scale)
-        tensor = self.node(f"{name}_clamp" if name in self._nodes else name, Clamp(
+        tensor = self.node(self.beside(name, "clamp") if name in self._nodes else name, Clamp(
             input_zero=given.zero_point, scale=scale, output_zero=wanted.zero_point,
             least=bounds[0], most=bounds[1]), [placed.tensor],
             output=f"{placed.tensor}_clamped", quant=wanted)
@@ -137,7 +144,7 @@ class Builder:
         return self.graph.tensors[tensor].quant
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: Collection[str]) -> str:
     """The name, or the first of ``name#2``, ``name#3`` ... that isn't taken."""
     if name and name not in taken:
         return name

@@ -27,7 +27,8 @@ def add_input(path: Path, build: Builder, item: onnx.ValueInfoProto) -> Value:
         return _float_input(build, Placed(build.input(name, shape, "float32"), plain(shape)), shape)
     if kind == onnx.TensorProto.INT8:
         given = Placed(build.input(name, shape, "int8", PLAIN), plain(shape))
-        return Integers(shape, False, lambda bounds: build.bounded("input", given, PLAIN, bounds))
+        return Integers(shape, False, lambda bounds: build.bounded(
+            build.beside("input", "clamp"), given, PLAIN, bounds))
     if kind != onnx.TensorProto.UINT8:
         raise ModelError(f"{path}: input {name!r} is "
                          f"{onnx.TensorProto.DataType.Name(kind).lower()}; accepted are float, "
@@ -38,8 +39,10 @@ def add_input(path: Path, build: Builder, item: onnx.ValueInfoProto) -> Value:
     def make(bounds: Bounds) -> Placed:
         attrs = Quantize(input_type="uint8", output_type="int8", input_zero=0, scale=IDENTITY,
                          output_zero=-128)
-        found = build.node("input_int8", attrs, [name], output=f"{name}_int8", quant=flipped)
-        return build.bounded("input", Placed(found, plain(shape)), flipped, bounds)
+        found = build.node(build.beside("input", "int8"), attrs, [name], output=f"{name}_int8",
+                           quant=flipped)
+        return build.bounded(build.beside("input", "clamp"), Placed(found, plain(shape)), flipped,
+                             bounds)
 
     return Integers(shape, True, make)
 
@@ -48,7 +51,7 @@ def _float_input(build: Builder, given: Placed, shape: tuple[int, ...]) -> Real:
     def make(quant: Quant, bounds: Bounds) -> Placed:
         attrs = QuantizeLinear(scale=quant.scale, zero=quant.zero_point, least=bounds[0],
                                most=bounds[1])
-        return Placed(build.node("input_quantize", attrs, [given.tensor],
+        return Placed(build.node(build.beside("input", "quantize"), attrs, [given.tensor],
                                  output=f"{given.tensor}_quantized", quant=quant), given.stored)
 
     return Real(shape, None, make, lambda: given)
@@ -73,8 +76,9 @@ def add_output(path: Path, build: Builder, name: str, value: Value) -> None:
             input_type="int8", output_type="uint8", input_zero=-128, scale=IDENTITY,
             output_zero=0) if value.unsigned else Reshape(to=value.shape)
         quant = build.quant(tensor) or PLAIN
-        build.node("output", attrs, [tensor], output=name, exact=True, quant=Quant(
-            quant.scale, quant.zero_point + (128 if value.unsigned else 0)))
+        what = "uint8" if value.unsigned else "int8"
+        build.node(build.beside("output", what), attrs, [tensor], output=name, exact=True,
+                   quant=Quant(quant.scale, quant.zero_point + (128 if value.unsigned else 0)))
         return
     if value.floating is not None:
         if not build.rename(value.floating().tensor, name):
@@ -85,5 +89,5 @@ def add_output(path: Path, build: Builder, name: str, value: Value) -> None:
                    "outputs of QuantizeLinear and DequantizeLinear, and of operators that keep "
                    "a quantization")
     attrs = DequantizeLinear(scale=value.own.scale, zero=value.own.zero_point)
-    build.node("output_dequantize", attrs, [ordered(value.place(value.own))], output=name,
-               exact=True)
+    build.node(build.beside("output", "dequantize"), attrs, [ordered(value.place(value.own))],
+               output=name, exact=True)

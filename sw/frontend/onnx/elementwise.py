@@ -205,9 +205,9 @@ def quantized_float(view: View, floating: Placed, quant: Quant,
     """A float32 tensor of the graph, quantized by the host."""
     attrs = QuantizeLinear(scale=quant.scale, zero=quant.zero_point, least=bounds[0],
                            most=bounds[1])
-    tensor = view.build.node(f"{view.name}_quantize" if view.op != "QuantizeLinear" else view.name,
-                             attrs, [floating.tensor], output=f"{floating.tensor}_quantized",
-                             quant=quant)
+    name = view.name if view.op == "QuantizeLinear" else view.build.beside(view.name, "quantize")
+    tensor = view.build.node(name, attrs, [floating.tensor],
+                             output=f"{floating.tensor}_quantized", quant=quant)
     return Placed(tensor, floating.stored)
 
 

@@ -1,5 +1,6 @@
 """From a checked ONNX model to a graph, node by node."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import onnx
 
 from golden.graph import Graph, GraphError
 from sw.errors import ModelError
-from sw.frontend.onnx.builder import Builder
+from sw.frontend.onnx.builder import Builder, free_name
 from sw.frontend.onnx.edges import add_input, add_output
 from sw.frontend.onnx.file import Shapes, read
 from sw.frontend.onnx.folding import fold
@@ -51,7 +52,8 @@ class _Importer:
         self.path, self.model, self.source = path, model, model.graph
         self.outputs = [item.name for item in self.source.output]
         inputs = [item.name for item in self.source.input]
-        self.build = Builder(path.stem, [*inputs, *self.outputs])
+        self.names = _names(self.source.node)
+        self.build = Builder(path.stem, [*inputs, *self.outputs], self.names)
         self.values: dict[str, Value] = {
             item.name: _constant(item.name, onnx.numpy_helper.to_array(item))
             for item in self.source.initializer}
@@ -97,7 +99,7 @@ class _Importer:
                         self.build.rounded, self.build.slots)
 
     def convert(self, index: int, node: onnx.NodeProto) -> None:
-        view = View(self.path, index, node, self.values, self.build,
+        view = View(self.path, index, self.names[index], node, self.values, self.build,
                     self.readers.get(node.output[0], 0) == 1 and node.output[0] not in self.outputs,
                     self.opset)
         domain = "" if node.domain in OWN_DOMAINS else node.domain
@@ -128,6 +130,16 @@ class _Importer:
         inferred = self.shapes.get(view.output)
         if inferred is not None and inferred != value.shape:
             raise view.fail(f"gives {list(value.shape)}, ONNX infers {list(inferred)}")
+
+
+def _names(nodes: Sequence[onnx.NodeProto]) -> list[str]:
+    """What the graph calls each: as the file does, or as its first output, and none twice."""
+    names, taken = [""] * len(nodes), set[str]()
+    for index in sorted(range(len(nodes)), key=lambda index: not nodes[index].name):
+        name = nodes[index].name or next(iter(nodes[index].output), "")
+        names[index] = free_name(name, taken)
+        taken.add(names[index])
+    return names
 
 
 def _constant(name: str, data: np.ndarray) -> Constant:

@@ -21,8 +21,9 @@ def _real(view: View, position: int) -> tuple[Real, Quant]:
     quant, unsigned = activation_quant(view, position + 1, position + 2)
     if unsigned != integers.unsigned:
         raise view.fail(f"{view.what(position)} and its zero point are of different types")
-    return dequantized(view, Integers(integers.shape, integers.unsigned, integers.place), quant), \
-        quant
+    found = dequantized(view, Integers(integers.shape, integers.unsigned, integers.place), quant,
+                        view.build.beside(view.name, "input"))
+    return found, quant
 
 
 def _weights(view: View, position: int, axis: int) -> Weights:

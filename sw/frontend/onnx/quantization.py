@@ -51,14 +51,14 @@ def quantized(view: View, real: Real, quant: Quant, unsigned: bool) -> Integers:
     return Integers(real.shape, unsigned, lambda bounds: real.place(quant, bounds), view.alone)
 
 
-def dequantized(view: View, integers: Integers, quant: Quant) -> Real:
-    """The reals that integers mean."""
+def dequantized(view: View, integers: Integers, quant: Quant, name: str = "") -> Real:
+    """The reals that integers mean; ``name`` is that of a clamp, if not the node's."""
     def make(wanted: Quant, bounds: Bounds) -> Placed:
         if wanted != quant:
-            return view.build.clamped(view.name, integers.place(), quant, wanted, bounds)
+            return view.build.clamped(name or view.name, integers.place(), quant, wanted, bounds)
         if integers.alone and view.alone:
             return integers.place(bounds)
-        return view.bounded(integers.place(), quant, bounds)
+        return view.build.bounded(name or view.name, integers.place(), quant, bounds)
 
     return Real(integers.shape, quant, make)
 

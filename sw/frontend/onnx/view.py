@@ -30,6 +30,8 @@ class View:
         For messages.
     index : int
         Number of the node in the file.
+    name : str
+        Of the operator that it becomes.
     node : onnx.NodeProto
     values : mapping of str to Value
         By name, those known so far.
@@ -40,12 +42,12 @@ class View:
         Of ONNX's own operators.
     """
 
-    def __init__(self, path: Path, index: int, node: onnx.NodeProto,
+    def __init__(self, path: Path, index: int, name: str, node: onnx.NodeProto,
                  values: Mapping[str, Value], build: Builder, alone: bool, opset: int) -> None:
         self.path, self.node, self.build, self.alone = path, node, build, alone
         self.op, self.opset = node.op_type, opset
         self.output = node.output[0] if node.output else ""
-        self.name = f"{index}_{node.op_type.lower()}"
+        self.name = name
         self.label = f"node {index} ({node.op_type} {node.name or self.output!r})"
         self._values = values
         self._attributes = {item.name: onnx.helper.get_attribute_value(item)
@@ -157,7 +159,7 @@ class View:
             raise self.fail(f"its result is float: no QuantizeLinear tells how to quantize it; "
                             f"{QUANTIZED}")
         placed = self.arranged(self.kept(real, real.own), real.shape, plain(real.shape))
-        tensor = self.build.node(f"{self.name}_dequantize", DequantizeLinear(
+        tensor = self.build.node(self.build.beside(self.name, "dequantize"), DequantizeLinear(
             scale=real.own.scale, zero=real.own.zero_point), [placed.tensor],
             output=f"{placed.tensor}_real")
         return Placed(tensor, placed.stored)

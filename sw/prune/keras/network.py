@@ -21,8 +21,9 @@ from sw.prune.keras.convert import first_line, to_tflite
 from sw.prune.keras.match import chip_order, marked, matches, normalization
 from sw.prune.keras.quantizers import WeightQuantizer
 from sw.prune.kernels import ones
+from sw.prune.names import check_layer
 from sw.prune.network import BaseNetwork
-from sw.prune.target import check_layer
+from sw.prune.pattern import DEPTHWISE, EXCLUDED
 
 __all__ = ["Network", "samples"]
 
@@ -79,6 +80,9 @@ class Network(BaseNetwork):
         self.budget = Budget(self._graph, config, [
             node.name for node in self._graph.nodes if node.name not in free])
         self.chip = {name: node for name, node in nodes.items() if node in self.budget.sites}
+        self.unpruned = {name: self.budget.unpruned.get(
+            nodes.get(name, ""), DEPTHWISE if isinstance(layer, _KEPT) else EXCLUDED)
+            for name, layer in weighted.items() if name not in self.chip}
         self.masks = {name: kept[name] for name in self.chip}
 
     def kernel(self, name: str) -> NDArray:

@@ -60,17 +60,11 @@ class OnnxWriter:
         Quantizer of every value (`adopt`).
     kept : mapping of str to Tensor
         Masks by layer, as PyTorch has the weights.
-
-    Members
-    -------
-    names : dict of str to str
-        What the importer (``sw.frontend.onnx``) calls each layer with weights.
     """
 
     def __init__(self, model: nn.Module, found: Trace, owner: Mapping[str, str],
                  kept: Mapping[str, torch.Tensor]) -> None:
         self.model, self.found, self.owner, self.kept = model, found, owner, kept
-        self.names: dict[str, str] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._reals: dict[str, str] = {}  # of every value: the float tensor that has it
@@ -89,8 +83,8 @@ class OnnxWriter:
             if step.clamp is not None:
                 result = self._clamped(result, step)
             self._reals[step.output] = self._quantized(result, step.output)
-        self._nodes.append(helper.make_node("Identity", [self._reals[self.found.output]],
-                                            ["output"], name="output"))
+        self._node("Identity", [self._reals[self.found.output]], "output",
+                   f"{self.found.output}.last")
         last = next(step for step in self.found.steps if step.output == self.found.output)
         graph = helper.make_graph(
             self._nodes, type(self.model).__name__,
@@ -108,10 +102,15 @@ class OnnxWriter:
         scale, zero = home[self.owner[value]].steps()
         return float(scale), int(zero)
 
-    def _node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        self._nodes.append(helper.make_node(kind, list(inputs), [output], name=output,
+    def _node(self, kind: str, inputs: Sequence[str], output: str, name: str = "",
+              **attributes: Any) -> str:
+        self._nodes.append(helper.make_node(kind, list(inputs), [output], name=name or output,
                                             **attributes))
         return output
+
+    def _layer(self, kind: str, inputs: Sequence[str], step: Step, **attributes: Any) -> str:
+        """The node of a step, by its name; its output isn't: layers may be called as edges are."""
+        return self._node(kind, inputs, f"{step.name}.found", step.name, **attributes)
 
     def _constant(self, name: str, data: NDArray) -> str:
         self._constants.append(numpy_helper.from_array(np.asarray(data, order="C"), name))
@@ -152,18 +151,16 @@ class OnnxWriter:
     def _conv(self, step: Step) -> str:
         layer: Any = self.model.get_submodule(step.name)
         inputs = [self._reals[step.inputs[0]], *self._parameters(step)]
-        self.names[step.name] = f"{len(self._nodes)}_conv"
-        return self._node("Conv", inputs, step.name, kernel_shape=layer.kernel_size,
-                          strides=layer.stride, pads=_pads(layer), dilations=layer.dilation,
-                          group=layer.groups)
+        return self._layer("Conv", inputs, step, kernel_shape=layer.kernel_size,
+                           strides=layer.stride, pads=_pads(layer), dilations=layer.dilation,
+                           group=layer.groups)
 
     def _linear(self, step: Step) -> str:
         inputs = [self._reals[step.inputs[0]], *self._parameters(step)]
-        self.names[step.name] = f"{len(self._nodes)}_gemm"
-        return self._node("Gemm", inputs, step.name, transB=1)
+        return self._layer("Gemm", inputs, step, transB=1)
 
     def _add(self, step: Step) -> str:
-        return self._node("Add", [self._reals[name] for name in step.inputs], step.name)
+        return self._layer("Add", [self._reals[name] for name in step.inputs], step)
 
     def _clamp(self, step: Step) -> str:
         return self._reals[step.inputs[0]]
@@ -175,25 +172,22 @@ class OnnxWriter:
         return self._pool("AveragePool", step, count_include_pad=0)
 
     def _pool(self, kind: str, step: Step, **more: Any) -> str:
-        return self._node(kind, [self._reals[step.inputs[0]]], step.name,
-                          kernel_shape=step.window, strides=step.stride,
-                          pads=[*step.padding, *step.padding], **more)
+        return self._layer(kind, [self._reals[step.inputs[0]]], step, kernel_shape=step.window,
+                           strides=step.stride, pads=[*step.padding, *step.padding], **more)
 
     def _pad(self, step: Step) -> str:
         top, bottom, left, right = step.pads
         amounts = self._constant(f"{step.name}.pads", np.array(
             [0, 0, top, left, 0, 0, bottom, right], np.int64))
-        return self._node("Pad", [self._reals[step.inputs[0]], amounts], step.name)
+        return self._layer("Pad", [self._reals[step.inputs[0]], amounts], step)
 
     def _mean(self, step: Step) -> str:
-        result = self._node("GlobalAveragePool", [self._reals[step.inputs[0]]], step.name)
-        return result if len(step.shape) == 4 else self._flattened(result, f"{step.name}.flat")
+        result = self._layer("GlobalAveragePool", [self._reals[step.inputs[0]]], step)
+        return result if len(step.shape) == 4 else self._node(
+            "Flatten", [result], f"{step.name}.flat", axis=1)
 
     def _flatten(self, step: Step) -> str:
-        return self._flattened(self._reals[step.inputs[0]], step.name)
-
-    def _flattened(self, source: str, name: str) -> str:
-        return self._node("Flatten", [source], name, axis=1)
+        return self._layer("Flatten", [self._reals[step.inputs[0]]], step, axis=1)
 
     def _clamped(self, source: str, step: Step) -> str:
         assert step.clamp is not None

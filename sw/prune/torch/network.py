@@ -17,8 +17,8 @@ from sw.errors import UsageError
 from sw.frontend.onnx import load
 from sw.prune.budget import Budget
 from sw.prune.kernels import ones
+from sw.prune.names import check_layer
 from sw.prune.network import BaseNetwork
-from sw.prune.target import check_layer
 from sw.prune.torch.adopt import HOME, adopt
 from sw.prune.torch.export import OnnxWriter, folded
 from sw.prune.torch.modes import inference
@@ -69,18 +69,18 @@ class Network(BaseNetwork):
         self.owner = adopt(model, self.found, quantize=quantize)
         with inference(model):
             model(example)
-        writer = OnnxWriter(model, self.found, self.owner, {})
-        proto, names = writer.write(), writer.names
+        proto = OnnxWriter(model, self.found, self.owner, {}).write()
         weights = {name: self.weight(name).detach() for name in layers}
         # A layer that is all zero has been initialized so, not pruned.
         kept = {name: (weight != 0) | ~(weight != 0).any() for name, weight in weights.items()}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{type(model).__name__}.onnx"
             path.write_bytes(proto.SerializeToString())
-            graph = ones(load(path), {names[name]: self.to_chip(name, mask)
-                                      for name, mask in kept.items()})
-        self.budget = Budget(graph, config, [names[name] for name in exclude])
-        self.chip = {name: names[name] for name in layers if names[name] in self.budget.sites}
+            graph = ones(load(path), self.on_chip(kept))
+        self.budget = Budget(graph, config, exclude)
+        self.chip = {name: name for name in self.budget.sites}  # the file's nodes are the layers
+        self.unpruned = {name: reason for name, reason in self.budget.unpruned.items()
+                         if name in layers}  # others are pools
         self.masks = {name: kept[name] for name in self.chip}
 
     def weight(self, name: str, model: nn.Module | None = None) -> nn.Parameter:
