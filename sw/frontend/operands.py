@@ -1,6 +1,7 @@
 """What an operator's tensors must be, checked once for all operators."""
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from golden.graph import Quant
 from sw.errors import ModelError
 from sw.frontend.flatbuffer import RawModel, RawOperator, RawTensor
 from sw.frontend.scales import ACTIVATIONS, activation_range
+from sw.frontend.unsigned import OFFSET
 
 __all__ = ["Operand", "Operands", "check_activation", "constant_data"]
 
@@ -93,12 +95,21 @@ class Operands:
         The network it is from.
     operator : RawOperator
         The operator.
+    unsigned : set of int
+        Tensors that were uint8 before `as_signed`.
     """
 
-    def __init__(self, path: Path, model: RawModel, operator: RawOperator) -> None:
+    def __init__(self, path: Path, model: RawModel, operator: RawOperator,
+                 unsigned: Set[int] = frozenset()) -> None:
         self.path = path
         self.model = model
         self.operator = operator
+        self._unsigned = unsigned
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the operator computes in uint8, for which some of LiteRT's kernels differ."""
+        return self.operator.outputs[0] in self._unsigned
 
     def fail(self, text: str) -> ModelError:
         """The refusal of this operator."""
@@ -138,7 +149,10 @@ class Operands:
         return constant_data(self.path, tensor)
 
     def kernel(self, rank: int, channel_axis: int) -> tuple[np.ndarray, np.ndarray]:
-        """(int8 kernel, float32 scales: one or one per output channel) of input 1."""
+        """(kernel less its zero point, float32 scales: one or one per output channel) of input 1.
+
+        The kernel is int8, or int16 where a uint8 kernel needs it.
+        """
         data = self.constant(1, "kernel", "INT8")
         tensor = self._tensor(1, "kernel")
         if data.ndim != rank or not data.size:
@@ -149,10 +163,21 @@ class Operands:
             raise self.fail(f"kernel has {scales.size} scales along axis {tensor.axis}, must be 1 "
                             f"or {channels} along axis {channel_axis}")
         if tensor.zero_points.any():
-            raise self.fail("kernel has zero points other than 0, must be symmetric")
+            data = self._centred(data, tensor)
         if not (np.isfinite(scales).all() and (scales > 0).all()):
             raise self.fail("kernel has scales that are not above 0")
         return data, scales
+
+    def _centred(self, data: np.ndarray, tensor: RawTensor) -> np.ndarray:
+        """A kernel less its zero point."""
+        if tensor.index not in self._unsigned:
+            raise self.fail("kernel has zero points other than 0, must be symmetric (or UINT8)")
+        if tensor.zero_points.size != 1:
+            raise self.fail(f"kernel has zero points {(tensor.zero_points + OFFSET).tolist()}, "
+                            "must be one")
+        wide = data.astype(np.int16) - np.int16(tensor.zero_points[0])
+        narrow = wide.astype(np.int8)
+        return narrow if np.array_equal(narrow, wide) else wide
 
     def bias(self, channels: int) -> np.ndarray:
         """int32 bias of input 2; zeros if left out."""

@@ -1,5 +1,6 @@
 """TensorFlow Lite operators to attributes of the graph, one function each."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -24,6 +25,7 @@ from golden.graph import (
 from golden.spec.numerics import quantize_multiplier
 from sw.frontend.operands import Operand, Operands
 from sw.frontend.scales import (
+    LEAST,
     add_scales,
     channel_scales,
     mean_scale,
@@ -139,7 +141,11 @@ def _pool(kind: type[MaxPool]) -> Callable[[Operands], Converted]:
         stride = options.StrideH, options.StrideW
         pads = _pads(view, options.Padding, data, window, stride, (1, 1))
         least, most = view.clamp(options.FusedActivationFunction, output.quant)
-        return kind(window=window, stride=stride, pads=pads, least=least, most=most), 1
+        attrs = kind(window=window, stride=stride, pads=pads, least=least, most=most)
+        if isinstance(attrs, AveragePool) and view.legacy:
+            # Averages of uint8 round their halves up.
+            attrs = dataclasses.replace(attrs, origin=LEAST)
+        return attrs, 1
 
     return convert
 

@@ -21,12 +21,13 @@ class RandomModel:
 
 
 class _Maker:
-    """One random file."""
+    """One random file; ``legacy`` ones are uint8, with asymmetric kernels."""
 
     samples = 8
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, legacy: bool = False) -> None:
         self.rng = np.random.default_rng(seed)
+        self.legacy = legacy
         self.model = ModelBuilder()
         self.inputs: list[int] = []
 
@@ -80,10 +81,12 @@ class _Maker:
                 per_channel: bool) -> tuple[list[int], float]:
         """[data, kernel, bias] and a sensible output scale."""
         channels, depth = shape[axis], int(np.prod(shape)) // shape[axis]
-        count = channels if per_channel else 1
+        count = channels if per_channel and not self.legacy else 1
         scales = [self.scale(0.001, 0.1) for _ in range(count)]
-        kernel = self.rng.integers(-127, 128, shape).astype(np.int8)
-        inputs = [data, self.model.constant(kernel, scales=scales, zeros=(0,) * count, axis=axis)]
+        kernel = self.rng.integers(-127 - self.legacy, 128, shape).astype(np.int8)
+        zeros = (int(self.rng.choice([-128, 127, self.pick(-128, 127)])),) if self.legacy else (
+            (0,) * count)
+        inputs = [data, self.model.constant(kernel, scales=scales, zeros=zeros, axis=axis)]
         input_scale = self.model.tensors[data].scales[0]
         if self.pick(0, 3):
             bias = self.rng.integers(-5000, 5000, channels).astype(np.int32)
@@ -91,7 +94,17 @@ class _Maker:
                 bias, scales=[input_scale * scale for scale in scales], zeros=(0,) * count))
         return inputs, input_scale * float(np.mean(scales)) * 60 * depth ** 0.5 / self.pick(1, 3)
 
+    def unsigned(self) -> None:
+        """Every int8 tensor as uint8."""
+        for tensor in self.model.tensors:
+            if tensor.type == "INT8":
+                tensor.type, tensor.zeros = "UINT8", [zero + 128 for zero in tensor.zeros]
+                if tensor.data is not None:
+                    tensor.data = tensor.data.view(np.uint8) ^ 128
+
     def finish(self, output: int) -> RandomModel:
+        if self.legacy:
+            self.unsigned()
         arrays = []
         for index in self.inputs:
             rows, *rest = self.shape(index)
@@ -251,7 +264,7 @@ MAKERS: dict[str, Callable[[_Maker], int]] = {
 }
 
 
-def random_model(kind: str, seed: int) -> RandomModel:
-    """A random file whose one operator is of ``kind`` (a key of MAKERS)."""
-    make = _Maker(seed)
+def random_model(kind: str, seed: int, legacy: bool = False) -> RandomModel:
+    """A random file whose one operator is of ``kind`` (a key of MAKERS), int8 or legacy uint8."""
+    make = _Maker(seed, legacy)
     return make.finish(MAKERS[kind](make))

@@ -21,8 +21,9 @@ def written(tmp_path, raw):
     return path
 
 
+@pytest.mark.parametrize("legacy", [False, True], ids=["int8", "uint8"])
 @pytest.mark.parametrize("kind", MAKERS)
-def test_random_operators(kind, tmp_path):
+def test_random_operators(kind, legacy, tmp_path):
     """One operator with everything random, against LiteRT's reference kernels."""
     pytest.importorskip("ai_edge_litert")
     from sw.errors import ReferenceError_
@@ -30,7 +31,7 @@ def test_random_operators(kind, tmp_path):
 
     compared = 0
     for seed in range(SEEDS):
-        model = random_model(kind, seed)
+        model = random_model(kind, seed, legacy)
         path = written(tmp_path, model.raw)
         graph = load(path)
         try:

@@ -92,7 +92,12 @@ def test_unsupported_operator(tmp_path, code, shown):
             "CONV_2D", "FULLY_CONNECTED")
 
 
-@pytest.mark.parametrize("kind", ["FLOAT32", "UINT8", "INT16", "INT32"])
+def test_both_types_in_an_operator(tmp_path):
+    for settings in ({"first": {"type": "UINT8"}}, {"second": {"type": "UINT8"}}):
+        refused(tmp_path, relu(**settings), "operator 0 (RELU) has INT8 and UINT8 tensors")
+
+
+@pytest.mark.parametrize("kind", ["FLOAT32", "INT16", "INT32"])
 def test_other_types(tmp_path, kind):
     refused(tmp_path, relu(first={"type": kind}), "tensor 0 ('t0')", f"is {kind}", "must be INT8")
     refused(tmp_path, relu(second={"type": kind}), "tensor 1 ('t1')", f"is {kind}", "must be INT8")
