@@ -42,8 +42,8 @@ def check_activation(path: Path, tensor: RawTensor, *types: str) -> Operand:
         return ModelError(f"{path}: {tensor.label} {text}")
 
     if tensor.type not in types:
-        raise fail(f"is {tensor.type}, must be {' or '.join(types)} (a network quantized to int8; "
-                   "its inputs and outputs may be UINT8 where QUANTIZE converts them)")
+        raise fail(f"is {tensor.type}, must be {' or '.join(types)} (a network quantized to int8, "
+                   "or to uint8 throughout; float ones become int8 by quantizing them)")
     if tensor.special:
         raise fail(f"is {tensor.special}, which is not supported")
     # -1 as the batch is how Keras says "one at a time".
