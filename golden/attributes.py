@@ -188,7 +188,7 @@ class FullyConnected(Weighted):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Add(Attributes):
-    """Sum of two tensors of different scales, in TensorFlow Lite's form.
+    """Sum, or difference, of two tensors of different scales, in TensorFlow Lite's form.
 
     Both inputs, less their zero points, shifted left by ``left_shift``, are requantized to a
     common scale; the sum is requantized to the output's.
@@ -201,9 +201,12 @@ class Add(Attributes):
         Their factors to the common scale, at most 1/2.
     output_scale : Scale
         Factor from there to the output; below 1.
+    minus : bool
+        The second tensor is taken off.
     """
 
     left_shift: int = 20
+    minus: bool = False
     input_zeros: tuple[int, int]
     input_scales: tuple[Scale, Scale]
     output_scale: Scale

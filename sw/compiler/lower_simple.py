@@ -40,7 +40,7 @@ def add(net: Lowering, node: Node) -> None:
     other = 1 - main
     table = np.array(
         [requantize((_signed(byte) - attrs.input_zeros[side]) << attrs.left_shift,
-                    *attrs.input_scales[side])
+                    *attrs.input_scales[side]) * (-1 if side and attrs.minus else 1)
          for side in (main, other) for byte in range(256)], dtype=np.int64)
     source, output = net.tensor(node.inputs[main]), net.tensor(node.outputs[0])
     output.height, output.width = source.height, source.width

@@ -14,7 +14,7 @@ from sw.frontend.flatbuffer import RawModel, RawOperator, RawTensor
 from sw.frontend.scales import ACTIVATIONS, activation_range
 from sw.frontend.unsigned import OFFSET
 
-__all__ = ["Operand", "Operands", "check_activation", "constant_data"]
+__all__ = ["Operand", "Operands", "check_activation", "check_shape", "constant_data"]
 
 DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "INT64": np.int64}
 ACTIVATION_NAMES = "NONE, RELU, RELU6, RELU_N1_TO_1"
@@ -46,11 +46,7 @@ def check_activation(path: Path, tensor: RawTensor, *types: str) -> Operand:
                    "or to uint8 throughout; float ones become int8 by quantizing them)")
     if tensor.special:
         raise fail(f"is {tensor.special}, which is not supported")
-    # -1 as the batch is how Keras says "one at a time".
-    dynamic = [axis for axis, size in enumerate(tensor.signature) if size < 0]
-    if min(tensor.shape, default=1) < 1 or any(axis > 0 for axis in dynamic):
-        raise fail(f"has dynamic shape {list(tensor.signature or tensor.shape)}; all sizes but the "
-                   "batch must be fixed")
+    check_shape(path, tensor)
     if not tensor.scales.size:
         raise fail("has no quantization (scale and zero point)")
     if tensor.scales.size != 1 or tensor.zero_points.size > 1:
@@ -62,6 +58,16 @@ def check_activation(path: Path, tensor: RawTensor, *types: str) -> Operand:
         raise fail(f"has scale {scale} and zero point {zero}; the scale must be above 0, the zero "
                    f"point in {limits.min} to {limits.max}")
     return Operand(tensor.index, tensor.type, tensor.shape, Quant(scale, zero))
+
+
+def check_shape(path: Path, tensor: RawTensor) -> None:
+    """Refuse a tensor whose shape is open, but for its batch."""
+    # -1 as the batch is how Keras says "one at a time".
+    dynamic = [axis for axis, size in enumerate(tensor.signature) if size < 0]
+    if min(tensor.shape, default=1) < 1 or any(axis > 0 for axis in dynamic):
+        raise ModelError(f"{path}: {tensor.label} has dynamic shape "
+                         f"{list(tensor.signature or tensor.shape)}; all sizes but the batch must "
+                         "be fixed")
 
 
 def constant_data(path: Path, tensor: RawTensor) -> np.ndarray:
@@ -139,6 +145,28 @@ class Operands:
             raise self.fail(f"has {len(self.operator.outputs)} outputs, must be 1")
         return check_activation(self.path, self.model.tensors[self.operator.outputs[0]], *types)
 
+    def real(self, tensor: int) -> bool:
+        """Whether a tensor is of real numbers; if so it must be an input or output of the network.
+
+        Raises
+        ------
+        ModelError
+            If it is one within the network.
+        """
+        raw = self.model.tensors[tensor] if tensor >= 0 else None
+        if raw is None or raw.type != "FLOAT32":
+            return False
+        if tensor not in self.model.inputs + self.model.outputs:
+            raise self.fail(f"{raw.label} is FLOAT32 within the network; accepted are FLOAT32 "
+                            "inputs and outputs of the network")
+        check_shape(self.path, raw)
+        return True
+
+    def outputs(self) -> list[Operand]:
+        """All outputs, int8."""
+        return [check_activation(self.path, self.model.tensors[index], "INT8")
+                for index in self.operator.outputs if index >= 0]
+
     def constant(self, position: int, what: str, *types: str) -> np.ndarray:
         """A constant input of one of these types."""
         tensor = self._tensor(position, what)
@@ -179,12 +207,12 @@ class Operands:
         narrow = wide.astype(np.int8)
         return narrow if np.array_equal(narrow, wide) else wide
 
-    def bias(self, channels: int) -> np.ndarray:
-        """int32 bias of input 2; zeros if left out."""
+    def bias(self, channels: int, position: int = 2) -> np.ndarray:
+        """int32 bias; zeros if left out."""
         inputs = self.operator.inputs
-        if len(inputs) < 3 or inputs[2] < 0:
+        if len(inputs) <= position or inputs[position] < 0:
             return np.zeros(channels, np.int32)
-        data = self.constant(2, "bias", "INT32")
+        data = self.constant(position, "bias", "INT32")
         if data.shape != (channels,):
             raise self.fail(f"bias has shape {list(data.shape)}, must be [{channels}]")
         return data

@@ -1,18 +1,23 @@
 """Reads TensorFlow Lite networks of int8 or, as older ones are, of uint8."""
 
+import dataclasses
+import math
 from pathlib import Path
 
-from golden.graph import Graph, GraphError, Node, Quantize, Tensor
+from golden.graph import Attributes, Graph, GraphError, Node, Quantize, Reshape, Tensor
+from golden.movement import Take
 from golden.spec.numerics import IDENTITY
 from sw.errors import ModelError
+from sw.frontend import movement, tables
 from sw.frontend.flatbuffer import RawModel, RawOperator, read, unique_names
-from sw.frontend.operands import Operands, check_activation, constant_data
+from sw.frontend.operands import Operands, check_activation, check_shape, constant_data
 from sw.frontend.operators import CONVERTERS, EDGE_TYPES
 from sw.frontend.unsigned import OFFSET, as_signed
 
 __all__ = ["SUPPORTED", "load"]
 
-SUPPORTED = tuple(CONVERTERS)
+_CONVERTERS = {**CONVERTERS, **movement.CONVERTERS, **tables.CONVERTERS}
+SUPPORTED = tuple(sorted(_CONVERTERS))
 CONTROL_FLOW = ("CALL", "CALL_ONCE", "IF", "WHILE")
 
 
@@ -32,6 +37,10 @@ class _Loader:
         name = self.names[index] + (" (int8)" if index in self.edges else "")
         if name not in self.graph.tensors:
             raw = self.model.tensors[index]
+            if raw.type == "FLOAT32" and index in self.model.inputs + self.model.outputs:
+                check_shape(self.path, raw)
+                self.graph.add(Tensor(name, raw.shape, "float32"))
+                return name
             # Converters have checked what they convert; this lets pass what any of them accepts.
             operand = check_activation(self.path, raw, *EDGE_TYPES)
             data = None if raw.data is None else constant_data(self.path, raw)
@@ -75,19 +84,34 @@ class _Loader:
     def add_node(self, operator: RawOperator) -> None:
         if operator.name in CONTROL_FLOW:
             raise ModelError(f"{self.path}: {operator.label}: control flow is not supported")
-        if operator.name not in CONVERTERS:
+        if operator.name not in _CONVERTERS:
             raise ModelError(f"{self.path}: {operator.label} is not supported; supported are "
                              f"{', '.join(SUPPORTED)}")
         self.check_types(operator)
         view = Operands(self.path, self.model, operator, self.unsigned)
         try:
-            attrs, count = CONVERTERS[operator.name](view)
+            found = _CONVERTERS[operator.name](view)
         except ValueError as error:
             raise view.fail(str(error)) from None
-        inputs = tuple(self.name(index) for index in operator.inputs[:count])
-        output = self.name(operator.outputs[0])
-        self.graph.nodes.append(
-            Node(f"{operator.index}_{operator.name.lower()}", inputs, (output,), attrs))
+        name = f"{operator.index}_{operator.name.lower()}"
+        parts = found if isinstance(found, list) else [found]
+        for number, (attrs, data) in enumerate(parts):
+            positions = range(data) if isinstance(data, int) else data
+            inputs = tuple(self.name(operator.inputs[at]) for at in positions)
+            self.append(name if len(parts) == 1 else f"{name}_{number}", attrs, inputs,
+                        self.name(operator.outputs[number]))
+
+    def append(self, name: str, attrs: Attributes, inputs: tuple[str, ...], output: str) -> None:
+        """Append a node, and a reshape where a slice drops axes with one index left."""
+        tensor = self.graph.tensors[output]
+        if isinstance(attrs, Take):
+            shape = attrs.shape(self.graph.tensors[inputs[0]].shape)
+            if shape != tensor.shape and math.prod(shape) == math.prod(tensor.shape):
+                whole = self.graph.add(dataclasses.replace(tensor, name=f"{output} (all axes)",
+                                                           shape=shape))
+                self.graph.nodes.append(Node(name, inputs, (whole.name,), attrs))
+                name, inputs, attrs = f"{name}_shape", (whole.name,), Reshape(to=tensor.shape)
+        self.graph.nodes.append(Node(name, inputs, (output,), attrs))
 
     def load(self) -> Graph:
         if not self.model.operators or not self.model.outputs or not self.model.inputs:
