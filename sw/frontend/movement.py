@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tflite
 
-from golden.attributes import Attributes
+from golden.attributes import Attributes, GraphError
 from golden.edges import Transpose
 from golden.movement import DepthToSpace, SpaceToDepth, Take
 from golden.resize import ResizeBilinear
@@ -24,7 +24,12 @@ def _taken(view: Operands, shape: Sequence[int], chosen: Mapping[int, Sequence[i
         for axis, size in enumerate(shape))
     if not indices or indices[0] is not None:
         raise view.fail("takes parts of the batch, which is not supported")
-    return Take(indices=indices)
+    taken = Take(indices=indices)
+    try:
+        taken.shape(tuple(shape))
+    except GraphError as error:
+        raise view.fail(str(error)) from None
+    return taken
 
 
 def _axis(view: Operands, axis: int, rank: int) -> int:

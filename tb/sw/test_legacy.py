@@ -11,8 +11,8 @@ import sw.zoo
 from golden.executor import run
 from golden.graph import AveragePool, Quantize, Weighted
 from golden.spec.config import preset
-from golden.spec.program import HostStep
-from sw.compiler import compile_graph
+from sw.compiler.lower import lower
+from sw.compiler.window import HostOp
 from sw.errors import ModelError
 from sw.frontend.rewrite import open_weights
 from sw.frontend.tflite import load
@@ -62,8 +62,7 @@ def test_what_its_graph_is(graph):
     assert max(int(np.abs(kernel).max()) for kernel in kernels) == 203
     (pool,) = [node.attrs for node in graph.nodes if isinstance(node.attrs, AveragePool)]
     assert pool.origin == -128
-    program = compile_graph(graph, preset("base"))
-    assert [step.op for step in program.steps if isinstance(step, HostStep)] == [
+    assert [op.operator for op in lower(graph, preset("base")).ops if isinstance(op, HostOp)] == [
         "Quantize", "Softmax", "Quantize"]
 
 
