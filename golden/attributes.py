@@ -12,10 +12,11 @@ import numpy as np
 
 __all__ = [
     "Add", "Attributes", "AveragePool", "Clamp", "Concat", "Conv2D", "DepthwiseConv2D",
-    "FullyConnected", "GraphError", "MaxPool", "Maximum", "Mean", "Minimum", "Pad", "Quantize",
-    "Reshape", "Scale", "Shape", "Softmax", "Weighted", "Window",
+    "FullyConnected", "GraphError", "LARGEST_WEIGHT", "MaxPool", "Maximum", "Mean", "Minimum",
+    "Pad", "Quantize", "Reshape", "Scale", "Shape", "Softmax", "Weighted", "Window",
 ]
 
+LARGEST_WEIGHT = 255  # magnitude of a uint8 less its zero point
 Shape = tuple[int, ...]
 Scale = tuple[int, int, int]  # multiplier, pre, post of golden.spec.numerics.requantize
 
@@ -88,8 +89,9 @@ class Weighted(Attributes):
 
     Parameters
     ----------
-    kernel : ndarray of int8
-        Weights; symmetric, so that 0 means zero.
+    kernel : ndarray of int8 or int16
+        Weights, less their zero point if there is one, so that 0 means zero; within
+        ±``LARGEST_WEIGHT``.
     bias, multiplier, pre, post : ndarray of int32, shape (output channels,)
         Added to the sum of products; ``golden.spec.numerics.requantize``'s factors.
     input_zero : int
@@ -186,7 +188,7 @@ class FullyConnected(Weighted):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Add(Attributes):
-    """Sum of two tensors of different scales, in TensorFlow Lite's form.
+    """Sum, or difference, of two tensors of different scales, in TensorFlow Lite's form.
 
     Both inputs, less their zero points, shifted left by ``left_shift``, are requantized to a
     common scale; the sum is requantized to the output's.
@@ -199,9 +201,12 @@ class Add(Attributes):
         Their factors to the common scale, at most 1/2.
     output_scale : Scale
         Factor from there to the output; below 1.
+    minus : bool
+        The second tensor is taken off.
     """
 
     left_shift: int = 20
+    minus: bool = False
     input_zeros: tuple[int, int]
     input_scales: tuple[Scale, Scale]
     output_scale: Scale
@@ -235,7 +240,15 @@ class MaxPool(Window):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AveragePool(MaxPool):
-    """Mean of each window, padding left out, halves rounded away from zero, clamped."""
+    """Mean of each window, padding left out, halves rounded away from ``origin``, clamped.
+
+    Parameters
+    ----------
+    origin : int
+        0, or -128 for values that are uint8 less 128.
+    """
+
+    origin: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

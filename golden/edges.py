@@ -29,10 +29,11 @@ class _Linear(Attributes):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizeLinear(_Linear):
-    """float32 to int8: x / scale, halves to even, plus zero, clamped."""
+    """float32 to int8: x / scale, halves to even or ``away`` from zero, plus zero, clamped."""
 
     least: int = -128
     most: int = 127
+    away: bool = False
 
     def types(self) -> tuple[str, str]:
         """From float32 to int8."""

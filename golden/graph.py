@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.attributes import (
+    LARGEST_WEIGHT,
     Add,
     Attributes,
     AveragePool,
@@ -190,9 +191,8 @@ class Graph:
             if tensor.dtype != wanted:
                 raise GraphError(f"node {node.name!r}: tensor {tensor.name!r} is {tensor.dtype}, "
                                  f"must be {wanted}")
-        if isinstance(node.attrs, Weighted) and node.attrs.kernel.dtype != np.int8:
-            raise GraphError(f"node {node.name!r}: kernel is {node.attrs.kernel.dtype}, must be "
-                             "int8")
+        if isinstance(node.attrs, Weighted):
+            self._check_kernel(node.name, node.attrs.kernel)
         try:
             shape = node.attrs.shape(*(tensor.shape for tensor in tensors))
         except GraphError as error:
@@ -203,6 +203,16 @@ class Graph:
         if shape != output.shape:
             raise GraphError(f"node {node.name!r} ({node.op}) gives {shape}, its output "
                              f"{output.name!r} is {output.shape}")
+
+    @staticmethod
+    def _check_kernel(name: str, kernel: np.ndarray) -> None:
+        if kernel.dtype not in (np.int8, np.int16):
+            raise GraphError(f"node {name!r}: kernel is {kernel.dtype}, must be int8, or int16 "
+                             f"within ±{LARGEST_WEIGHT}")
+        largest = int(np.abs(kernel.astype(np.int32)).max(initial=0))
+        if largest > LARGEST_WEIGHT:
+            raise GraphError(f"node {name!r}: kernel has a weight of magnitude {largest}, must be "
+                             f"at most {LARGEST_WEIGHT}")
 
     def __str__(self) -> str:
         # A computed tensor goes by its node's name: names in files run to hundreds of characters.

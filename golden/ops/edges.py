@@ -9,7 +9,13 @@ __all__ = ["dequantize_linear", "float_softmax", "quantize_linear", "transpose"]
 
 def quantize_linear(x: np.ndarray, attrs: QuantizeLinear) -> np.ndarray:
     """float32 to int8; NaN is 0's value."""
-    steps = np.nan_to_num(np.rint(x / np.float32(attrs.scale)), copy=False)
+    steps = x / np.float32(attrs.scale)
+    if attrs.away:
+        whole = np.trunc(steps)
+        steps = whole + np.copysign(np.abs(steps - whole) >= np.float32(0.5), steps)
+    else:
+        steps = np.rint(steps)
+    steps = np.nan_to_num(steps, copy=False)
     return np.clip(steps + np.float32(attrs.zero), attrs.least, attrs.most).astype(np.int8)
 
 

@@ -3,17 +3,20 @@
 import numpy as np
 
 from golden.attributes import Add, Clamp, Concat, Maximum, Minimum, Pad, Quantize
+from golden.lookup import Lookup
 from golden.ops.requantize import finish, requantize
 
-__all__ = ["add", "clamp", "concat", "maximum", "minimum", "pad", "quantize"]
+__all__ = ["add", "clamp", "clamp_table", "concat", "lookup", "maximum", "minimum", "pad",
+           "quantize"]
 
 
 def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
-    """Sum of two int8 arrays of different scales."""
+    """Sum or difference of two int8 arrays of different scales."""
     total = np.zeros(1, np.int64)
-    for x, zero, scale in zip((first, second), attrs.input_zeros, attrs.input_scales, strict=True):
+    for x, zero, scale, sign in zip((first, second), attrs.input_zeros, attrs.input_scales,
+                                    (1, -1 if attrs.minus else 1), strict=True):
         shifted = np.left_shift(x.astype(np.int32) - np.int32(zero), attrs.left_shift)
-        total = total + requantize(shifted, *scale)
+        total = total + sign * requantize(shifted, *scale)
     return finish(requantize(total.astype(np.int32), *attrs.output_scale),
                   attrs.output_zero, attrs.least, attrs.most)
 
@@ -21,9 +24,18 @@ def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
 def clamp(x: np.ndarray, attrs: Clamp) -> np.ndarray:
     """Requantize an int8 array and limit it."""
     # All 256 results, then a look-up: cheaper than computing each.
+    return clamp_table(attrs)[x.astype(np.int16) + 128]
+
+
+def clamp_table(attrs: Clamp) -> np.ndarray:
+    """Results for -128 to 127, int8."""
     values = np.arange(-128, 128, dtype=np.int32) - np.int32(attrs.input_zero)
-    table = finish(requantize(values, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
-    return table[x.astype(np.int16) + 128]
+    return finish(requantize(values, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
+
+
+def lookup(x: np.ndarray, attrs: Lookup) -> np.ndarray:
+    """Values of a table."""
+    return attrs.table[x.astype(np.int16) + 128]
 
 
 def quantize(x: np.ndarray, attrs: Quantize) -> np.ndarray:

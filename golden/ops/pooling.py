@@ -27,12 +27,13 @@ def max_pool(x: np.ndarray, attrs: MaxPool) -> np.ndarray:
 
 
 def average_pool(x: np.ndarray, attrs: AveragePool) -> np.ndarray:
-    """Mean of each window of int8 [N, y, x, C], halves away from zero."""
+    """Mean of each window of int8 [N, y, x, C], halves away from the origin."""
+    x = x.astype(np.int32) - attrs.origin
     sums = _windows(_padded(x, attrs, 0), attrs).sum(axis=(4, 5), dtype=np.int32)
     ones = np.ones((1, *x.shape[1:3], 1), np.int8)
     counts = _windows(_padded(ones, attrs, 0), attrs).sum(axis=(4, 5), dtype=np.int32)
     means = np.sign(sums) * ((np.abs(sums) + counts // 2) // counts)
-    return np.clip(means, attrs.least, attrs.most).astype(np.int8)
+    return np.clip(means + attrs.origin, attrs.least, attrs.most).astype(np.int8)
 
 
 def mean(x: np.ndarray, attrs: Mean) -> np.ndarray:

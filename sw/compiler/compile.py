@@ -192,7 +192,9 @@ class _Assembly:
         """What reports need to know of a layer before it runs."""
         tiles = sum(-(-tile.height * tile.width // self.config.columns) for tile in plan.tiles)
         ideal = tiles * sum(max(rows, self.config.drain_cycles) for rows in packed.rows)
-        issued = sum(block.real for block in packed.blocks) * op.height * op.width
+        pixels = op.height * op.width
+        issued = sum(block.real for block in packed.blocks) * pixels
+        again = sum(block.again for block in packed.blocks) * pixels
         return {"tag": op.layer, "name": op.name, "operator": op.operator, "unit": "mac",
-                "macs": op.macs, "macs_skipped": max(op.macs - issued, 0),
+                "macs": op.macs, "macs_skipped": max(op.macs - issued, 0), "macs_again": again,
                 "ideal_cycles": ideal}

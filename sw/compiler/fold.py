@@ -16,6 +16,7 @@ from golden.spec import layout
 from golden.spec.config import Config
 from golden.spec.isa import ArrayMode, PostMode
 from sw.compiler.lowering import MAX_STRIDE, Lowered
+from sw.compiler.pairs import most_pairs, pair_counts
 from sw.compiler.window import LayerTensor, Post, Taps, WindowOp
 
 __all__ = ["fold_narrow"]
@@ -149,8 +150,8 @@ def _cycles(config: Config, op: WindowOp, dense: bool) -> float:
     fetch = -(-min(config.columns, op.width) // apart)
     array = beats = 0
     for taps in op.blocks:
-        keep = taps.present if dense else taps.weights != 0
-        counts = keep.sum(axis=1).max(axis=-1) if len(keep) else np.zeros(0, int)
+        pairs = pair_counts(taps.weights)
+        counts = most_pairs(np.maximum(pairs, taps.present) if dense else pairs)
         counts = counts[counts > 0]
         array += max(int(np.maximum(counts, fetch).sum()), vectors)
         beats += layout.parameter_item_beats(config) + sum(
@@ -208,7 +209,7 @@ def _taps(config: Config, dy: np.ndarray, dx: np.ndarray, source: np.ndarray, la
     for first in range(0, outputs, config.lanes):
         mine = (lane >= first) & (lane < first + config.lanes)
         places, entry = np.unique(key[mine], return_inverse=True)
-        weights = np.zeros((len(places), config.group, config.lanes), np.int8)
+        weights = np.zeros((len(places), config.group, config.lanes), value.dtype)
         present = np.zeros(weights.shape, bool)
         at = entry, source[mine] % config.group, lane[mine] - first
         weights[at] = value[mine]

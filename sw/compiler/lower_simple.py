@@ -40,7 +40,7 @@ def add(net: Lowering, node: Node) -> None:
     other = 1 - main
     table = np.array(
         [requantize((_signed(byte) - attrs.input_zeros[side]) << attrs.left_shift,
-                    *attrs.input_scales[side])
+                    *attrs.input_scales[side]) * (-1 if side and attrs.minus else 1)
          for side in (main, other) for byte in range(256)], dtype=np.int64)
     source, output = net.tensor(node.inputs[main]), net.tensor(node.outputs[0])
     output.height, output.width = source.height, source.width
@@ -107,7 +107,7 @@ def average_pool(net: Lowering, node: Node) -> None:
         net.host(node, why)
         return
     regions = pool_regions(attrs, source.height, source.width, output.height, output.width)
-    scales = {count: average_scale(count) for *_, count in regions}
+    scales = {count: average_scale(count, attrs.origin) for *_, count in regions}
     failed = [count for count, scale in scales.items() if scale is None]
     if failed:
         net.host(node, f"no exact reciprocal of a window of {failed[0]} values")
@@ -117,8 +117,8 @@ def average_pool(net: Lowering, node: Node) -> None:
         scale = scales[count]
         assert scale is not None
         net.emit(node, [source], output, blocks,
-                  net.uniform_post(source.channels, scale, least=attrs.least,
-                                     most=attrs.most),
+                  net.uniform_post(source.channels, scale, -attrs.origin * count, attrs.origin,
+                                   attrs.least, attrs.most),
                   stride=attrs.stride, rect=(y, x, height, width),
                   pad=(attrs.pads[0] - y * attrs.stride[0],
                        attrs.pads[2] - x * attrs.stride[1]))

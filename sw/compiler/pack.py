@@ -7,6 +7,7 @@ import numpy as np
 from golden.spec import layout
 from golden.spec.config import Config
 from golden.weights import Block, LaneBlock, pack
+from sw.compiler.pairs import int8_parts, most_pairs
 from sw.compiler.window import Taps, WindowOp
 
 __all__ = ["PackedBlock", "PackedOp", "pack_op", "select_blocks"]
@@ -14,13 +15,18 @@ __all__ = ["PackedBlock", "PackedOp", "pack_op", "select_blocks"]
 
 @dataclass
 class PackedBlock:
-    """One lane block: entries (where) with their N rows of values and indices."""
+    """One lane block: entries (where) with their N rows of values and indices.
+
+    ``real`` counts the model's weights that are issued, ``again`` the pairs that some of them take
+    besides their first.
+    """
 
     where: np.ndarray            # (E, 4)
     counts: np.ndarray           # (E,) N
     values: list[np.ndarray]     # E arrays (N, L) int8
     indices: list[np.ndarray]    # E arrays (N, L)
-    real: int                    # weights that exist in the model and are issued
+    real: int
+    again: int
 
 
 @dataclass
@@ -73,34 +79,42 @@ class PackedOp:
 def select_blocks(config: Config, taps: Taps, *, dense: bool, single_tile: bool) -> PackedBlock:
     """Pick the rows of every block of a lane block.
 
-    A block's N is the largest number of nonzero weights (``dense``: of weights that exist) of any
-    lane. A block that is all zero is dropped. With a single tile the stream is the bound, so a
-    block whose pairs take no fewer beats than the dense form is stored dense.
+    A block's N is the largest number of pairs that the nonzero weights (``dense``: the weights that
+    exist) of any lane take. A block that is all zero is dropped; one with more pairs than channels
+    is listed again with those that are left. With a single tile the stream is the bound, so a block
+    whose pairs take no fewer beats than the dense form is stored dense.
     """
-    keep = taps.present if dense else taps.weights != 0
-    counts = keep.sum(axis=1).max(axis=-1) if len(keep) else np.zeros(0, dtype=int)
     group = config.group
+    parts = int8_parts(taps.weights)
+    # Channels as often as there are parts, one part after the other.
+    weights, keep = np.concatenate(parts, axis=1), np.concatenate(parts != 0, axis=1)
+    if dense:
+        keep[:, :group] |= taps.present
+    real, again = int(keep[:, :group].sum()), int(keep[:, group:].sum())
+    counts, beyond = most_pairs(keep), most_pairs(keep[:, group:])
+    whole = counts == group + beyond
     if single_tile and not dense:
         dense_beats = layout.block_beats(config, layout.BlockFormat.DENSE, group)
         pair_beats = np.array([layout.block_beats(config, layout.BlockFormat.PAIRS, n)
                                for n in range(group + 1)])
-        counts = np.where(pair_beats[counts] >= dense_beats, group, counts)
+        whole |= (beyond == 0) & (pair_beats[np.minimum(counts, group)] >= dense_beats)
+    # Such blocks begin with all channels in order, zeros too: the dense form.
+    keep[whole, :group] = True
+    counts = most_pairs(keep)
     live = np.flatnonzero(counts)
     # A stable sort puts the kept channels first, in order.
     order = np.argsort(~keep[live], axis=1, kind="stable")
-    values = np.take_along_axis(np.where(keep[live], taps.weights[live], 0), order, axis=1)
-    counts = counts[live]
-    natural = np.repeat(np.arange(group)[:, None], config.lanes, axis=1)
-    rows_values, rows_indices = [], []
-    for e, n in enumerate(counts):
-        if n == group:
-            rows_values.append(taps.weights[live[e]])
-            rows_indices.append(natural)
-        else:
-            rows_values.append(values[e, :n])
-            rows_indices.append(order[e, :n])
-    issued = keep[live] if dense else (taps.weights[live] != 0)
-    return PackedBlock(taps.where[live], counts, rows_values, rows_indices, int(issued.sum()))
+    values = np.take_along_axis(np.where(keep[live], weights[live], 0), order, axis=1)
+    where, rows_values, rows_indices = [], [], []
+    for first in range(0, int(counts.max(initial=0)), group):
+        for e in np.flatnonzero(counts[live] > first):
+            rows = slice(first, min(first + group, counts[live[e]]))
+            where.append(taps.where[live[e]])
+            rows_values.append(values[e, rows])
+            rows_indices.append(order[e, rows] % group)
+    return PackedBlock(np.array(where, dtype=int).reshape(-1, 4),
+                       np.array([len(rows) for rows in rows_values], dtype=int),
+                       rows_values, rows_indices, real, again)
 
 
 def pack_op(config: Config, op: WindowOp, *, dense: bool, single_tile: bool) -> PackedOp:

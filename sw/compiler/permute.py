@@ -14,6 +14,7 @@ from golden.attributes import Conv2D, FullyConnected
 from golden.graph import Graph, Node
 from golden.spec.config import Config
 from sw.compiler.channels import channel_sets, with_channels
+from sw.compiler.pairs import pair_counts
 
 __all__ = ["permute_channels"]
 
@@ -34,25 +35,25 @@ def permute_channels(graph: Graph, config: Config) -> Graph:
     for members in channel_sets(graph):
         before = [layer for layer in layers if graph.nodes[layer.node].outputs[0] in members]
         after = [layer for layer in layers if graph.nodes[layer.node].inputs[0] in members]
-        if not any((~layer.used).mean() >= _LEAST_ZEROS for layer in before + after):
+        if not any((layer.pairs == 0).mean() >= _LEAST_ZEROS for layer in before + after):
             continue
         order = _Search(config, before, after).run()
         if order is None:
             continue
         for layer in before:
-            layer.used = layer.used[order]
+            layer.pairs = layer.pairs[order]
         for layer in after:
-            layer.used = layer.used[:, :, order]
+            layer.pairs = layer.pairs[:, :, order]
         graph = with_channels(graph, members, order)
     return graph
 
 
 @dataclass
 class _Layer:
-    """Weights that aren't zero, (outputs, kernel positions, inputs), and passes over them."""
+    """Pairs of the weights, (outputs, kernel positions, inputs), and passes over them."""
 
     node: int
-    used: np.ndarray
+    pairs: np.ndarray
     tiles: int
 
 
@@ -67,17 +68,17 @@ def _layer(graph: Graph, node: Node, number: int, config: Config) -> _Layer | No
         pixels = int(np.prod(output[:-1]))
     else:
         return None
-    used = attrs.kernel.reshape(len(attrs.kernel), -1, channels) != 0
-    return _Layer(number, used, -(-pixels // config.columns))
+    pairs = pair_counts(attrs.kernel.reshape(len(attrs.kernel), -1, channels))
+    return _Layer(number, pairs, -(-pixels // config.columns))
 
 
 class _Producer:
     """Passes over the weights of a layer that writes the channels; a group is a lane block."""
 
     def __init__(self, layer: _Layer, group: int) -> None:
-        outputs, _, inputs = layer.used.shape
+        outputs, _, inputs = layer.pairs.shape
         # One more channel, without weights, fills the last group.
-        padded = np.pad(layer.used, ((0, 1), (0, 0), (0, -inputs % group)))
+        padded = np.pad(layer.pairs, ((0, 1), (0, 0), (0, -inputs % group)))
         self.counts = padded.reshape(outputs + 1, -1, group).sum(axis=2, dtype=np.uint8)
         self._tiles = layer.tiles
         self.load = layer.tiles * self.counts[:-1].sum(axis=1, dtype=np.int64)
@@ -96,8 +97,8 @@ class _Consumer:
     """Passes over the weights of a layer that reads the channels."""
 
     def __init__(self, layer: _Layer, group: int) -> None:
-        outputs, places, inputs = layer.used.shape
-        padded = np.pad(layer.used, ((0, -outputs % group), (0, 0), (0, 1)))
+        outputs, places, inputs = layer.pairs.shape
+        padded = np.pad(layer.pairs, ((0, -outputs % group), (0, 0), (0, 1)))
         # Of each channel, [I, lane blocks, lanes, kernel positions].
         self.columns = padded.reshape(-1, group, places, inputs + 1).transpose(3, 0, 1, 2).astype(
             np.uint8)
@@ -120,8 +121,8 @@ class _Search:
 
     def __init__(self, config: Config, before: list[_Layer], after: list[_Layer]) -> None:
         self._group, self._drain = config.group, config.drain_cycles
-        self._channels = len(before[0].used) if before else (
-            after[0].used.shape[2] if after else 0)
+        self._channels = len(before[0].pairs) if before else (
+            after[0].pairs.shape[2] if after else 0)
         self._before = [_Producer(layer, config.group) for layer in before]
         self._after = [_Consumer(layer, config.group) for layer in after]
         self._layers: list[_Producer | _Consumer] = [*self._before, *self._after]

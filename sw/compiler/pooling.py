@@ -13,18 +13,18 @@ __all__ = ["average_scale", "pool_regions"]
 
 
 @functools.cache
-def average_scale(count: int) -> tuple[int, int, int] | None:
-    """(multiplier, pre, post) that divides every sum of ``count`` int8 by count, or None.
+def average_scale(count: int, origin: int = 0) -> tuple[int, int, int] | None:
+    """(multiplier, pre, post) that divides every sum of ``count`` (int8 - origin) by it, or None.
 
     A 31-bit reciprocal alone is not exact: shifting left first and right afterwards moves the
     ties (8 bits suffice for 3x3). Every possible sum is tried, so what is returned is exact.
     """
-    sums = np.arange(-128 * count, 127 * count + 1)
+    sums = np.arange((-128 - origin) * count, (127 - origin) * count + 1)
     # Halves round away from zero.
     exact = np.sign(sums) * ((np.abs(sums) * 2 + count) // (2 * count))
     multiplier, pre, post = quantize_multiplier(1 / count)
     for shift in range(min(20, 31 - post), -1, -1):
-        if 128 * count << (shift + pre) >= 1 << 31:
+        if int(np.abs(sums).max()) << (shift + pre) >= 1 << 31:
             continue
         scale = (multiplier, pre + shift, post + shift)
         if np.array_equal(requantize(sums.astype(np.int32), *scale), exact):

@@ -9,11 +9,11 @@ __all__ = ["conv_taps", "sparse_taps"]
 
 
 def conv_taps(config: Config, kernel: np.ndarray, dilation: tuple[int, int]) -> list[Taps]:
-    """Taps of a convolution without groups; kernel is (O, y, x, I) int8."""
+    """Taps of a convolution without groups; kernel is (O, y, x, I)."""
     group, lanes = config.group, config.lanes
     outputs, height, width, inputs = kernel.shape
     blocks, groups = -(-outputs // lanes), -(-inputs // group)
-    padded = np.zeros((blocks * lanes, height, width, groups * group), dtype=np.int8)
+    padded = np.zeros((blocks * lanes, height, width, groups * group), kernel.dtype)
     padded[:outputs, :, :, :inputs] = kernel
     present = np.zeros((blocks * lanes, groups * group), dtype=bool)
     present[:outputs, :inputs] = True
@@ -33,7 +33,7 @@ def sparse_taps(config: Config, kernel: np.ndarray, source: np.ndarray, first: n
 
     Parameters
     ----------
-    kernel : (O, y, x, K) int8
+    kernel : (O, y, x, K) int8 or int16
     source : (O,) int
         Number of the source tensor; -1 for a channel without weights.
     first : (O,) int
@@ -47,7 +47,7 @@ def sparse_taps(config: Config, kernel: np.ndarray, source: np.ndarray, first: n
         words = sorted({(int(source[o]), (int(first[o]) + k) // group)
                         for o in chosen for k in range(depth)})
         slot = {word: index for index, word in enumerate(words)}
-        weights = np.zeros((height, width, len(words), group, lanes), dtype=np.int8)
+        weights = np.zeros((height, width, len(words), group, lanes), kernel.dtype)
         present = np.zeros(weights.shape, dtype=bool)
         for o in chosen:
             for k in range(depth):

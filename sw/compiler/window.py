@@ -76,7 +76,8 @@ class Taps:
     ----------
     where : (E, 4) int
         Source number, channel group, dy, dx of each entry.
-    weights : (E, M, L) int8
+    weights : (E, M, L) int8 or int16
+        Within `golden.attributes.LARGEST_WEIGHT`.
     present : (E, M, L) bool
         Weights that exist in the model (structural holes, such as the off-diagonal of a depthwise
         convolution, are False): what ``--dense`` keeps even when it is zero.

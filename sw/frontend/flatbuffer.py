@@ -18,6 +18,7 @@ import numpy as np
 import tflite
 
 from sw.errors import ModelError
+from sw.frontend.sparsity import Sparsity, read_sparsity
 
 __all__ = ["RawModel", "RawOperator", "RawTensor", "read", "unique_names"]
 
@@ -62,6 +63,8 @@ class RawTensor:
         Of a constant.
     special : str
         Why the tensor is out of the ordinary (sparse, variable), or empty.
+    sparsity : Sparsity or None
+        How ``data`` encodes a sparse constant.
     """
 
     index: int
@@ -74,6 +77,7 @@ class RawTensor:
     axis: int
     data: bytes | None
     special: str
+    sparsity: Sparsity | None = None
 
     @property
     def label(self) -> str:
@@ -162,7 +166,9 @@ class _Reader:
             axis = quantization.QuantizedDimension()
         return RawTensor(index, name, kind, self.numbers(table, "Shape"),
                          self.numbers(table, "ShapeSignature"), scales, zeros, axis,
-                         self.data(table.Buffer()), special)
+                         self.data(table.Buffer()), special,
+                         read_sparsity(table.Sparsity(), self.count) if special == "sparse"
+                         else None)
 
     def data(self, index: int) -> bytes | None:
         """Bytes of a buffer; None if it is empty, as that of every computed tensor is."""

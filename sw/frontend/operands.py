@@ -1,6 +1,7 @@
 """What an operator's tensors must be, checked once for all operators."""
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +12,9 @@ from golden.graph import Quant
 from sw.errors import ModelError
 from sw.frontend.flatbuffer import RawModel, RawOperator, RawTensor
 from sw.frontend.scales import ACTIVATIONS, activation_range
+from sw.frontend.unsigned import OFFSET
 
-__all__ = ["Operand", "Operands", "check_activation", "constant_data"]
+__all__ = ["Operand", "Operands", "check_activation", "check_shape", "constant_data"]
 
 DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "INT64": np.int64}
 ACTIVATION_NAMES = "NONE, RELU, RELU6, RELU_N1_TO_1"
@@ -40,15 +42,11 @@ def check_activation(path: Path, tensor: RawTensor, *types: str) -> Operand:
         return ModelError(f"{path}: {tensor.label} {text}")
 
     if tensor.type not in types:
-        raise fail(f"is {tensor.type}, must be {' or '.join(types)} (a network quantized to int8; "
-                   "its inputs and outputs may be UINT8 where QUANTIZE converts them)")
+        raise fail(f"is {tensor.type}, must be {' or '.join(types)} (a network quantized to int8, "
+                   "or to uint8 throughout; float ones become int8 by quantizing them)")
     if tensor.special:
         raise fail(f"is {tensor.special}, which is not supported")
-    # -1 as the batch is how Keras says "one at a time".
-    dynamic = [axis for axis, size in enumerate(tensor.signature) if size < 0]
-    if min(tensor.shape, default=1) < 1 or any(axis > 0 for axis in dynamic):
-        raise fail(f"has dynamic shape {list(tensor.signature or tensor.shape)}; all sizes but the "
-                   "batch must be fixed")
+    check_shape(path, tensor)
     if not tensor.scales.size:
         raise fail("has no quantization (scale and zero point)")
     if tensor.scales.size != 1 or tensor.zero_points.size > 1:
@@ -60,6 +58,16 @@ def check_activation(path: Path, tensor: RawTensor, *types: str) -> Operand:
         raise fail(f"has scale {scale} and zero point {zero}; the scale must be above 0, the zero "
                    f"point in {limits.min} to {limits.max}")
     return Operand(tensor.index, tensor.type, tensor.shape, Quant(scale, zero))
+
+
+def check_shape(path: Path, tensor: RawTensor) -> None:
+    """Refuse a tensor whose shape is open, but for its batch."""
+    # -1 as the batch is how Keras says "one at a time".
+    dynamic = [axis for axis, size in enumerate(tensor.signature) if size < 0]
+    if min(tensor.shape, default=1) < 1 or any(axis > 0 for axis in dynamic):
+        raise ModelError(f"{path}: {tensor.label} has dynamic shape "
+                         f"{list(tensor.signature or tensor.shape)}; all sizes but the batch must "
+                         "be fixed")
 
 
 def constant_data(path: Path, tensor: RawTensor) -> np.ndarray:
@@ -93,12 +101,21 @@ class Operands:
         The network it is from.
     operator : RawOperator
         The operator.
+    unsigned : set of int
+        Tensors that were uint8 before `as_signed`.
     """
 
-    def __init__(self, path: Path, model: RawModel, operator: RawOperator) -> None:
+    def __init__(self, path: Path, model: RawModel, operator: RawOperator,
+                 unsigned: Set[int] = frozenset()) -> None:
         self.path = path
         self.model = model
         self.operator = operator
+        self._unsigned = unsigned
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the operator computes in uint8, for which some of LiteRT's kernels differ."""
+        return self.operator.outputs[0] in self._unsigned
 
     def fail(self, text: str) -> ModelError:
         """The refusal of this operator."""
@@ -128,6 +145,28 @@ class Operands:
             raise self.fail(f"has {len(self.operator.outputs)} outputs, must be 1")
         return check_activation(self.path, self.model.tensors[self.operator.outputs[0]], *types)
 
+    def real(self, tensor: int) -> bool:
+        """Whether a tensor is of real numbers; if so it must be an input or output of the network.
+
+        Raises
+        ------
+        ModelError
+            If it is one within the network.
+        """
+        raw = self.model.tensors[tensor] if tensor >= 0 else None
+        if raw is None or raw.type != "FLOAT32":
+            return False
+        if tensor not in self.model.inputs + self.model.outputs:
+            raise self.fail(f"{raw.label} is FLOAT32 within the network; accepted are FLOAT32 "
+                            "inputs and outputs of the network")
+        check_shape(self.path, raw)
+        return True
+
+    def outputs(self) -> list[Operand]:
+        """All outputs, int8."""
+        return [check_activation(self.path, self.model.tensors[index], "INT8")
+                for index in self.operator.outputs if index >= 0]
+
     def constant(self, position: int, what: str, *types: str) -> np.ndarray:
         """A constant input of one of these types."""
         tensor = self._tensor(position, what)
@@ -138,7 +177,10 @@ class Operands:
         return constant_data(self.path, tensor)
 
     def kernel(self, rank: int, channel_axis: int) -> tuple[np.ndarray, np.ndarray]:
-        """(int8 kernel, float32 scales: one or one per output channel) of input 1."""
+        """(kernel less its zero point, float32 scales: one or one per output channel) of input 1.
+
+        The kernel is int8, or int16 where a uint8 kernel needs it.
+        """
         data = self.constant(1, "kernel", "INT8")
         tensor = self._tensor(1, "kernel")
         if data.ndim != rank or not data.size:
@@ -149,17 +191,28 @@ class Operands:
             raise self.fail(f"kernel has {scales.size} scales along axis {tensor.axis}, must be 1 "
                             f"or {channels} along axis {channel_axis}")
         if tensor.zero_points.any():
-            raise self.fail("kernel has zero points other than 0, must be symmetric")
+            data = self._centred(data, tensor)
         if not (np.isfinite(scales).all() and (scales > 0).all()):
             raise self.fail("kernel has scales that are not above 0")
         return data, scales
 
-    def bias(self, channels: int) -> np.ndarray:
-        """int32 bias of input 2; zeros if left out."""
+    def _centred(self, data: np.ndarray, tensor: RawTensor) -> np.ndarray:
+        """A kernel less its zero point."""
+        if tensor.index not in self._unsigned:
+            raise self.fail("kernel has zero points other than 0, must be symmetric (or UINT8)")
+        if tensor.zero_points.size != 1:
+            raise self.fail(f"kernel has zero points {(tensor.zero_points + OFFSET).tolist()}, "
+                            "must be one")
+        wide = data.astype(np.int16) - np.int16(tensor.zero_points[0])
+        narrow = wide.astype(np.int8)
+        return narrow if np.array_equal(narrow, wide) else wide
+
+    def bias(self, channels: int, position: int = 2) -> np.ndarray:
+        """int32 bias; zeros if left out."""
         inputs = self.operator.inputs
-        if len(inputs) < 3 or inputs[2] < 0:
+        if len(inputs) <= position or inputs[position] < 0:
             return np.zeros(channels, np.int32)
-        data = self.constant(2, "bias", "INT32")
+        data = self.constant(position, "bias", "INT32")
         if data.shape != (channels,):
             raise self.fail(f"bias has shape {list(data.shape)}, must be [{channels}]")
         return data

@@ -1,10 +1,12 @@
 """TensorFlow Lite operators to attributes of the graph, one function each."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import tflite
 
+from golden.edges import DequantizeLinear, QuantizeLinear
 from golden.graph import (
     Add,
     Attributes,
@@ -14,16 +16,21 @@ from golden.graph import (
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
+    Maximum,
     MaxPool,
     Mean,
+    Minimum,
     Pad,
     Quantize,
     Reshape,
     Softmax,
 )
+from golden.resize import Multiply
 from golden.spec.numerics import quantize_multiplier
+from golden.transposed import TransposedConv2D
 from sw.frontend.operands import Operand, Operands
 from sw.frontend.scales import (
+    LEAST,
     add_scales,
     channel_scales,
     mean_scale,
@@ -33,8 +40,8 @@ from sw.frontend.scales import (
 
 __all__ = ["CONVERTERS", "EDGE_TYPES"]
 
-# Attributes, and how many of the operator's inputs are data (the first ones).
-Converted = tuple[Attributes, int]
+# Attributes, and which of the operator's inputs are data: the first ones, or those at places.
+Converted = tuple[Attributes, int | tuple[int, ...]]
 SOFTMAX_OUTPUT = (1 / 256, -128)
 EDGE_TYPES = ("INT8", "UINT8")  # of the tensors that QUANTIZE converts
 NO_ACTIVATION = tflite.ActivationFunctionType.NONE
@@ -130,6 +137,56 @@ def _add(view: Operands) -> Converted:
                output_zero=output.quant.zero_point, least=least, most=most), 2
 
 
+def _sub(view: Operands) -> Converted:
+    attrs, count = _add(view)
+    return dataclasses.replace(attrs, minus=True), count  # type: ignore[call-arg]
+
+
+def _mul(view: Operands) -> Converted:
+    first, second, output = view.input(0), view.input(1), view.output()
+    # As LiteRT does it: float32 throughout.
+    product = np.float32(first.quant.scale) * np.float32(second.quant.scale)
+    scale = quantize_multiplier(float(product / np.float32(output.quant.scale)))
+    least, most = view.clamp(view.options(tflite.MulOptions).FusedActivationFunction,
+                             output.quant)
+    return Multiply(input_zeros=(first.quant.zero_point, second.quant.zero_point), scale=scale,
+                    output_zero=output.quant.zero_point, least=least, most=most), 2
+
+
+def _extreme(kind: type[Maximum]) -> Callable[[Operands], Converted]:
+    def convert(view: Operands) -> Converted:
+        for position in (0, 1):
+            view.same_quant(view.input(position), view.output())
+        return kind(), 2
+
+    return convert
+
+
+def _transpose_conv(view: Operands) -> Converted:
+    data, output = view.input(2), view.output()
+    options = view.options(tflite.TransposeConvOptions)
+    kernel, scales = view.kernel(4, 0)
+    window, stride = kernel.shape[1:3], (options.StrideH, options.StrideW)
+    if len(data.shape) != 4 or len(output.shape) != 4 or min(stride) < 1:
+        raise view.fail(f"input {list(data.shape)}, output {list(output.shape)} and stride "
+                        f"{stride} must be images and at least 1")
+    if options.Padding not in (tflite.Padding.SAME, tflite.Padding.VALID):
+        raise view.fail(f"padding {options.Padding}, must be SAME or VALID")
+    pads: list[int] = []
+    for axis in (0, 1):
+        total = ((data.shape[axis + 1] - 1) * stride[axis] + window[axis]
+                 - output.shape[axis + 1])
+        before = max(total, 0) // 2 if options.Padding == tflite.Padding.SAME else 0
+        pads += before, total - before
+    multiplier, pre, post = channel_scales(data.quant.scale, scales, output.quant.scale,
+                                           kernel.shape[0])
+    least, most = view.clamp(options.FusedActivationFunction, output.quant)
+    return TransposedConv2D(
+        kernel=kernel, bias=view.bias(kernel.shape[0], 3), multiplier=multiplier, pre=pre,
+        post=post, input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
+        stride=stride, pads=(pads[0], pads[1], pads[2], pads[3]), least=least, most=most), (2,)
+
+
 def _pool(kind: type[MaxPool]) -> Callable[[Operands], Converted]:
     def convert(view: Operands) -> Converted:
         data, output = view.input(), view.output()
@@ -139,7 +196,11 @@ def _pool(kind: type[MaxPool]) -> Callable[[Operands], Converted]:
         stride = options.StrideH, options.StrideW
         pads = _pads(view, options.Padding, data, window, stride, (1, 1))
         least, most = view.clamp(options.FusedActivationFunction, output.quant)
-        return kind(window=window, stride=stride, pads=pads, least=least, most=most), 1
+        attrs = kind(window=window, stride=stride, pads=pads, least=least, most=most)
+        if isinstance(attrs, AveragePool) and view.legacy:
+            # Averages of uint8 round their halves up.
+            attrs = dataclasses.replace(attrs, origin=LEAST)
+        return attrs, 1
 
     return convert
 
@@ -169,7 +230,17 @@ def _activation(kind: int) -> Callable[[Operands], Converted]:
     return convert
 
 
+def _dequantize(view: Operands) -> Converted:
+    data = view.input()
+    if not view.real(view.operator.outputs[0]):
+        raise view.fail("gives no FLOAT32 output of the network")
+    return DequantizeLinear(scale=data.quant.scale, zero=data.quant.zero_point), 1
+
+
 def _quantize(view: Operands) -> Converted:
+    if view.real(view.operator.inputs[0]):
+        quant = view.output().quant
+        return QuantizeLinear(scale=quant.scale, zero=quant.zero_point, away=True), 1
     data, output = view.input(types=EDGE_TYPES), view.output(types=EDGE_TYPES)
     zeros, scale = (data.quant.zero_point, output.quant.zero_point), quantize_multiplier(
         data.quant.scale / output.quant.scale)
@@ -231,10 +302,14 @@ CONVERTERS: dict[str, Callable[[Operands], Converted]] = {
     "CONCATENATION": _concatenation,
     "CONV_2D": _conv_2d,
     "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
+    "DEQUANTIZE": _dequantize,
     "EXPAND_DIMS": _reshape,
     "FULLY_CONNECTED": _fully_connected,
     "MAX_POOL_2D": _pool(MaxPool),
+    "MAXIMUM": _extreme(Maximum),
     "MEAN": _mean,
+    "MINIMUM": _extreme(Minimum),
+    "MUL": _mul,
     "PAD": _pad,
     "PADV2": _pad,
     "QUANTIZE": _quantize,
@@ -244,4 +319,6 @@ CONVERTERS: dict[str, Callable[[Operands], Converted]] = {
     "RESHAPE": _reshape,
     "SOFTMAX": _softmax,
     "SQUEEZE": _reshape,
+    "SUB": _sub,
+    "TRANSPOSE_CONV": _transpose_conv,
 }

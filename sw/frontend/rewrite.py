@@ -107,7 +107,7 @@ class TfliteWeights:
             for position, new, old in ((1, attrs.kernel, before.kernel),
                                        (2, attrs.bias, before.bias)):
                 place = self._place(node.name, position)
-                data = _bytes(new)
+                data = self._bytes(node.name, position, new)
                 if place is None:
                     if not np.array_equal(new, old):
                         raise ModelError(f"{self.path}: node {node.name!r} has no bias in the "
@@ -125,19 +125,36 @@ class TfliteWeights:
                 out[place] = data
         return bytes(out)
 
-    def _place(self, name: str, position: int) -> slice | None:
-        """Bytes of an operator's constant input, if it has one."""
+    def _tensor(self, name: str, position: int) -> Any:
+        """An operator's input as the file states it, or None if it is left out."""
         operator = self._graph.Operators(int(name.partition("_")[0]))
         if position >= operator.InputsLength() or operator.Inputs(position) < 0:
             return None
-        buffer = self._model.Buffers(self._graph.Tensors(operator.Inputs(position)).Buffer())
+        return self._graph.Tensors(operator.Inputs(position))
+
+    def _bytes(self, name: str, position: int, values: NDArray) -> bytes:
+        """Values as the file holds them: those of uint8 kernels have their zero point."""
+        tensor = self._tensor(name, position)
+        if tensor is not None and tensor.Type() == tflite.TensorType.UINT8:
+            quantization = tensor.Quantization()
+            zero = quantization.ZeroPoint(0) if quantization.ZeroPointLength() else 0
+            shifted = values.astype(np.int32) + zero
+            if shifted.min() < 0 or shifted.max() > 255:
+                raise ModelError(f"{self.path}: node {name!r}: weights of {values.min()} to "
+                                 f"{values.max()} don't fit its uint8 kernel, which holds {-zero} "
+                                 f"to {255 - zero}")
+            values = shifted.astype(np.uint8)
+        return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+
+    def _place(self, name: str, position: int) -> slice | None:
+        """Bytes of an operator's constant input, if it has one."""
+        tensor = self._tensor(name, position)
+        if tensor is None:
+            return None
+        buffer = self._model.Buffers(tensor.Buffer())
         table = buffer._tab
         offset = table.Offset(_DATA)
         if not offset:
             return None
         start = table.Vector(offset)
         return slice(start, start + buffer.DataLength())
-
-
-def _bytes(values: NDArray) -> bytes:
-    return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()

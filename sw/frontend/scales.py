@@ -13,7 +13,7 @@ from golden.graph import Quant, Scale
 from golden.spec.numerics import ROUND_ONCE, quantize_multiplier
 
 __all__ = [
-    "activation_range", "add_scales", "channel_scales", "mean_scale", "same_pads",
+    "LEAST", "activation_range", "add_scales", "channel_scales", "mean_scale", "same_pads",
     "softmax_parameters",
 ]
 

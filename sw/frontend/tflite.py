@@ -1,16 +1,23 @@
-"""Reads int8 TensorFlow Lite networks; their inputs and outputs may be uint8."""
+"""Reads TensorFlow Lite networks of int8 or, as older ones are, of uint8."""
 
+import dataclasses
+import math
 from pathlib import Path
 
-from golden.graph import Graph, GraphError, Node, Tensor
+from golden.graph import Attributes, Graph, GraphError, Node, Quantize, Reshape, Tensor
+from golden.movement import Take
+from golden.spec.numerics import IDENTITY
 from sw.errors import ModelError
+from sw.frontend import movement, tables
 from sw.frontend.flatbuffer import RawModel, RawOperator, read, unique_names
-from sw.frontend.operands import Operands, check_activation, constant_data
+from sw.frontend.operands import Operands, check_activation, check_shape, constant_data
 from sw.frontend.operators import CONVERTERS, EDGE_TYPES
+from sw.frontend.unsigned import OFFSET, as_signed
 
 __all__ = ["SUPPORTED", "load"]
 
-SUPPORTED = tuple(CONVERTERS)
+_CONVERTERS = {**CONVERTERS, **movement.CONVERTERS, **tables.CONVERTERS}
+SUPPORTED = tuple(sorted(_CONVERTERS))
 CONTROL_FLOW = ("CALL", "CALL_ONCE", "IF", "WHILE")
 
 
@@ -19,36 +26,92 @@ class _Loader:
 
     def __init__(self, path: Path, model: RawModel) -> None:
         self.path = path
-        self.model = model
+        self.model, self.unsigned = as_signed(model)
+        self.given = model
         self.graph = Graph(path.stem)
         self.names = unique_names([tensor.name for tensor in model.tensors])
+        self.edges = self.unsigned & {*model.inputs, *model.outputs}
 
     def name(self, index: int) -> str:
         """The graph's name of a tensor, which is added when it is first met."""
-        name = self.names[index]
+        name = self.names[index] + (" (int8)" if index in self.edges else "")
         if name not in self.graph.tensors:
             raw = self.model.tensors[index]
+            if raw.type == "FLOAT32" and index in self.model.inputs + self.model.outputs:
+                check_shape(self.path, raw)
+                self.graph.add(Tensor(name, raw.shape, "float32"))
+                return name
             # Converters have checked what they convert; this lets pass what any of them accepts.
             operand = check_activation(self.path, raw, *EDGE_TYPES)
             data = None if raw.data is None else constant_data(self.path, raw)
             self.graph.add(Tensor(name, operand.shape, operand.type.lower(), operand.quant, data))
         return name
 
+    def edge(self, index: int, begins: bool) -> str:
+        """An input or output of the network in the file's type, converted where that is uint8."""
+        inner = self.name(index)
+        if index not in self.edges:
+            return inner
+        operand = check_activation(self.path, self.given.tensors[index], "UINT8")
+        name = self.names[index]
+        if name not in self.graph.tensors:
+            self.graph.add(Tensor(name, operand.shape, "uint8", operand.quant))
+            zero = operand.quant.zero_point
+            ends, types, zeros = (inner, name), ("int8", "uint8"), (zero - OFFSET, zero)
+            if begins:
+                ends, types, zeros = ends[::-1], types[::-1], zeros[::-1]
+            self.graph.nodes.append(Node(
+                f"{'input' if begins else 'output'}_{index}", ends[:1], ends[1:], Quantize(
+                    input_type=types[0], output_type=types[1], input_zero=zeros[0],
+                    scale=IDENTITY, output_zero=zeros[1])))
+        return name
+
+    def check_types(self, operator: RawOperator) -> None:
+        """Refuse an operator of both types, and zero points that uint8 doesn't have."""
+        touched = [self.given.tensors[index] for index in operator.inputs + operator.outputs
+                   if index >= 0]
+        types = {tensor.type for tensor in touched if tensor.type in EDGE_TYPES}
+        if len(types) > 1 and operator.name != "QUANTIZE":
+            raise ModelError(f"{self.path}: {operator.label} has INT8 and UINT8 tensors; accepted "
+                             "is one of them")
+        for tensor in touched:
+            zeros = tensor.zero_points
+            for zero in zeros.tolist() if tensor.type == "UINT8" else ():
+                if not 0 <= zero <= 255:
+                    raise ModelError(f"{self.path}: {tensor.label} has zero point {zero}; accepted "
+                                     "are 0 to 255")
+
     def add_node(self, operator: RawOperator) -> None:
         if operator.name in CONTROL_FLOW:
             raise ModelError(f"{self.path}: {operator.label}: control flow is not supported")
-        if operator.name not in CONVERTERS:
+        if operator.name not in _CONVERTERS:
             raise ModelError(f"{self.path}: {operator.label} is not supported; supported are "
                              f"{', '.join(SUPPORTED)}")
-        view = Operands(self.path, self.model, operator)
+        self.check_types(operator)
+        view = Operands(self.path, self.model, operator, self.unsigned)
         try:
-            attrs, count = CONVERTERS[operator.name](view)
+            found = _CONVERTERS[operator.name](view)
         except ValueError as error:
             raise view.fail(str(error)) from None
-        inputs = tuple(self.name(index) for index in operator.inputs[:count])
-        output = self.name(operator.outputs[0])
-        self.graph.nodes.append(
-            Node(f"{operator.index}_{operator.name.lower()}", inputs, (output,), attrs))
+        name = f"{operator.index}_{operator.name.lower()}"
+        parts = found if isinstance(found, list) else [found]
+        for number, (attrs, data) in enumerate(parts):
+            positions = range(data) if isinstance(data, int) else data
+            inputs = tuple(self.name(operator.inputs[at]) for at in positions)
+            self.append(name if len(parts) == 1 else f"{name}_{number}", attrs, inputs,
+                        self.name(operator.outputs[number]))
+
+    def append(self, name: str, attrs: Attributes, inputs: tuple[str, ...], output: str) -> None:
+        """Append a node, and a reshape where a slice drops axes with one index left."""
+        tensor = self.graph.tensors[output]
+        if isinstance(attrs, Take):
+            shape = attrs.shape(self.graph.tensors[inputs[0]].shape)
+            if shape != tensor.shape and math.prod(shape) == math.prod(tensor.shape):
+                whole = self.graph.add(dataclasses.replace(tensor, name=f"{output} (all axes)",
+                                                           shape=shape))
+                self.graph.nodes.append(Node(name, inputs, (whole.name,), attrs))
+                name, inputs, attrs = f"{name}_shape", (whole.name,), Reshape(to=tensor.shape)
+        self.graph.nodes.append(Node(name, inputs, (output,), attrs))
 
     def load(self) -> Graph:
         if not self.model.operators or not self.model.outputs or not self.model.inputs:
@@ -58,10 +121,10 @@ class _Loader:
         if -1 in self.model.inputs + self.model.outputs:
             raise ModelError(f"{self.path}: damaged TensorFlow Lite file: an input or output of "
                              "the network is left out")
-        self.graph.inputs = tuple(self.name(index) for index in self.model.inputs)
+        self.graph.inputs = tuple(self.edge(index, True) for index in self.model.inputs)
         for operator in self.model.operators:
             self.add_node(operator)
-        self.graph.outputs = tuple(self.name(index) for index in self.model.outputs)
+        self.graph.outputs = tuple(self.edge(index, False) for index in self.model.outputs)
         try:
             self.graph.validate()
         except GraphError as error:

@@ -103,7 +103,8 @@ class Budget:
     def masked(self, masks: Mapping[str, NDArray]) -> Graph:
         """The graph without the weights that the masks leave out."""
         return with_kernels(self.graph, {
-            node.name: np.where(masks[node.name], node.attrs.kernel, 0).astype(np.int8)
+            node.name: np.where(masks[node.name], node.attrs.kernel, 0).astype(
+                node.attrs.kernel.dtype)
             for node in self.graph.nodes
             if isinstance(node.attrs, Weighted) and node.name in masks})
 

@@ -204,7 +204,7 @@ class OneShot:
         self.errors[node.name] = error / power if power else 0.0
         limits = np.iinfo(np.int32)
         return dataclasses.replace(node, attrs=dataclasses.replace(
-            attrs, kernel=found.astype(np.int8).reshape(attrs.kernel.shape),
+            attrs, kernel=found.astype(attrs.kernel.dtype).reshape(attrs.kernel.shape),
             bias=np.clip(np.rint(bias), limits.min, limits.max).astype(np.int32)))
 
     def _rows(self, values: NDArray, attrs: Weighted) -> NDArray:
@@ -263,4 +263,5 @@ def _noisy(kernel: NDArray, seed: int) -> NDArray:
     rng = np.random.default_rng(seed)
     size = _PROBE * np.sqrt(np.square(kernel, dtype=float).mean(axis=1, keepdims=True))
     noisy = np.rint(kernel + (kernel != 0) * size * rng.standard_normal(kernel.shape))
-    return np.clip(noisy, -127, 127).astype(np.int8)
+    least, most = (-127, 127) if kernel.dtype == np.int8 else (kernel.min(), kernel.max())
+    return np.clip(noisy, least, most).astype(kernel.dtype)

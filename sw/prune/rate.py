@@ -49,6 +49,6 @@ def prune_to_rate(graph: Graph, config: Config, rate: float) -> Graph:
             size = np.abs(attrs.kernel.astype(np.int16))
             mask = Pattern.of(config, attrs).keep(size, n)
             attrs = dataclasses.replace(attrs, kernel=np.where(mask, attrs.kernel, 0).astype(
-                np.int8))
+                attrs.kernel.dtype))
         nodes.append(dataclasses.replace(node, attrs=attrs))
     return dataclasses.replace(graph, nodes=nodes)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Problem", "saliency"]
 
-_LARGEST = 127  # of a symmetric int8 weight
+_Limits = tuple[int, int]
+_INT8: _Limits = (-127, 127)  # of symmetric weights
 _SWAPS = 2  # for each block, row and pass
 _PASSES = 12
 _LEAST_GAIN = 1e-3  # share of the error that a pass must take off for another
@@ -27,7 +28,7 @@ class Problem:
 
     Parameters
     ----------
-    kernel : ndarray [O, K] of int8
+    kernel : ndarray [O, K] of int8 or int16
         As it is; what is 0 stays so.
     target : ndarray [O, K] of float
         Weights that would be best if none had to go and none be rounded.
@@ -41,6 +42,13 @@ class Problem:
     target: NDArray
     moments: NDArray
     blocks: Sequence[slice]
+
+    @property
+    def limits(self) -> _Limits:
+        """(least, most) of new weights; wider ones, which have a zero point, keep their span."""
+        if self.kernel.dtype == np.int8:
+            return _INT8
+        return int(self.kernel.min()), int(self.kernel.max())
 
     def error(self, kernel: NDArray) -> NDArray:
         """Squared error of each row's sums, [O]."""
@@ -78,7 +86,7 @@ class Problem:
             keep = _best((part / np.diag(own)) ** 2, alive, rows[:, number])
             errors = np.zeros(part.shape)
             for at in range(part.shape[1]):
-                value = np.where(keep[:, at], _rounded(part[:, at]), 0)
+                value = np.where(keep[:, at], _rounded(part[:, at], self.limits), 0)
                 found[:, block.start + at] = value
                 errors[:, at] = (part[:, at] - value) / own[at, at]
                 part[:, at + 1:] -= errors[:, at, None] * own[at, at + 1:]
@@ -98,9 +106,9 @@ class Problem:
                     continue
                 local = slope[:, block].copy()
                 for _ in range(_SWAPS):
-                    if not _swap(part, local, own, alive):
+                    if not _swap(part, local, own, alive, self.limits):
                         break
-                _adjust(part, local, own, alive, rows[:, number])
+                _adjust(part, local, own, alive, rows[:, number], self.limits)
                 change = part - kernel[:, block]
                 if change.any():
                     kernel[:, block] = part
@@ -122,8 +130,8 @@ def saliency(kernel: NDArray, moments: NDArray) -> NDArray:
     return np.asarray(kernel.astype(float) ** 2 * np.sqrt(alone * made_up))
 
 
-def _rounded(values: NDArray) -> NDArray:
-    return np.clip(np.rint(values), -_LARGEST, _LARGEST)
+def _rounded(values: NDArray, limits: _Limits) -> NDArray:
+    return np.clip(np.rint(values), *limits)
 
 
 def _best(scores: NDArray, alive: NDArray, count: NDArray) -> NDArray:
@@ -134,7 +142,8 @@ def _best(scores: NDArray, alive: NDArray, count: NDArray) -> NDArray:
     return alive & (rank < count[:, None])
 
 
-def _swap(part: NDArray, slope: NDArray, moments: NDArray, alive: NDArray) -> bool:
+def _swap(part: NDArray, slope: NDArray, moments: NDArray, alive: NDArray,
+          limits: _Limits) -> bool:
     """In every row that gains by it, the best pair: one weight goes, another comes; in place.
 
     Parameters
@@ -151,7 +160,7 @@ def _swap(part: NDArray, slope: NDArray, moments: NDArray, alive: NDArray) -> bo
     """
     own = np.diag(moments)
     ahead = slope[:, None, :] - part[:, :, None] * moments  # where each of them has gone
-    new = _rounded(-ahead / own)
+    new = _rounded(-ahead / own, limits)
     gain = (part * part * own - 2 * part * slope)[:, :, None] + 2 * new * ahead + new * new * own
     pair = (part != 0)[:, :, None] & (alive & (part == 0))[:, None, :] & (new != 0)
     gain = np.where(pair, gain, 0).reshape(len(part), -1)
@@ -167,13 +176,14 @@ def _swap(part: NDArray, slope: NDArray, moments: NDArray, alive: NDArray) -> bo
 
 
 def _adjust(part: NDArray, slope: NDArray, moments: NDArray, alive: NDArray,
-            count: NDArray) -> None:
+            count: NDArray, limits: _Limits) -> None:
     """Each weight to its best value for the others, new ones where there is room; in place."""
     free = count - (part != 0).sum(axis=1)
     for at in range(part.shape[1]):
         there = part[:, at] != 0
         may = alive[:, at] & (there | (free > 0))
-        value = np.where(may, _rounded(part[:, at] - slope[:, at] / moments[at, at]), part[:, at])
+        best = _rounded(part[:, at] - slope[:, at] / moments[at, at], limits)
+        value = np.where(may, best, part[:, at])
         free -= (value != 0).astype(int) - there
         change = value - part[:, at]
         part[:, at] = value

@@ -1,11 +1,13 @@
 """Golden operators against the expected outputs of CMSIS-NN's own unit tests."""
 
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from golden.edges import Transpose
 from golden.graph import (
     Add,
     AveragePool,
@@ -18,11 +20,19 @@ from golden.graph import (
     Pad,
     Softmax,
 )
-from golden.ops.convolution import conv2d, depthwise_conv2d, fully_connected
+from golden.ops.convolution import (
+    conv2d,
+    depthwise_conv2d,
+    fully_connected,
+    transposed_conv2d,
+)
+from golden.ops.edges import transpose
 from golden.ops.elementwise import add, maximum, minimum, pad
 from golden.ops.pooling import average_pool, max_pool
-from golden.ops.requantize import finish, requantize
+from golden.ops.resize import multiply
 from golden.ops.softmax import softmax
+from golden.resize import Multiply
+from golden.transposed import TransposedConv2D
 
 DATA = Path(__file__).parents[1] / "data" / "cmsis_nn.npz"
 
@@ -165,15 +175,63 @@ def test_add():
     same(add(case.array("input1"), case.array("input2"), attrs), case.output())
 
 
-def test_requantized_products():
-    """CMSIS-NN's elementwise product: requantization alone."""
+def test_multiply():
     case = Case("mul")
-    product = ((case.array("input1").astype(np.int32) + case["INPUT1_OFFSET"])
-               * (case.array("input2").astype(np.int32) + case["INPUT2_OFFSET"]))
-    scaled = requantize(product, case["OUTPUT_MULT"], max(case["OUTPUT_SHIFT"], 0),
-                        max(-case["OUTPUT_SHIFT"], 0))
-    same(finish(scaled, case["OUTPUT_OFFSET"], case["OUT_ACTIVATION_MIN"],
-                case["OUT_ACTIVATION_MAX"]), case.output())
+    attrs = Multiply(
+        input_zeros=(-case["INPUT1_OFFSET"], -case["INPUT2_OFFSET"]),
+        scale=(case["OUTPUT_MULT"], max(case["OUTPUT_SHIFT"], 0), max(-case["OUTPUT_SHIFT"], 0)),
+        output_zero=case["OUTPUT_OFFSET"], least=case["OUT_ACTIVATION_MIN"],
+        most=case["OUT_ACTIVATION_MAX"])
+    same(multiply(case.array("input1"), case.array("input2"), attrs), case.output())
+
+
+@pytest.mark.parametrize("name", cases("tconv"))
+def test_transposed_convolution(name):
+    case = Case(name)
+    size, channels = (case["INPUT_H"], case["INPUT_W"]), case["OUT_CH"]
+    window, stride = ((case[f"{what}_Y"], case[f"{what}_X"]) for what in ("FILTER", "STRIDE"))
+    near = case["PAD_Y"], case["PAD_X"]
+    far = [(count - 1) * step + extent - out - pad for count, step, extent, out, pad in zip(
+        size, stride, window, (case["OUTPUT_H"], case["OUTPUT_W"]), near, strict=True)]
+    attrs = TransposedConv2D(
+        kernel=case.array("weights").reshape(channels, *window, -1), stride=stride,
+        pads=(near[0], far[0], near[1], far[1]), **case.weighted(channels),
+        **case.scale(channels, case.array("output_mult"), case.array("output_shift")))
+    x = case.array("input").reshape(-1, *size, case["IN_CH"])
+    assert len(x) == case["INPUT_BATCHES"]
+    same(transposed_conv2d(x, attrs), case.output())
+
+
+def factors(size, count):
+    """All shapes of so many axes and values."""
+    if count == 1:
+        yield (size,)
+        return
+    for first in range(1, size + 1):
+        if size % first == 0:
+            yield from ((first, *rest) for rest in factors(size // first, count - 1))
+
+
+@pytest.mark.parametrize("name", cases("transpose"))
+def test_transpose(name):
+    """Shape and, but for the name, order got lost in parsing: exactly one way of moving
+    the bytes, among all shapes and orders, gives the expected ones."""
+    case = Case(name)
+    x, expected = case.array("input_tensor"), case.output()
+    letters = name.removeprefix("transpose_")
+    orders = [tuple(map("nhwc".index, letters))] if sorted(letters) == sorted("nhwc") else [
+        order for order in itertools.permutations(range(case["PERM_SIZE"]))
+        if order != tuple(sorted(order))]
+    numbers, ways = np.arange(x.size), set()
+    for shape in factors(x.size, case["PERM_SIZE"]):
+        for order in orders:
+            # Cheap first: most shapes are wrong from the beginning.
+            if x[numbers.reshape(shape).transpose(order).ravel()[:16]].tolist() \
+                    == expected[:16].tolist():
+                found = transpose(x.reshape(shape), Transpose(perm=order))
+                if np.array_equal(found.ravel(), expected):
+                    ways.add(numbers.reshape(shape).transpose(order).tobytes())
+    assert len(ways) == 1
 
 
 @pytest.mark.parametrize("name", cases("avg", "max"))

@@ -149,11 +149,15 @@ def test_wrong_shapes(attrs, shapes, words):
         attrs.shape(*shapes)
 
 
-def test_kernels_are_int8():
+@pytest.mark.parametrize(("kernel", "words"), [
+    (np.zeros((5, 6), np.int32), "kernel is int32, must be int8, or int16 within ±255"),
+    (np.full((5, 6), -256, np.int16), "a weight of magnitude 256, must be at most 255"),
+])
+def test_kernels_have_nine_bits_at_most(kernel, words):
     graph = Graph("one", inputs=("x",), outputs=("y",))
     graph.add(Tensor("x", (1, 6)))
     graph.add(Tensor("y", (1, 5)))
-    attrs = FullyConnected(kernel=np.zeros((5, 6), np.int16), **lanes(5))
+    attrs = FullyConnected(kernel=kernel, **lanes(5))
     graph.nodes = [Node("n", ("x",), ("y",), attrs)]
-    with pytest.raises(GraphError, match="kernel is int16, must be int8"):
+    with pytest.raises(GraphError, match=words):
         graph.validate()

@@ -21,12 +21,13 @@ class RandomModel:
 
 
 class _Maker:
-    """One random file."""
+    """One random file; ``legacy`` ones are uint8, with asymmetric kernels."""
 
     samples = 8
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, legacy: bool = False) -> None:
         self.rng = np.random.default_rng(seed)
+        self.legacy = legacy
         self.model = ModelBuilder()
         self.inputs: list[int] = []
 
@@ -80,10 +81,12 @@ class _Maker:
                 per_channel: bool) -> tuple[list[int], float]:
         """[data, kernel, bias] and a sensible output scale."""
         channels, depth = shape[axis], int(np.prod(shape)) // shape[axis]
-        count = channels if per_channel else 1
+        count = channels if per_channel and not self.legacy else 1
         scales = [self.scale(0.001, 0.1) for _ in range(count)]
-        kernel = self.rng.integers(-127, 128, shape).astype(np.int8)
-        inputs = [data, self.model.constant(kernel, scales=scales, zeros=(0,) * count, axis=axis)]
+        kernel = self.rng.integers(-127 - self.legacy, 128, shape).astype(np.int8)
+        zeros = (int(self.rng.choice([-128, 127, self.pick(-128, 127)])),) if self.legacy else (
+            (0,) * count)
+        inputs = [data, self.model.constant(kernel, scales=scales, zeros=zeros, axis=axis)]
         input_scale = self.model.tensors[data].scales[0]
         if self.pick(0, 3):
             bias = self.rng.integers(-5000, 5000, channels).astype(np.int32)
@@ -91,10 +94,28 @@ class _Maker:
                 bias, scales=[input_scale * scale for scale in scales], zeros=(0,) * count))
         return inputs, input_scale * float(np.mean(scales)) * 60 * depth ** 0.5 / self.pick(1, 3)
 
+    def unsigned(self) -> None:
+        """Every int8 tensor as uint8."""
+        for tensor in self.model.tensors:
+            if tensor.type == "INT8":
+                tensor.type, tensor.zeros = "UINT8", [zero + 128 for zero in tensor.zeros]
+                if tensor.data is not None:
+                    tensor.data = tensor.data.view(np.uint8) ^ 128
+
     def finish(self, output: int) -> RandomModel:
+        if self.legacy:
+            self.unsigned()
         arrays = []
         for index in self.inputs:
             rows, *rest = self.shape(index)
+            if self.model.tensors[index].type == "FLOAT32":
+                # Halves of the steps that a QUANTIZE makes, and what lies between.
+                step = np.float32(self.model.tensors[output].scales[0] / 2)
+                arrays.append(step * np.where(
+                    self.rng.integers(2, size=(self.samples * rows, *rest)),
+                    self.rng.integers(-300, 300, (self.samples * rows, *rest)),
+                    self.rng.normal(0, 200, (self.samples * rows, *rest))).astype(np.float32))
+                continue
             least = 0 if self.model.tensors[index].type == "UINT8" else -128
             arrays.append(self.rng.integers(least, least + 256, (self.samples * rows, *rest))
                           .astype(np.int8 if least else np.uint8))
@@ -243,15 +264,153 @@ def _reshape(make: _Maker) -> int:
     return output
 
 
+def _real_edge(make: _Maker) -> int:
+    """From real numbers to 8 bits, or back."""
+    shape = (1, make.pick(1, 9), make.pick(1, 9), make.pick(1, 9))
+    if make.pick(0, 1):
+        data = make.input(shape, type="FLOAT32", scales=(), zeros=())
+        output = make.model.tensor(shape, **make.quant())
+        make.model.operator("QUANTIZE", [data], [output], table="QuantizeOptions")
+        return output
+    data = make.input(shape)
+    output = make.model.tensor(shape, "FLOAT32", scales=(), zeros=())
+    make.model.operator("DEQUANTIZE", [data], [output], table="DequantizeOptions")
+    return output
+
+
+def _same(make: _Maker, data: int) -> dict[str, Sequence]:
+    tensor = make.model.tensors[data]
+    return {"scales": tensor.scales, "zeros": tensor.zeros}
+
+
+def _table(make: _Maker) -> int:
+    data = make.image()
+    code, output = [("LOGISTIC", (1 / 256, -128)), ("TANH", (1 / 128, 0)), ("GELU", None),
+                    ("HARD_SWISH", None), ("LEAKY_RELU", None)][make.pick(0, 4)]
+    quant = {"scales": output[:1], "zeros": output[1:]} if output else make.quant()
+    if code == "HARD_SWISH":
+        scale = make.model.tensors[data].scales[0]
+        quant["scales"] = (max(quant["scales"][0], scale / 64),)
+    options = {"GELU": {"table": "GeluOptions", "Approximate": bool(make.pick(0, 1))},
+               "LEAKY_RELU": {"table": "LeakyReluOptions", "Alpha": float(make.rng.uniform(0, 2))}}
+    result = make.model.tensor(make.shape(data), **quant)
+    make.model.operator(code, [data], [result], **options.get(code, {}))
+    return result
+
+
+def _two(make: _Maker) -> int:
+    code = ["SUB", "MUL", "MAXIMUM", "MINIMUM"][make.pick(0, 3)]
+    first = make.image()
+    quant = _same(make, first) if code.endswith("IMUM") else {}
+    second = make.input(make.shape(first), **quant)
+    output = make.model.tensor(make.shape(first), **(quant or make.quant()))
+    options = {"SUB": {"table": "SubOptions", "FusedActivationFunction": make.activation()},
+               "MUL": {"table": "MulOptions", "FusedActivationFunction": make.activation()}}
+    make.model.operator(code, [first, second], [output], **options.get(
+        code, {"table": "MaximumMinimumOptions"}))
+    return output
+
+
+def _moved(make: _Maker) -> int:
+    """TRANSPOSE, MIRROR_PAD, resizing and the like."""
+    data = make.image()
+    shape, quant = list(make.shape(data)), _same(make, data)
+    code = ["TRANSPOSE", "MIRROR_PAD", "RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR",
+            "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SLICE", "STRIDED_SLICE", "GATHER"][make.pick(0, 8)]
+    extra, options = [], {}
+    if code == "TRANSPOSE":
+        order = [0, *(1 + make.rng.permutation(3)).tolist()]
+        extra, shape = [order], [shape[axis] for axis in order]
+        options = {"table": "TransposeOptions"}
+    elif code == "MIRROR_PAD":
+        mode = make.pick(0, 1)
+        pads = [[0, 0]] + [[make.pick(0, min(size - 1 + mode, 3)) for _ in range(2)]
+                           for size in shape[1:]]
+        extra, shape = [pads], [size + sum(pair) for size, pair in zip(shape, pads, strict=True)]
+        options = {"table": "MirrorPadOptions", "Mode": mode}
+    elif code.startswith("RESIZE"):
+        size, mode = [make.pick(1, 13), make.pick(1, 13)], make.pick(0, 2)
+        extra, shape = [size], [1, *size, shape[3]]
+        options = {"table": "ResizeBilinearOptions" if "BILINEAR" in code
+                   else "ResizeNearestNeighborOptions", "AlignCorners": mode == 1,
+                   "HalfPixelCenters": mode == 2}
+    elif code.endswith("TO_SPACE") or code.startswith("SPACE"):
+        block = make.pick(1, 3)
+        small = [1, make.pick(1, 4), make.pick(1, 4), make.pick(1, 4) * block ** 2]
+        large = [1, small[1] * block, small[2] * block, small[3] // block ** 2]
+        before, shape = (small, large) if code == "DEPTH_TO_SPACE" else (large, small)
+        make.model.tensors[data].shape = before
+        options = {"table": f"{code.title().replace('_', '')}Options",
+                   "BlockSize": block}
+    elif code == "SLICE":
+        begin = [0, *(make.pick(0, size - 1) for size in shape[1:])]
+        size = [make.pick(1, whole - first) for whole, first in zip(shape, begin, strict=True)]
+        extra, shape = [begin, [-1 if make.pick(0, 3) == 0 and first + length == whole else length
+                                for first, length, whole in zip(begin, size, shape,
+                                                                strict=True)]], size
+        options = {"table": "SliceOptions"}
+    elif code == "STRIDED_SLICE":
+        extra, shape, options = _strides(make, shape)
+    else:
+        chosen = [make.pick(0, shape[3] - 1) for _ in range(make.pick(1, 6))]
+        extra, shape = [chosen], [*shape[:3], len(chosen)]
+        options = {"table": "GatherOptions", "Axis": int(make.rng.choice([3, -1]))}
+    output = make.model.tensor(shape, **quant)
+    inputs = [data, *(make.model.constant(np.array(item, np.int32)) for item in extra)]
+    make.model.operator(code, inputs, [output], **options)
+    return output
+
+
+def _strides(make: _Maker, shape: list[int]) -> tuple[list, list[int], dict[str, Any]]:
+    """Numbers, output shape and options of a STRIDED_SLICE."""
+    begin, end, strides, masks, sizes = [0], [1], [1], [0, 0, 0], [1]
+    for axis, size in enumerate(shape[1:], start=1):
+        step = make.pick(1, 3) * (1, -1)[make.pick(0, 1)]
+        first, last = make.pick(-size, size - 1), make.pick(-size, size)
+        kind = make.pick(0, 3)
+        picked = range(size)[None if kind & 1 else first:None if kind & 2 else last:step]
+        if axis == 2 and make.pick(0, 1):  # this axis goes
+            masks[2] |= 1 << axis
+            begin, end, strides = [*begin, first], [*end, first + 1], [*strides, 1]
+            continue
+        if not len(picked):
+            first, last, step, picked, kind = 0, size, 1, range(size), 0
+        masks[0] |= (kind & 1) << axis
+        masks[1] |= (kind >> 1) << axis
+        begin, end, strides = [*begin, first], [*end, last], [*strides, step]
+        sizes.append(len(picked))
+    return [begin, end, strides], sizes, {
+        "table": "StridedSliceOptions", "BeginMask": masks[0], "EndMask": masks[1],
+        "ShrinkAxisMask": masks[2]}
+
+
+def _transposed(make: _Maker) -> int:
+    inner, outer = make.pick(1, 6), make.pick(1, 5)
+    data = make.input((1, make.pick(1, 6), make.pick(1, 6), inner))
+    stride, window = (make.pick(1, 3), make.pick(1, 3)), (make.pick(1, 4), make.pick(1, 4))
+    padding, size = make.pick(0, 1), make.shape(data)[1:3]
+    shape = [(count * step if padding == tflite.Padding.SAME
+              else (count - 1) * step + max(extent, step))
+             for count, step, extent in zip(size, stride, window, strict=True)]
+    inputs, scale = make.weights(data, (outer, *window, inner), 0, bool(make.pick(0, 3)))
+    output = make.model.tensor((1, *shape, outer), **(make.quant() | {"scales": (scale,)}))
+    wanted = make.model.constant(np.array([1, *shape, outer], np.int32))
+    make.model.operator("TRANSPOSE_CONV", [wanted, inputs[1], data, *inputs[2:]], [output],
+                        table="TransposeConvOptions", StrideH=stride[0], StrideW=stride[1],
+                        Padding=padding)
+    return output
+
+
 MAKERS: dict[str, Callable[[_Maker], int]] = {
     "conv": _conv, "depthwise": _depthwise, "fully_connected": _fully_connected, "add": _add,
     "max": _pool("MAX_POOL_2D"), "average": _pool("AVERAGE_POOL_2D"), "mean": _mean,
     "softmax": _softmax, "pad": _pad, "concat": _concat, "elementwise": _elementwise,
-    "quantize": _quantize, "reshape": _reshape,
+    "quantize": _quantize, "reshape": _reshape, "table": _table, "two": _two, "moved": _moved,
+    "transposed": _transposed, "real_edge": _real_edge,
 }
 
 
-def random_model(kind: str, seed: int) -> RandomModel:
-    """A random file whose one operator is of ``kind`` (a key of MAKERS)."""
-    make = _Maker(seed)
+def random_model(kind: str, seed: int, legacy: bool = False) -> RandomModel:
+    """A random file whose one operator is of ``kind`` (a key of MAKERS), int8 or legacy uint8."""
+    make = _Maker(seed, legacy)
     return make.finish(MAKERS[kind](make))

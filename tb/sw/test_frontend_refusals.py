@@ -80,7 +80,7 @@ def test_control_flow(tmp_path, code):
 
 
 @pytest.mark.parametrize(("code", "shown"), [
-    ("LOGISTIC", "LOGISTIC"), ("TRANSPOSE_CONV", "TRANSPOSE_CONV"), ("CUSTOM", "CUSTOM Mine"),
+    ("SIN", "SIN"), ("BATCH_MATMUL", "BATCH_MATMUL"), ("CUSTOM", "CUSTOM Mine"),
     ("BROADCAST_TO", "BROADCAST_TO"),
 ])
 def test_unsupported_operator(tmp_path, code, shown):
@@ -92,13 +92,58 @@ def test_unsupported_operator(tmp_path, code, shown):
             "CONV_2D", "FULLY_CONNECTED")
 
 
-@pytest.mark.parametrize("kind", ["FLOAT32", "UINT8", "INT16", "INT32"])
+def test_both_types_in_an_operator(tmp_path):
+    for settings in ({"first": {"type": "UINT8"}}, {"second": {"type": "UINT8"}}):
+        refused(tmp_path, relu(**settings), "operator 0 (RELU) has INT8 and UINT8 tensors")
+
+
+@pytest.mark.parametrize("kind", ["FLOAT32", "INT16", "INT32"])
 def test_other_types(tmp_path, kind):
     refused(tmp_path, relu(first={"type": kind}), "tensor 0 ('t0')", f"is {kind}", "must be INT8")
     refused(tmp_path, relu(second={"type": kind}), "tensor 1 ('t1')", f"is {kind}", "must be INT8")
 
 
-@pytest.mark.parametrize("kind", ["FLOAT32", "INT16", "INT32"])
+def test_real_numbers_within_a_network(tmp_path):
+    """DEQUANTIZE and QUANTIZE stand at its edges only."""
+    model = ModelBuilder()
+    data, output = model.tensor((1, 4)), model.tensor((1, 4))
+    middle = model.tensor((1, 4), "FLOAT32", scales=(), zeros=())
+    model.operator("DEQUANTIZE", [data], [middle], table="DequantizeOptions")
+    model.operator("QUANTIZE", [middle], [output], table="QuantizeOptions")
+    refused(tmp_path, model.finish([data], [output]), "operator 0 (DEQUANTIZE)",
+            "tensor 2 ('t2') is FLOAT32 within the network", "outputs of the network")
+
+
+def moved(code, numbers, shape=(1, 4, 4, 4), **options):
+    """One operator of an image and constants of integers."""
+    model = ModelBuilder()
+    data, output = model.tensor((1, 4, 4, 4)), model.tensor(shape)
+    extra = [model.constant(np.array(item, np.int32)) for item in numbers]
+    return one(code, [data, *extra], [output], model, network_inputs=[data], **options)
+
+
+@pytest.mark.parametrize(("raw", "words"), [
+    (moved("TRANSPOSE", [[1, 0, 2, 3]], table="TransposeOptions"), "order [1, 0, 2, 3] must be 0"),
+    (moved("SLICE", [[0, 0], [1, 1]], table="SliceOptions"), "do not fit shape [1, 4, 4, 4]"),
+    (moved("STRIDED_SLICE", [[0] * 4, [1] * 4, [1, 0, 1, 1]], table="StridedSliceOptions"),
+     "strides [1, 0, 1, 1]"),
+    (moved("STRIDED_SLICE", [[0] * 4, [1] * 4, [1] * 4], table="StridedSliceOptions",
+           NewAxisMask=2), "new axes are not supported"),
+    (moved("GATHER", [[0, 4]], (1, 4, 4, 2), table="GatherOptions", Axis=3),
+     "indices (0, 4) of axis 3 must be in 0 to 3"),
+    (moved("GATHER", [[0]], (1, 4, 4, 1), table="GatherOptions", Axis=4), "axis 4, must be in -4"),
+    (moved("MIRROR_PAD", [[[0, 0], [4, 0], [0, 0], [0, 0]]], (1, 8, 4, 4),
+           table="MirrorPadOptions", Mode=0), "pads [[0, 0], [4, 0]"),
+    (moved("RESIZE_BILINEAR", [[0, 4]], table="ResizeBilinearOptions"), "size [0, 4]"),
+    (moved("DEPTH_TO_SPACE", [], table="DepthToSpaceOptions", BlockSize=3), "a multiple of 9"),
+    (moved("SPACE_TO_DEPTH", [], table="SpaceToDepthOptions", BlockSize=3), "whole blocks of 3"),
+    (moved("LEAKY_RELU", [], table="LeakyReluOptions", Alpha=-0.5), "alpha is -0.5"),
+])
+def test_movements_that_do_not_fit(tmp_path, raw, words):
+    refused(tmp_path, raw, words)
+
+
+@pytest.mark.parametrize("kind", ["INT16", "INT32"])
 def test_quantize_of_other_types(tmp_path, kind):
     for first, second, index in ((kind, "INT8", 0), ("UINT8", kind, 1)):
         model = ModelBuilder()
