@@ -7,16 +7,34 @@ import numpy as np
 
 from golden import attributes, edges
 from golden.graph import Graph, Node
-from golden.ops.convolution import conv2d, depthwise_conv2d, fully_connected
+from golden.lookup import Lookup
+from golden.movement import DepthToSpace, SpaceToDepth, Take
+from golden.ops.convolution import (
+    conv2d,
+    depthwise_conv2d,
+    fully_connected,
+    transposed_conv2d,
+)
 from golden.ops.edges import (
     dequantize_linear,
     float_softmax,
     quantize_linear,
     transpose,
 )
-from golden.ops.elementwise import add, clamp, concat, maximum, minimum, pad, quantize
+from golden.ops.elementwise import (
+    add,
+    clamp,
+    concat,
+    lookup,
+    maximum,
+    minimum,
+    pad,
+    quantize,
+)
+from golden.ops.movement import depth_to_space, space_to_depth, take
 from golden.ops.pooling import average_pool, max_pool, mean
 from golden.ops.softmax import softmax
+from golden.transposed import TransposedConv2D
 
 __all__ = ["OPERATORS", "run", "run_node"]
 
@@ -38,9 +56,11 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.Concat: concat,
     attributes.Conv2D: conv2d,
     attributes.DepthwiseConv2D: depthwise_conv2d,
+    DepthToSpace: depth_to_space,
     edges.DequantizeLinear: dequantize_linear,
     edges.FloatSoftmax: float_softmax,
     attributes.FullyConnected: fully_connected,
+    Lookup: lookup,
     attributes.MaxPool: max_pool,
     attributes.Maximum: maximum,
     attributes.Mean: mean,
@@ -50,7 +70,10 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     edges.QuantizeLinear: quantize_linear,
     attributes.Reshape: _reshape,
     attributes.Softmax: softmax,
+    SpaceToDepth: space_to_depth,
+    Take: take,
     edges.Transpose: transpose,
+    TransposedConv2D: transposed_conv2d,
 }
 
 

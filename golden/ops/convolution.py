@@ -12,8 +12,9 @@ import numpy as np
 
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected, Weighted, Window
 from golden.ops.requantize import finish, requantize
+from golden.transposed import TransposedConv2D
 
-__all__ = ["conv2d", "depthwise_conv2d", "fully_connected", "tap_views"]
+__all__ = ["conv2d", "depthwise_conv2d", "fully_connected", "tap_views", "transposed_conv2d"]
 
 EXACT = 1 << 24  # every integer up to here is exact in float32
 LARGEST_INPUT = 128  # magnitude of an int8
@@ -27,6 +28,7 @@ class _Weights(NamedTuple):
 
 
 _ready: WeakKeyDictionary[Weighted, _Weights] = WeakKeyDictionary()
+_turned: WeakKeyDictionary[TransposedConv2D, Conv2D] = WeakKeyDictionary()
 
 
 def _weights(attrs: Weighted, groups: int) -> _Weights:
@@ -117,3 +119,25 @@ def depthwise_conv2d(x: np.ndarray, attrs: DepthwiseConv2D) -> np.ndarray:
     for tap, row in zip(taps[1:], kernel[1:], strict=True):
         sums += np.multiply(tap, row, out=product)
     return _output(sums, _offset(attrs, kernel.sum(axis=0, dtype=np.int64)), attrs)
+
+
+def transposed_conv2d(x: np.ndarray, attrs: TransposedConv2D) -> np.ndarray:
+    """Convolution of int8 [N, y, x, I], spread out by the stride, with the kernel turned round."""
+    samples, height, width, channels = x.shape
+    (step_y, step_x), (tall, wide) = attrs.stride, attrs.kernel.shape[1:3]
+    _, rows, columns, _ = attrs.shape((1, height, width, channels))
+    top, left = attrs.pads[0], attrs.pads[2]
+    # Of the whole result the rows from ``top`` on are asked for, also beyond its end.
+    spread = np.full((samples, max(rows + top, (height - 1) * step_y + 1) + tall - 1,
+                      max(columns + left, (width - 1) * step_x + 1) + wide - 1, channels),
+                     attrs.input_zero, np.int8)
+    spread[:, tall - 1:tall + (height - 1) * step_y:step_y,
+           wide - 1:wide + (width - 1) * step_x:step_x] = x
+    spread = spread[:, top:top + rows + tall - 1, left:left + columns + wide - 1]
+    if attrs not in _turned:
+        _turned[attrs] = Conv2D(
+            kernel=np.ascontiguousarray(attrs.kernel[:, ::-1, ::-1]), groups=attrs.groups,
+            window=(tall, wide), **{name: getattr(attrs, name) for name in (
+                "bias", "multiplier", "pre", "post", "input_zero", "output_zero", "least",
+                "most")})
+    return conv2d(spread, _turned[attrs])

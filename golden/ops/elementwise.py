@@ -3,9 +3,11 @@
 import numpy as np
 
 from golden.attributes import Add, Clamp, Concat, Maximum, Minimum, Pad, Quantize
+from golden.lookup import Lookup
 from golden.ops.requantize import finish, requantize
 
-__all__ = ["add", "clamp", "concat", "maximum", "minimum", "pad", "quantize"]
+__all__ = ["add", "clamp", "clamp_table", "concat", "lookup", "maximum", "minimum", "pad",
+           "quantize"]
 
 
 def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
@@ -21,9 +23,18 @@ def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
 def clamp(x: np.ndarray, attrs: Clamp) -> np.ndarray:
     """Requantize an int8 array and limit it."""
     # All 256 results, then a look-up: cheaper than computing each.
+    return clamp_table(attrs)[x.astype(np.int16) + 128]
+
+
+def clamp_table(attrs: Clamp) -> np.ndarray:
+    """Results for -128 to 127, int8."""
     values = np.arange(-128, 128, dtype=np.int32) - np.int32(attrs.input_zero)
-    table = finish(requantize(values, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
-    return table[x.astype(np.int16) + 128]
+    return finish(requantize(values, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
+
+
+def lookup(x: np.ndarray, attrs: Lookup) -> np.ndarray:
+    """Values of a table."""
+    return attrs.table[x.astype(np.int16) + 128]
 
 
 def quantize(x: np.ndarray, attrs: Quantize) -> np.ndarray:
