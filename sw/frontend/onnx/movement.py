@@ -10,7 +10,8 @@ from sw.frontend.onnx.layout import plain, transposed
 from sw.frontend.onnx.values import Codes, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 
-__all__ = ["flatten", "identity", "reshape", "squeeze", "transpose", "unsqueeze"]
+__all__ = ["depth_to_space", "flatten", "identity", "reshape", "space_to_depth", "squeeze",
+           "transpose", "unsqueeze"]
 
 Shape = tuple[int, ...]
 
@@ -104,6 +105,45 @@ def transpose(view: View) -> Value:
         view, tuple(given[axis] for axis in perm),
         lambda placed: Placed(placed.tensor, transposed(placed.stored, given, perm)),
         plain(given).transpose(perm).ravel())
+
+
+def depth_to_space(view: View) -> Value:
+    """DepthToSpace."""
+    block, (batch, channels, height, width) = _blocks(view)
+    if channels % block ** 2:
+        raise view.fail(f"blocks of {block} x {block} of {channels} channels")
+    channels //= block ** 2
+    if view.attribute("mode", "DCR") == "DCR":
+        given, perm = (batch, block, block, channels, height, width), (0, 3, 4, 1, 5, 2)
+    else:
+        given, perm = (batch, channels, block, block, height, width), (0, 1, 4, 2, 5, 3)
+    return _reordered(view, given, perm, (batch, channels, height * block, width * block))
+
+
+def space_to_depth(view: View) -> Value:
+    """SpaceToDepth."""
+    block, (batch, channels, height, width) = _blocks(view)
+    if height % block or width % block:
+        raise view.fail(f"blocks of {block} x {block} of {height} x {width} pixels")
+    given = (batch, channels, height // block, block, width // block, block)
+    return _reordered(view, given, (0, 3, 5, 1, 2, 4),
+                      (batch, channels * block ** 2, height // block, width // block))
+
+
+def _blocks(view: View) -> tuple[int, Shape]:
+    """(block's size, input's shape)."""
+    shape, block = view.value(0).shape, int(view.attribute("blocksize", 0))
+    if len(shape) != 4 or block < 1:
+        raise view.fail(f"blocks of {block}, input of shape {list(shape)}; accepted are blocks of "
+                        "at least 1 and 4 axes")
+    return block, shape
+
+
+def _reordered(view: View, given: Shape, perm: tuple[int, ...], shape: Shape) -> Value:
+    """Reshaped to ``given``, transposed, and reshaped to ``shape``."""
+    return _relabelled(view, shape,
+                       lambda placed: Placed(placed.tensor, transposed(placed.stored, given, perm)),
+                       plain(given).transpose(perm).ravel())
 
 
 def identity(view: View) -> Value:

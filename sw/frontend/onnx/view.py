@@ -51,6 +51,11 @@ class View:
         self._attributes = {item.name: onnx.helper.get_attribute_value(item)
                             for item in node.attribute}
 
+    @property
+    def opsets(self) -> list[onnx.OperatorSetIdProto]:
+        """For a model of ONNX's own operators."""
+        return [onnx.helper.make_opsetid("", self.opset)]
+
     def fail(self, text: str) -> ModelError:
         """The refusal of this node."""
         return ModelError(f"{self.path}: {self.label}: {text}")
