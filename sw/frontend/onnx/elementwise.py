@@ -40,7 +40,12 @@ def _clamped(source: Real, low: float, high: float) -> Real:
 
 
 def relu(view: View) -> Value:
-    """Relu."""
+    """Relu.
+
+    Anywhere.
+
+    Runs as part of the operator before it, else as a table or a copy.
+    """
     return _clamped(view.real(0), 0.0, math.inf)
 
 
@@ -54,7 +59,12 @@ def _limit(view: View, name: str, position: int, default: float) -> float:
 
 
 def clip(view: View) -> Value:
-    """Clip of reals, or of integers (a narrower range than their type's)."""
+    """Clip of reals, or of integers (a narrower range than their type's).
+
+    Constant limits.
+
+    Runs as part of the operator before it, else as a table or a copy.
+    """
     low, high = _limit(view, "min", 1, -math.inf), _limit(view, "max", 2, math.inf)
     if low > high:
         raise view.fail(f"min {low} is above max {high}")
@@ -120,7 +130,13 @@ def _taken_over(view: View) -> bool:
 
 
 def add(view: View) -> Value:
-    """Add: of two feature maps, or a bias."""
+    """Add: of two feature maps, or a bias.
+
+    Two quantized tensors of equal shapes; a constant, one number or one a channel.
+
+    Runs on the chip: part of the operator that computes the later operand; constants in the
+    bias of the product before them, in a table, or as a convolution of each channel.
+    """
     if not _taken_over(view) and not isinstance(found := tabulated(view), str):
         return found
     joined = _with_constant(view)
@@ -133,7 +149,12 @@ def add(view: View) -> Value:
 
 
 def sub(view: View) -> Value:
-    """Sub: of two feature maps, or a constant."""
+    """Sub: of two feature maps, or a constant.
+
+    As Add.
+
+    Runs on the chip, as Add.
+    """
     if not _taken_over(view) and not isinstance(found := tabulated(view), str):
         return found
     joined = _with_constant(view)
@@ -148,12 +169,24 @@ def sub(view: View) -> Value:
 
 
 def mul(view: View) -> Value:
-    """Mul by a constant, or of functions of one tensor."""
+    """Mul by a constant, or of functions of one tensor.
+
+    A constant, one number or one a channel; two functions of one quantized tensor (SiLU,
+    hard-swish).
+
+    Runs on the chip: in the scales of the product before it, in a table, or as a convolution
+    of each channel.
+    """
     return _scaled(view)
 
 
 def div(view: View) -> Value:
-    """Div by a constant, or of functions of one tensor."""
+    """Div by a constant, or of functions of one tensor.
+
+    As Mul; a constant is the divisor.
+
+    Runs on the chip, as Mul.
+    """
     return _scaled(view)
 
 
@@ -174,7 +207,12 @@ def _scaled(view: View) -> Value:
 
 
 def prelu(view: View) -> Value:
-    """PRelu: one slope by a table, one a channel as a sum of the halves."""
+    """PRelu: one slope by a table, one a channel as a sum of the halves.
+
+    A quantized tensor; constant slopes, one number, or one of at least 0 a channel.
+
+    Runs on the chip: a table; with a slope a channel, one pass.
+    """
     found = tabulated(view)
     if not isinstance(found, str):
         return found
@@ -215,13 +253,23 @@ def concatenated(view: View, sources: list[Real], axis: int) -> Real:
 
 
 def concat(view: View) -> Value:
-    """Concat."""
+    """Concat.
+
+    Any axis but the batch; inputs of different scales.
+
+    Runs on the chip: copies.
+    """
     return concatenated(view, [view.real(at) for at in range(len(view.node.input))],
                         int(view.attribute("axis", 1)))
 
 
 def pad(view: View) -> Value:
-    """Pad with a constant, or with what is there."""
+    """Pad with a constant, or with what is there.
+
+    Modes constant, reflect, edge, wrap; below 0 it crops.
+
+    Runs on the chip: part of the convolution behind it where the value is 0, else copies.
+    """
     source, mode = view.real(0), view.attribute("mode", "constant")
     if mode not in PAD_MODES:
         raise view.fail(f"mode {mode}; accepted are {', '.join(PAD_MODES)}")
@@ -270,7 +318,12 @@ def quantized_float(view: View, floating: Placed, quant: Quant,
 
 
 def softmax(view: View) -> Value:
-    """Softmax, in float32 on the host."""
+    """Softmax, in float32 on the host.
+
+    Any axis; up to opset 12 the last one.
+
+    Runs on the host.
+    """
     source = view.real(0)
     rank = len(source.shape)
     axis = int(view.attribute("axis", -1 if view.opset >= 13 else 1))

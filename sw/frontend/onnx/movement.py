@@ -42,7 +42,12 @@ def _reshaped(view: View, shape: Shape) -> Value:
 
 
 def reshape(view: View) -> Value:
-    """Reshape."""
+    """Reshape.
+
+    Constant shapes.
+
+    Runs nowhere: weights behind it are reordered, or bytes are as they are; see Transpose.
+    """
     given = view.value(0).shape
     wanted = view.numbers("shape", 1)
     if wanted is None:
@@ -61,7 +66,12 @@ def reshape(view: View) -> Value:
 
 
 def flatten(view: View) -> Value:
-    """Flatten."""
+    """Flatten.
+
+    Any axis.
+
+    Runs nowhere: weights behind it are reordered, or bytes are as they are.
+    """
     given = view.value(0).shape
     axis = int(view.attribute("axis", 1))
     if not -len(given) <= axis <= len(given):
@@ -71,7 +81,12 @@ def flatten(view: View) -> Value:
 
 
 def squeeze(view: View) -> Value:
-    """Squeeze."""
+    """Squeeze.
+
+    Constant axes.
+
+    Runs nowhere.
+    """
     given, axes = view.value(0).shape, view.numbers("axes", 1)
     chosen = {axis for axis, size in enumerate(given) if size == 1} if axes is None else {
         axis % len(given) for axis in axes}
@@ -81,7 +96,12 @@ def squeeze(view: View) -> Value:
 
 
 def unsqueeze(view: View) -> Value:
-    """Unsqueeze."""
+    """Unsqueeze.
+
+    Constant axes.
+
+    Runs nowhere.
+    """
     given, axes = view.value(0).shape, view.numbers("axes", 1) or ()
     rank = len(given) + len(axes)
     places, rest = {axis % rank for axis in axes}, iter(given)
@@ -89,7 +109,14 @@ def unsqueeze(view: View) -> Value:
 
 
 def transpose(view: View) -> Value:
-    """Transpose."""
+    """Transpose.
+
+    Any, as long as what comes of it and of Reshapes is channels in another order (channel
+    shuffle), blocks of pixels made of channels or channels of blocks, or one transposition.
+
+    Runs nowhere where it only undoes the difference between ONNX's and the chip's order; on
+    the chip where channels or blocks move; other transpositions on the host.
+    """
     source = view.value(0)
     rank = len(source.shape)
     perm = tuple(view.attribute("perm", tuple(reversed(range(rank)))))
@@ -108,7 +135,12 @@ def transpose(view: View) -> Value:
 
 
 def depth_to_space(view: View) -> Value:
-    """DepthToSpace."""
+    """DepthToSpace.
+
+    Modes DCR and CRD; the same as Reshape, Transpose, Reshape (pixel shuffle).
+
+    Runs on the chip: copies.
+    """
     block, (batch, channels, height, width) = _blocks(view)
     if channels % block ** 2:
         raise view.fail(f"blocks of {block} x {block} of {channels} channels")
@@ -121,7 +153,12 @@ def depth_to_space(view: View) -> Value:
 
 
 def space_to_depth(view: View) -> Value:
-    """SpaceToDepth."""
+    """SpaceToDepth.
+
+    Also as Reshape, Transpose, Reshape.
+
+    Runs on the chip: a copy.
+    """
     block, (batch, channels, height, width) = _blocks(view)
     if height % block or width % block:
         raise view.fail(f"blocks of {block} x {block} of {height} x {width} pixels")
@@ -147,7 +184,12 @@ def _reordered(view: View, given: Shape, perm: tuple[int, ...], shape: Shape) ->
 
 
 def identity(view: View) -> Value:
-    """Identity, and Dropout when it is not training."""
+    """Identity, and Dropout when it is not training.
+
+    Without a mask.
+
+    Runs nowhere.
+    """
     if view.op == "Dropout" and len(view.node.output) > 1 and view.node.output[1]:
         raise view.fail("gives its mask too, which is not supported")
     return view.value(0)

@@ -66,7 +66,12 @@ def _axis(view: View, axis: int, rank: int) -> int:
 
 
 def slice_(view: View) -> Value:
-    """Slice with constant starts, ends and steps."""
+    """Slice with constant starts, ends and steps.
+
+    Any axis but the batch, steps below 0 too.
+
+    Runs on the chip, as Gather.
+    """
     source = _source(view)
     rank = len(source.shape)
     starts, ends = view.numbers("starts", 1) or (), view.numbers("ends", 2) or ()
@@ -83,7 +88,12 @@ def slice_(view: View) -> Value:
 
 
 def split(view: View) -> list[Value]:
-    """Split."""
+    """Split.
+
+    Any axis but the batch.
+
+    Runs on the chip, as Gather.
+    """
     source = _source(view)
     axis = _axis(view, int(view.attribute("axis", 0)), len(source.shape))
     size, count = source.shape[axis], len(view.node.output)
@@ -100,7 +110,12 @@ def split(view: View) -> list[Value]:
 
 
 def gather(view: View) -> Value:
-    """Gather with constant indices, a number or a list of them."""
+    """Gather with constant indices, a number or a list of them.
+
+    Any axis but the batch.
+
+    Runs on the chip: copies; on the host where they would be more than 64 rectangles.
+    """
     source, chosen = _source(view), view.constant(1, "indices").data
     rank = len(source.shape)
     axis = _axis(view, int(view.attribute("axis", 0)), rank)
@@ -116,7 +131,13 @@ def gather(view: View) -> Value:
 
 
 def resize(view: View) -> Value:
-    """Resize, nearest neighbour: the definition tells which index each output has."""
+    """Resize, nearest neighbour: the definition tells which index each output has.
+
+    Mode nearest, constant scales or sizes, every coordinate_transformation_mode but
+    tf_crop_and_resize.
+
+    Runs on the chip, as Gather; by whole factors two or more rows at a time.
+    """
     source, mode = _source(view), view.attribute("mode", "nearest")
     rank = len(source.shape)
     axes = tuple(_axis(view, int(axis), rank) for axis in view.attribute("axes", range(rank)))

@@ -103,7 +103,14 @@ def _finished(view: View, curve: Curve, values: np.ndarray) -> Value:
 
 
 def pointwise(view: View) -> Value:
-    """Anything that takes one value at a time, constants with it."""
+    """Anything that takes one value at a time, constants with it.
+
+    Functions of one quantized tensor, constants of one value with it; also chains of them, by
+    way of QuantizeLinear too. Evaluated for all 256 codes at import.
+
+    Runs on the chip: a table behind the operator before it or within the addition behind it,
+    else a copy with a table.
+    """
     found = tabulated(view)
     if isinstance(found, str):
         raise view.fail(f"{found}; {ACCEPTED}")
@@ -125,7 +132,12 @@ _MICROSOFT: dict[str, Callable[[View, np.ndarray], np.ndarray]] = {
 
 
 def microsoft(view: View) -> Value:
-    """com.microsoft.Gelu and QuickGelu."""
+    """com.microsoft.Gelu and QuickGelu.
+
+    As Sigmoid.
+
+    Runs on the chip, as Sigmoid.
+    """
     operands, why = _operands(view)
     if why or len(operands) != 1 or not isinstance(operands[0], Curve):
         raise view.fail(f"{why or 'has several inputs'}; {ACCEPTED}")

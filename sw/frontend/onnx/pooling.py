@@ -16,7 +16,12 @@ __all__ = ["average_pool", "global_average_pool", "max_pool", "mean_over", "redu
 
 
 def max_pool(view: View) -> Value:
-    """MaxPool of reals or of integers."""
+    """MaxPool of reals or of integers.
+
+    pads, ceil_mode, auto_pad; dilations 1, no indices.
+
+    Runs on the chip.
+    """
     if len(view.node.output) > 1 and view.node.output[1]:
         raise view.fail("gives indices too, which is not supported")
     source = view.value(0)
@@ -42,7 +47,12 @@ def max_pool(view: View) -> Value:
 
 
 def average_pool(view: View) -> Value:
-    """AveragePool: one rounding, to the output's quantization."""
+    """AveragePool: one rounding, to the output's quantization.
+
+    pads with and without count_include_pad, ceil_mode, auto_pad; dilations 1.
+
+    Runs on the chip.
+    """
     source = view.real(0)
     at = windows(view, source.shape, tuple(view.attribute("kernel_shape", ())))
     counted = bool(view.attribute("count_include_pad", 0))
@@ -144,7 +154,12 @@ def mean_over(view: View, source: Real, own: Quant, axes: tuple[int, ...], keep:
 
 
 def global_average_pool(view: View) -> Value:
-    """GlobalAveragePool."""
+    """GlobalAveragePool.
+
+    Feature maps of 4 axes.
+
+    Runs on the chip.
+    """
     source = view.real(0)
     if len(source.shape) != 4:
         raise view.fail(f"input has shape {list(source.shape)}, must have 4 axes")
@@ -152,7 +167,12 @@ def global_average_pool(view: View) -> Value:
 
 
 def reduce_mean(view: View) -> Value:
-    """ReduceMean."""
+    """ReduceMean.
+
+    Any axes but the batch.
+
+    Runs on the chip over rows and columns, else on the host.
+    """
     source, axes = view.real(0), view.numbers("axes", 1)
     if not axes:
         if view.attribute("noop_with_empty_axes", 0):

@@ -120,7 +120,13 @@ def _parameters(view: View, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndar
 
 
 def quantize_linear(view: View) -> Value:
-    """QuantizeLinear."""
+    """QuantizeLinear.
+
+    int8 and uint8, float32 scales; one for each channel for constants.
+
+    Runs nowhere: it tells the operator before it how to round; at the network's edges on the
+    host.
+    """
     value = view.value(0)
     if isinstance(value, Constant):
         scales, zeros, axis, kind = _parameters(view, value.shape)
@@ -141,7 +147,12 @@ def quantize_linear(view: View) -> Value:
 
 
 def dequantize_linear(view: View) -> Value:
-    """DequantizeLinear."""
+    """DequantizeLinear.
+
+    int8 and uint8, float32 scales; one for each channel for constants, int32 too.
+
+    Runs nowhere; at the network's edges on the host.
+    """
     value = view.value(0)
     if view.attribute("output_dtype", 0) not in (0, onnx.TensorProto.FLOAT):
         raise view.fail("dequantizes to another type than float32, which is the one accepted")

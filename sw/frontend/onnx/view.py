@@ -124,8 +124,9 @@ class View:
         """A tensor of ONNX's ``shape`` in a wanted order of bytes."""
         moved = self.build.arranged(self.name, placed, shape, wanted)
         if moved is None:
-            raise self.fail(f"needs bytes of {list(shape)} in an order that one transposition does "
-                            "not give (channel shuffle is not supported)")
+            raise self.fail(f"needs bytes of {list(shape)} in an order that mixes channels with "
+                            "rows or columns; accepted are channels in another order, blocks of "
+                            "pixels made of channels or channels of blocks, and one transposition")
         return moved
 
     def kept(self, real: Real, quant: Quant) -> Placed:

@@ -119,14 +119,25 @@ def _unmade(*_: object) -> Placed:
 
 
 def conv(view: View) -> Value:
-    """Conv."""
+    """Conv.
+
+    2-D, constant weights; groups, depthwise, strides, dilations, pads, auto_pad.
+
+    Runs on the chip.
+    """
     weights = weight_codes(view, 1, 0)
     return convolution(view, view.real(0), view.own(0), weights,
                        bias_of(view, 2, len(weights.scales)))
 
 
 def conv_transpose(view: View) -> Value:
-    """ConvTranspose."""
+    """ConvTranspose.
+
+    2-D, constant weights with one scale or one an output channel (of a group); groups,
+    strides, pads, auto_pad, output_padding, output_shape; dilations 1.
+
+    Runs on the chip: a convolution for each row of a block as large as the stride.
+    """
     source, groups = view.real(0), int(view.attribute("group", 1))
     weights = weight_codes(view, 1, 1)  # (inputs, outputs / groups, rows, columns)
     given = weights.values.shape
@@ -187,7 +198,12 @@ def _transposed_pads(view: View, size: tuple[int, ...], window: tuple[int, ...],
 
 
 def gemm(view: View) -> Value:
-    """Gemm."""
+    """Gemm.
+
+    Constant weights of 2 axes, transA 0, alpha, beta, transB.
+
+    Runs on the chip.
+    """
     if view.attribute("transA", 0):
         raise view.fail("transA 1, must be 0")
     turned = bool(view.attribute("transB", 0))
@@ -202,7 +218,12 @@ def gemm(view: View) -> Value:
 
 
 def matmul(view: View) -> Value:
-    """MatMul."""
+    """MatMul.
+
+    Constant weights of 2 axes behind rows of any number of axes.
+
+    Runs on the chip.
+    """
     constant = view.constant(1, "second operand")
     if constant.data.ndim != 2:
         raise view.fail(f"weights have shape {list(constant.shape)}; accepted are 2 axes")
@@ -215,14 +236,20 @@ def as_product(view: View, source: Real) -> Product:
     """A real as itself, or as a convolution that leaves its channels as they are."""
     if isinstance(source, Product):
         return source
-    if source.own is None or len(source.shape) != 4:
+    if source.own is None or len(source.shape) < 2:
         raise view.fail(f"a constant with one number a channel is accepted behind Conv, Gemm and "
-                        f"MatMul, and with quantized feature maps of 4 axes; this is "
+                        f"MatMul, and with quantized tensors of 2 axes or more; this is "
                         f"{list(source.shape)}{'' if source.own else ' and not quantized'}")
-    own, channels = source.own, source.shape[1]
-    geometry = Geometry(
-        DepthwiseConv2D, {"window": (1, 1)}, lambda data: data.transpose(1, 2, 3, 0),
-        lambda: view.feature_map(source, own), canonical(source.shape))
+    own, order = source.own, canonical(source.shape)
+    channels = order.shape[-1]
+    order = order.reshape(order.shape if order.ndim == 4 else (1, 1, -1, channels))
+
+    def pixels() -> Placed:
+        placed = view.feature_map(source, own)
+        return Placed(view.build.reshaped(view.name, placed.tensor, order.shape), order)
+
+    geometry = Geometry(DepthwiseConv2D, {"window": (1, 1)},
+                        lambda data: data.transpose(1, 2, 3, 0), pixels, order)
     return product(Product(
         source.shape, None, _unmade, view=view, geometry=geometry, input=own,
         kernel=np.full((channels, 1, 1, 1), ONE), scales=np.full(channels, 1 / ONE),
@@ -242,7 +269,12 @@ def channel_vector(found: Real, constant: Constant) -> Bias | None:
 
 
 def batch_normalization(view: View) -> Value:
-    """BatchNormalization; a convolution or product before it takes it over."""
+    """BatchNormalization; a convolution or product before it takes it over.
+
+    Constant statistics; behind a product, or of a quantized tensor.
+
+    Runs on the chip: in the product before it, or as a convolution of each channel.
+    """
     found = as_product(view, view.real(0))
     if view.attribute("training_mode", 0):
         raise view.fail("training_mode 1, must be 0")
