@@ -234,8 +234,9 @@ CASES = {
         ("constant of shape [1, 2, 6, 6]", "one number, or one a channel")),
     "product of two": lambda b: (two_of(b, "Mul", (1, 2, 6, 6), (1, 2, 6, 6)),
                                  ("both operands are computed",)),
-    "dilated pool": lambda b: (b.node("MaxPool", feature_map(b), kernel_shape=[2, 2],
-                                      dilations=[2, 2]), ("dilations (2, 2), must be 1",)),
+    "dilated pool": lambda b: (b.node("AveragePool", feature_map(b), kernel_shape=[2, 2],
+                                      dilations=[2, 2], pads=[1, 0, 0, 0]),
+                               ("dilations (2, 2) with pads", "one of the two")),
     "finer average": lambda b: (
         b.pair(b.node("AveragePool", feature_map(b), kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
                0.01), ("finer than the input's",)),
@@ -258,7 +259,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_one_thing_wrong(case, tmp_path):
-    build = OnnxBuilder(21 if case == "int16 activations" else 17)
+    build = OnnxBuilder(21 if case in ("int16 activations", "dilated pool") else 17)
     found, words = CASES[case](build)
     kind = TensorProto.INT16 if case == "int16 activations" else TensorProto.FLOAT
     if case == "per-channel activations":
