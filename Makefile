@@ -63,9 +63,10 @@ gate: $(VENV)/.test
 mutate: $(VENV)/.test
 	@$(BIN)/python -m tb.mutate $(if $(BLOCK),--block $(BLOCK))
 
-## docs: regenerate docs/isa.md and docs/registers.md from golden/spec
+## docs: regenerate docs/isa.md, docs/registers.md and docs/operators.md from the code
 docs: $(VENV)/.run
 	@$(BIN)/python -m golden.spec.docs docs
+	@$(BIN)/python -m sw.frontend.onnx.docs docs
 
 ## synth: area by block of preset base for ECP5
 synth: $(VENV)/.test

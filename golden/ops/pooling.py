@@ -10,8 +10,10 @@ __all__ = ["average_pool", "max_pool", "mean"]
 
 def _windows(x: np.ndarray, attrs: Window) -> np.ndarray:
     """View [N, y, x, C, window y, window x] of an array padded already."""
-    view = np.lib.stride_tricks.sliding_window_view(x, attrs.window, axis=(1, 2))
-    return view[:, ::attrs.stride[0], ::attrs.stride[1]]
+    (step_y, step_x), extent = attrs.dilation, [(size - 1) * step + 1 for size, step in zip(
+        attrs.window, attrs.dilation, strict=True)]
+    view = np.lib.stride_tricks.sliding_window_view(x, extent, axis=(1, 2))
+    return view[:, ::attrs.stride[0], ::attrs.stride[1], :, ::step_y, ::step_x]
 
 
 def _padded(x: np.ndarray, attrs: Window, value: int) -> np.ndarray:
@@ -32,6 +34,7 @@ def average_pool(x: np.ndarray, attrs: AveragePool) -> np.ndarray:
     sums = _windows(_padded(x, attrs, 0), attrs).sum(axis=(4, 5), dtype=np.int32)
     ones = np.ones((1, *x.shape[1:3], 1), np.int8)
     counts = _windows(_padded(ones, attrs, 0), attrs).sum(axis=(4, 5), dtype=np.int32)
+    counts = np.maximum(counts, 1)  # spread windows may miss everything
     means = np.sign(sums) * ((np.abs(sums) + counts // 2) // counts)
     return np.clip(means + attrs.origin, attrs.least, attrs.most).astype(np.int8)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from golden.spec.config import Config
-from sw.compiler.cost import Cost, Traffic, latency, transfer
+from sw.compiler.cost import Cost, Traffic, latency, table_load, transfer
 from sw.compiler.tile import Tile
 from sw.compiler.window import HostOp, LayerTensor, WindowOp
 
@@ -264,7 +264,7 @@ class Chain:
         traffic.mac(len(steps))
         # When rows of each operator's output are there, as (end, cycle) of its last steps.
         ready: list[deque[tuple[int, float]]] = [deque(maxlen=3) for _ in self.ops]
-        now, part = 0.0, -1
+        now, part, table = 0.0, -1, -1
         for number, tile in steps:
             op, end = self.ops[number], tile.y + tile.height
             if tile.part != part:
@@ -275,6 +275,9 @@ class Chain:
                 wanted = need.end(end)
                 # None where it reads padding only.
                 now = max(now, next((at for row, at in ready[writer] if row >= wanted), 0.0))
+            if op.post.table is not None and table != number:
+                # Loaded when nothing reads the one before any more.
+                now, table = now + table_load(config, op), number
             now += -(-tile.height * tile.width // config.columns) * self.costs[number].tile
             ready[number].append((end, now + delay))
             traffic.load(self.costs[number].weights)

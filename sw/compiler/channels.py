@@ -20,6 +20,7 @@ from golden.attributes import (
     Weighted,
 )
 from golden.graph import Graph, Node
+from golden.lookup import Lookup
 
 __all__ = ["channel_sets", "counts_off", "with_channels"]
 
@@ -63,7 +64,7 @@ def counts_off(graph: Graph, node: Node) -> bool:
     if isinstance(attrs, Reshape):
         return len(shape) > 1 < len(attrs.to) and attrs.to[-1] == shape[-1]
     shapes = {graph.tensors[name].shape for name in node.inputs}
-    return isinstance(attrs, Add | MaxPool | AveragePool | Clamp) and len(shapes) == 1
+    return isinstance(attrs, Add | MaxPool | AveragePool | Clamp | Lookup) and len(shapes) == 1
 
 
 def _reads_any_order(graph: Graph, node: Node) -> bool:

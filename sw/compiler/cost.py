@@ -9,7 +9,7 @@ from golden.spec.layout import BlockFormat, block_beats, parameter_item_beats
 from sw.compiler.pack import PackedOp
 from sw.compiler.window import LayerTensor, WindowOp
 
-__all__ = ["Cost", "Traffic", "latency", "op_cost", "transfer"]
+__all__ = ["Cost", "Traffic", "latency", "op_cost", "table_load", "transfer"]
 
 _TIMING = Timing()
 
@@ -92,6 +92,14 @@ def latency(config: Config) -> int:
     """Cycles from a pass's last weight row to the first one of a pass that reads its result."""
     return (_TIMING.drain + config.drain_cycles + _TIMING.post + _TIMING.semaphore
             + _TIMING.mac_start + config.columns)
+
+
+def table_load(config: Config, op: WindowOp) -> float:
+    """Cycles for which an operator waits for its table, if the one before has another one."""
+    if op.post.table is None:
+        return 0.0
+    return (latency(config) + config.dram_latency + _TIMING.load_start + _TIMING.load_data
+            + _bytes(config, 4 * len(op.post.table)))
 
 
 def transfer(config: Config, tensor: LayerTensor, rows: int, columns: int, groups: int) -> float:

@@ -22,6 +22,7 @@ from golden.attributes import (
     Window,
 )
 from golden.graph import Graph, Node
+from golden.lookup import Lookup
 from golden.ops.requantize import finish, requantize
 from golden.spec.config import Config
 from sw.compiler.channels import channel_sets, counts_off, with_channels
@@ -136,6 +137,8 @@ def _constants(graph: Graph) -> _Constants:
             found[output] = still, _value(attrs, np.zeros(len(kernel), np.int64))
         elif isinstance(attrs, MaxPool | AveragePool):
             found[output] = constant, np.clip(value, attrs.least, attrs.most)
+        elif isinstance(attrs, Lookup):
+            found[output] = constant, attrs.table[value + 128].astype(np.int64)
         elif isinstance(attrs, Reshape) and counts_off(graph, node):
             found[output] = constant, value
     return found

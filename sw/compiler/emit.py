@@ -68,14 +68,14 @@ class Emitter:
         """Loads, weights, array passes and stores of one operator."""
         stay = len(plan.tiles) > 1 and packed.stays(self.config, 0, len(packed.blocks))
         stream = self._stream(op, packed, plan)
-        if op.post.table is not None:
-            self._table(op)
         for number, tile in enumerate(plan.tiles):
             last = number + 1 == len(plan.tiles)
             cut = partial(cut_passes, self.config, op, tile, packed.rows,
                           partial(packed.stays, self.config), ready=self.ready, ends=last,
                           keep=stay and not last)
-            self._strip(op, plan, number, None if number and stay else stream, cut)
+            self._strip(op, plan, number, partial(
+                self._load_constants, op, packed, None if number and stay else stream,
+                not number), cut)
         self.log(op.layer)
 
     def chain(self, members: list[tuple[WindowOp, PackedOp, OpPlan]], turns: list[int]) -> None:
@@ -88,23 +88,23 @@ class Emitter:
         table = None
         for turn in turns:
             op, packed, plan = members[turn]
-            if op.post.table is not None and table != turn:
-                self._table(op)
-                table = turn
+            new = op.post.table is not None and table != turn
+            table = turn if new else table
             whole = Pass(plan.tiles[numbers[turn]], 0, len(packed.blocks))
             rows = sum(max(count, self.config.drain_cycles) for count in packed.rows)
             pixels = whole.tile.height * whole.tile.width
             long = pixels * rows >= _LOGGED_CYCLES * self.config.columns
             last = numbers[turn] + 1 == len(plan.tiles)
-            self._strip(op, plan, numbers[turn], streams[turn], partial(_uncut, whole),
-                        logged=long and not last)
+            self._strip(op, plan, numbers[turn], partial(
+                self._load_constants, op, packed, streams[turn], new), partial(_uncut, whole),
+                logged=long and not last)
             numbers[turn] += 1
             if last:
                 self.log(op.layer)
 
-    def _strip(self, op: WindowOp, plan: OpPlan, number: int, stream: tuple[int, int] | None,
+    def _strip(self, op: WindowOp, plan: OpPlan, number: int, constants: Callable[[], None],
                cut: Callable[[], tuple[list[Pass], Ready | None]], logged: bool = False) -> None:
-        """One tile; ``stream`` is the weights to load, ``cut`` gives its passes.
+        """One tile; ``constants`` loads weights and table, ``cut`` gives its passes.
 
         With ``logged`` a record follows the array's part.
         """
@@ -115,8 +115,7 @@ class Emitter:
             residual = views[op.residual]
         elif op.residual:
             residual = self._residual(op, plan, tile, number)
-        if stream:
-            self._weights(op.layer, stream)
+        constants()
         output = self._output_view(op, plan, tile, number)
         passes, self.ready = cut()
         for part in passes:
@@ -154,6 +153,20 @@ class Emitter:
         """A feature map inside a chain."""
         tensor, slide = self.tensors[name], plan.slides[name]
         return _View(slide.buffer, slide.origins[tile.part], 0, tensor.height, tensor.width)
+
+    def _load_constants(self, op: WindowOp, packed: PackedOp, stream: tuple[int, int] | None,
+                        table: bool) -> None:
+        """Load the weights, if there are any to load, and the table if it is asked for."""
+        # A table waits until the one before isn't read any more. Weights need not wait with it,
+        # unless they wait themselves for the array, which needs the table.
+        table = table and op.post.table is not None
+        last = packed.stays(self.config, 0, len(packed.blocks))
+        if table and not last:
+            self._table(op)
+        if stream:
+            self._weights(op.layer, stream)
+        if table and last:
+            self._table(op)
 
     def _table(self, op: WindowOp) -> None:
         assert op.post.table is not None

@@ -17,7 +17,8 @@ from golden.spec.config import Config
 from golden.spec.isa import ArrayMode, PostMode
 from sw.compiler.lowering import MAX_STRIDE, Lowered
 from sw.compiler.pairs import most_pairs, pair_counts
-from sw.compiler.window import LayerTensor, Post, Taps, WindowOp
+from sw.compiler.taps import scattered_taps
+from sw.compiler.window import LayerTensor, WindowOp
 
 __all__ = ["fold_narrow"]
 
@@ -185,8 +186,8 @@ def _folded(config: Config, op: WindowOp, tensors: dict[str, LayerTensor],
     dy, dx, source, lane, value = (np.concatenate(items) for items in zip(*parts, strict=True))
     return dataclasses.replace(
         op, width=op.width // after, stride_x=stride, pad_left=pad,
-        blocks=_taps(config, dy, dx, source, lane, value, outputs * after),
-        post=_repeated(op.post, after))
+        blocks=scattered_taps(config, dy, dx, source, lane, value, outputs * after),
+        post=op.post.repeated(after))
 
 
 def _weights(config: Config, op: WindowOp) -> Iterator[tuple[np.ndarray, ...]]:
@@ -196,32 +197,3 @@ def _weights(config: Config, op: WindowOp) -> Iterator[tuple[np.ndarray, ...]]:
         where = taps.where[entry]
         yield (where[:, 2], where[:, 3], where[:, 1] * config.group + channel,
                number * config.lanes + lane, taps.weights[entry, channel, lane])
-
-
-def _taps(config: Config, dy: np.ndarray, dx: np.ndarray, source: np.ndarray, lane: np.ndarray,
-          value: np.ndarray, outputs: int) -> list[Taps]:
-    """Lane blocks of weights given one by one."""
-    group = source // config.group
-    columns, groups = int(dx.max(initial=0)) + 1, int(group.max(initial=0)) + 1
-    # Entries in the order in which convolutions have them: rows, columns, channel groups.
-    key = (dy * columns + dx) * groups + group
-    result = []
-    for first in range(0, outputs, config.lanes):
-        mine = (lane >= first) & (lane < first + config.lanes)
-        places, entry = np.unique(key[mine], return_inverse=True)
-        weights = np.zeros((len(places), config.group, config.lanes), value.dtype)
-        present = np.zeros(weights.shape, bool)
-        at = entry, source[mine] % config.group, lane[mine] - first
-        weights[at] = value[mine]
-        present[at] = True
-        where = np.stack([np.zeros_like(places), places % groups,
-                          places // groups // columns, places // groups % columns], axis=1)
-        result.append(Taps(where, weights, present))
-    return result
-
-
-def _repeated(post: Post, times: int) -> Post:
-    """The same for as many pixels."""
-    return dataclasses.replace(
-        post, bias=np.tile(post.bias, times), multiplier=np.tile(post.multiplier, times),
-        pre=np.tile(post.pre, times), post=np.tile(post.post, times))

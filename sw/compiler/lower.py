@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from golden.graph import Graph, Node
 from golden.spec.config import Config
-from sw.compiler import lower_simple, lower_weighted
+from sw.compiler import lower_movement, lower_simple, lower_tables, lower_weighted
 from sw.compiler.fold import fold_narrow
 from sw.compiler.lowering import Lowered, Lowering
 from sw.compiler.split import split_wide
@@ -14,11 +14,15 @@ __all__ = ["lower"]
 
 _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
     "Add": lower_simple.add, "AveragePool": lower_simple.average_pool,
-    "Clamp": lower_simple.clamp, "Concat": lower_simple.concat,
-    "Conv2D": lower_weighted.conv2d, "DepthwiseConv2D": lower_weighted.depthwise_conv2d,
-    "FullyConnected": lower_weighted.fully_connected, "MaxPool": lower_simple.max_pool,
+    "Clamp": lower_tables.clamp, "Concat": lower_simple.concat,
+    "Conv2D": lower_weighted.conv2d, "DepthToSpace": lower_movement.depth_to_space,
+    "DepthwiseConv2D": lower_weighted.depthwise_conv2d,
+    "FullyConnected": lower_weighted.fully_connected, "Lookup": lower_tables.lookup,
+    "MaxPool": lower_simple.max_pool,
     "Mean": lower_simple.mean, "Pad": lower_simple.pad, "Quantize": lower_simple.quantize,
     "Reshape": lower_simple.reshape, "Softmax": lower_simple.softmax,
+    "SpaceToDepth": lower_movement.space_to_depth, "Take": lower_movement.take,
+    "TransposedConv2D": lower_weighted.transposed_conv2d,
 }
 
 

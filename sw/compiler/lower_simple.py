@@ -7,7 +7,6 @@ import numpy as np
 from golden.attributes import (
     Add,
     AveragePool,
-    Clamp,
     Concat,
     Conv2D,
     DepthwiseConv2D,
@@ -27,29 +26,35 @@ from sw.compiler.pooling import average_scale, pool_regions
 from sw.compiler.taps import sparse_taps
 from sw.compiler.window import Taps, WindowOp
 
-__all__ = ["add", "average_pool", "clamp", "concat", "max_pool", "mean", "pad", "quantize",
+__all__ = ["add", "average_pool", "concat", "max_pool", "mean", "pad", "quantize",
            "reshape", "softmax"]
+
+_EACH = np.arange(-128, 128)  # the table that leaves values as they are
 
 
 def add(net: Lowering, node: Node) -> None:
     """Residual addition, fused into the later operand's operator where that is allowed."""
     attrs = node.attrs
     assert isinstance(attrs, Add)
-    writers = [net.writers(name) for name in node.inputs]
+    # What only tabulates an operand is part of the addition's own table.
+    operands = [net.tables.get(name, (name, _EACH)) for name in node.inputs]
+    names = [name for name, _ in operands]
+    writers = [net.writers(name) for name in names]
     main = 0 if max(writers[0], default=-1) >= max(writers[1], default=-1) else 1
     other = 1 - main
     table = np.array(
-        [requantize((_signed(byte) - attrs.input_zeros[side]) << attrs.left_shift,
-                    *attrs.input_scales[side]) * (-1 if side and attrs.minus else 1)
+        [requantize((int(operands[side][1][_signed(byte) + 128]) - attrs.input_zeros[side])
+                    << attrs.left_shift, *attrs.input_scales[side])
+         * (-1 if side and attrs.minus else 1)
          for side in (main, other) for byte in range(256)], dtype=np.int64)
-    source, output = net.tensor(node.inputs[main]), net.tensor(node.outputs[0])
+    source, output = net.tensor(names[main]), net.tensor(node.outputs[0])
     output.height, output.width = source.height, source.width
-    residual = net.view(net.tensor(node.inputs[other]), source.height, source.width,
+    residual = net.view(net.tensor(names[other]), source.height, source.width,
                         source.channels).name
     producer = net.out.ops[writers[main][0]] if len(writers[main]) == 1 else None
     fused = (isinstance(producer, WindowOp) and producer.post.mode == PostMode.PLAIN
-             and producer.output == node.inputs[main] and net.alone(node.inputs[main])
-             and node.inputs[0] != node.inputs[1]
+             and producer.output == names[main] and net.alone(names[main])
+             and names[0] != names[1]
              # A tile of the source must hold the same tile of the output.
              and (residual not in producer.sources
                   or (producer.stride_y, producer.stride_x) == (1, 1)))
@@ -65,17 +70,6 @@ def add(net: Lowering, node: Node) -> None:
     post.mode, post.table = PostMode.ADD, table
     post.add_multiplier, post.add_pre, post.add_post = attrs.output_scale
     post.add_zero, post.add_least, post.add_most = attrs.output_zero, attrs.least, attrs.most
-
-
-def clamp(net: Lowering, node: Node) -> None:
-    """ReLU and its kin, and requantization."""
-    attrs = node.attrs
-    assert isinstance(attrs, Clamp)
-    source, output = net.tensor(node.inputs[0]), net.tensor(node.outputs[0])
-    output.height, output.width = source.height, source.width
-    net.identity(node, [source], output, net.uniform_post(
-        source.channels, attrs.scale, -attrs.input_zero, attrs.output_zero, attrs.least,
-        attrs.most))
 
 
 def max_pool(net: Lowering, node: Node) -> None:

@@ -1,21 +1,25 @@
 """Convolution, depthwise convolution and fully connected layers as windows."""
 
+import dataclasses
+
 import numpy as np
 
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
 from golden.graph import Node
+from golden.transposed import TransposedConv2D
 from sw.compiler.lowering import MAX_WINDOW, Lowering
-from sw.compiler.taps import conv_taps, sparse_taps
+from sw.compiler.taps import conv_taps, scattered_taps, sparse_taps
 from sw.compiler.window import Gather, LayerTensor, Post, WindowOp
 
-__all__ = ["conv2d", "depthwise_conv2d", "fully_connected"]
+__all__ = ["conv2d", "depthwise_conv2d", "fully_connected", "transposed_conv2d"]
 
 
-def _weighted_post(net: Lowering, attrs: Weighted, sums: np.ndarray) -> Post:
-    bias = attrs.bias.astype(np.int64) - attrs.input_zero * sums
-    bias = (bias + (1 << 31)) % (1 << 32) - (1 << 31)
-    return Post(bias, attrs.multiplier, attrs.pre, attrs.post, attrs.output_zero,
-                attrs.least, attrs.most)
+def _weighted_post(attrs: Weighted, sums: np.ndarray, times: int = 1) -> Post:
+    """Post-processing of ``times`` pixels side by side; ``sums`` are those of their weights."""
+    post = Post(attrs.bias.astype(np.int64), attrs.multiplier, attrs.pre, attrs.post,
+                attrs.output_zero, attrs.least, attrs.most).repeated(times)
+    post.bias = (post.bias - attrs.input_zero * sums + (1 << 31)) % (1 << 32) - (1 << 31)
+    return post
 
 
 def _source(net: Lowering, node: Node) -> tuple[LayerTensor, tuple[int, int, int, int]]:
@@ -38,7 +42,7 @@ def conv2d(net: Lowering, node: Node) -> None:
     pad = (attrs.pads[0] + extra[0], attrs.pads[2] + extra[2])
     stride, dilation = attrs.stride, attrs.dilation
     macs = output.height * output.width * kernel.size
-    post = _weighted_post(net, attrs, kernel.astype(np.int64).sum(axis=(1, 2, 3)))
+    post = _weighted_post(attrs, kernel.astype(np.int64).sum(axis=(1, 2, 3)))
     if attrs.groups > 1:
         depth = kernel.shape[3]
         first = np.arange(len(kernel)) // (len(kernel) // attrs.groups) * depth
@@ -82,7 +86,7 @@ def depthwise_conv2d(net: Lowering, node: Node) -> None:
     first = np.arange(len(kernel)) // attrs.channel_multiplier
     blocks = sparse_taps(net.config, kernel, np.zeros(len(kernel), int), first,
                          attrs.dilation)
-    post = _weighted_post(net, attrs, kernel.astype(np.int64).sum(axis=(1, 2, 3)))
+    post = _weighted_post(attrs, kernel.astype(np.int64).sum(axis=(1, 2, 3)))
     net.emit(node, [source], output, blocks, post, stride=attrs.stride,
               pad=(attrs.pads[0] + extra[0], attrs.pads[2] + extra[2]),
               macs=output.height * output.width * kernel.size, pad_value=attrs.input_zero)
@@ -105,7 +109,49 @@ def fully_connected(net: Lowering, node: Node) -> None:
         kernel = attrs.kernel[:, np.newaxis, np.newaxis]
         rect = (0, 0, source.height, source.width)
     output.height, output.width = rect[2], rect[3]
-    post = _weighted_post(net, attrs, attrs.kernel.astype(np.int64).sum(axis=1))
+    post = _weighted_post(attrs, attrs.kernel.astype(np.int64).sum(axis=1))
     net.emit(node, [source], output, conv_taps(net.config, kernel, (1, 1)), post,
               macs=attrs.kernel.size * rect[2] * rect[3], rect=rect,
               pad_value=attrs.input_zero)
+
+
+def transposed_conv2d(net: Lowering, node: Node) -> None:
+    """A convolution for each row of a block of outputs as large as the stride.
+
+    Those of a block's columns are side by side as channels; each reads the few weights of its own.
+    """
+    attrs = node.attrs
+    assert isinstance(attrs, TransposedConv2D)
+    source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
+    (tall, wide), (count, *_) = attrs.stride, attrs.kernel.shape
+    height, width = -(-output.height // tall), -(-output.width // wide)
+    whole = (height * tall, width * wide) == (output.height, output.width)
+    target = output if whole else dataclasses.replace(
+        output, name=f"{output.name}@whole", height=height * tall, width=width * wide)
+    net.out.tensors[target.name] = target
+    phases = net.interleaved(target, tall, wide)
+    # Output row y stride + p reads, through kernel row k, input row y + (p + top - k) / stride.
+    lane, row, column, depth = (axis.ravel() for axis in np.indices(attrs.kernel.shape))
+    weights = np.tile(attrs.kernel.ravel(), wide)
+    channel = lane // (count // attrs.groups) * attrs.kernel.shape[3] + depth
+    x = np.concatenate([phase + attrs.pads[2] - column for phase in range(wide)])
+    across = x % wide == 0
+    x //= wide
+    left = -min(int(x[across].min(initial=0)), 0)
+    for phase in range(tall):
+        y = phase + attrs.pads[0] - row
+        down = y % tall == 0
+        y //= tall
+        top = -min(int(y[down].min(initial=0)), 0)
+        keep = np.flatnonzero(np.tile(down, wide) & across)
+        one = keep % len(row)
+        lanes = keep // len(row) * count + lane[one]
+        blocks = scattered_taps(net.config, y[one] + top, x[keep] + left, channel[one], lanes,
+                                weights[keep], wide * count)
+        sums = np.bincount(lanes, weights[keep], wide * count).astype(np.int64)
+        post = _weighted_post(attrs, sums, wide)
+        net.emit(node, [source], phases, blocks, post, pad=(top, left),
+                 rect=(0, phase * width, height, width), macs=height * width * len(keep),
+                 pad_value=attrs.input_zero)
+    if not whole:
+        net.identity(node, [target], output)

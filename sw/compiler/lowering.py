@@ -50,6 +50,7 @@ class Lowering:
         self.out = Lowered()
         self.root = self.out.root
         self.pads: dict[str, tuple[str, Pad]] = {}  # fused: by output, input and attributes
+        self.tables: dict[str, tuple[str, np.ndarray]] = {}  # as well: by output, input and table
 
     def tensor(self, name: str) -> LayerTensor:
         """The feature map of a graph tensor (made on first use)."""
@@ -76,6 +77,21 @@ class Lowering:
             self.out.tensors[name] = LayerTensor(name, height, width, channels, source.scale,
                                                  source.zero_point, True, source.name)
         return self.out.tensors[name]
+
+    def interleaved(self, output: LayerTensor, tall: int, wide: int) -> LayerTensor:
+        """What to write in place of a feature map whose pixels come from blocks in turn.
+
+        Pixel (y, p * W + x) of channels (q, c) is the output's pixel (y * tall + p, x * wide + q),
+        W being its width / wide. Its size must be whole blocks.
+        """
+        if (tall, wide) == (1, 1):
+            return output
+        name = f"{output.name}@{tall}x{wide}"
+        phases = LayerTensor(name, output.height // tall, tall * output.width // wide,
+                             wide * output.channels, output.scale, output.zero_point, True)
+        self.out.tensors[name] = phases
+        output.bytes_in_dram, output.alias = True, name
+        return phases
 
     def plain(self, name: str) -> LayerTensor:
         """A graph tensor with the rows and columns that its shape says."""

@@ -35,17 +35,19 @@ def average_scale(count: int, origin: int = 0) -> tuple[int, int, int] | None:
 def pool_regions(attrs: AveragePool, height: int, width: int, out_height: int,
                  out_width: int) -> list[tuple[int, int, int, int, int]]:
     """Rectangles of the output (y, x, height, width) with one number of valid inputs each."""
-    rows = _spans(out_height, height, attrs.window[0], attrs.stride[0], attrs.pads[0])
-    columns = _spans(out_width, width, attrs.window[1], attrs.stride[1], attrs.pads[2])
-    return [(y, x, tall, wide, high * broad)
+    rows, columns = (_spans(out, size, attrs.window[axis], attrs.stride[axis],
+                            attrs.dilation[axis], attrs.pads[2 * axis])
+                     for axis, (out, size) in enumerate(((out_height, height),
+                                                         (out_width, width))))
+    return [(y, x, tall, wide, max(high * broad, 1))
             for y, tall, high in rows for x, wide, broad in columns]
 
 
-def _spans(out: int, size: int, window: int, stride: int,
+def _spans(out: int, size: int, window: int, stride: int, dilation: int,
            pad: int) -> list[tuple[int, int, int]]:
     """(first, length, valid inputs) of runs of outputs along one axis."""
-    start = np.arange(out) * stride - pad
-    valid = np.minimum(start + window, size) - np.maximum(start, 0)
+    taps = np.arange(out)[:, np.newaxis] * stride - pad + np.arange(window) * dilation
+    valid = ((taps >= 0) & (taps < size)).sum(axis=1)
     spans, first = [], 0
     for count, run in groupby(valid.tolist()):
         length = len(list(run))

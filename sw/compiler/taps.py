@@ -5,7 +5,7 @@ import numpy as np
 from golden.spec.config import Config
 from sw.compiler.window import Taps
 
-__all__ = ["conv_taps", "sparse_taps"]
+__all__ = ["conv_taps", "scattered_taps", "sparse_taps"]
 
 
 def conv_taps(config: Config, kernel: np.ndarray, dilation: tuple[int, int]) -> list[Taps]:
@@ -59,4 +59,32 @@ def sparse_taps(config: Config, kernel: np.ndarray, source: np.ndarray, first: n
                           for x in range(width) for s, g in words], dtype=int).reshape(-1, 4)
         shape = (-1, group, lanes)
         result.append(Taps(where, weights.reshape(shape), present.reshape(shape)))
+    return result
+
+
+def scattered_taps(config: Config, dy: np.ndarray, dx: np.ndarray, source: np.ndarray,
+                   lane: np.ndarray, value: np.ndarray, outputs: int) -> list[Taps]:
+    """Taps of weights given one by one, of one source.
+
+    Parameters
+    ----------
+    dy, dx, source, lane, value : (W,) int, value int8 or int16
+        Row, column and channel that each weight reads, the output channel it adds to, and itself.
+    """
+    group = source // config.group
+    columns, groups = int(dx.max(initial=0)) + 1, int(group.max(initial=0)) + 1
+    # Entries in the order in which convolutions have them: rows, columns, channel groups.
+    key = (dy * columns + dx) * groups + group
+    result = []
+    for first in range(0, outputs, config.lanes):
+        mine = (lane >= first) & (lane < first + config.lanes)
+        places, entry = np.unique(key[mine], return_inverse=True)
+        weights = np.zeros((len(places), config.group, config.lanes), value.dtype)
+        present = np.zeros(weights.shape, bool)
+        at = entry, source[mine] % config.group, lane[mine] - first
+        weights[at] = value[mine]
+        present[at] = True
+        where = np.stack([np.zeros_like(places), places % groups,
+                          places // groups // columns, places // groups % columns], axis=1)
+        result.append(Taps(where, weights, present))
     return result

@@ -92,8 +92,8 @@ class Taps:
 class Post:
     """Post-processing of a WindowOp; arrays have one value per output channel.
 
-    ``bias`` already holds the input zero point's share. ``table`` is the 512-entry table of
-    PostMode.TABLE and PostMode.ADD.
+    ``bias`` already holds the input zero point's share. ``table`` has 256 entries in
+    PostMode.TABLE and 512 in PostMode.ADD.
     """
 
     bias: np.ndarray
@@ -117,6 +117,12 @@ class Post:
         return dataclasses.replace(
             self, bias=self.bias[channels], multiplier=self.multiplier[channels],
             pre=self.pre[channels], post=self.post[channels])
+
+    def repeated(self, times: int) -> "Post":
+        """The same for as many pixels side by side."""
+        return dataclasses.replace(
+            self, bias=np.tile(self.bias, times), multiplier=np.tile(self.multiplier, times),
+            pre=np.tile(self.pre, times), post=np.tile(self.post, times))
 
 
 @dataclass

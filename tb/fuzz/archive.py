@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from golden import attributes
+from golden.attributes import Attributes
+from golden.executor import OPERATORS
 from golden.graph import Graph, Node, Quant, Tensor
 from tb.fuzz.case import Case
 
@@ -52,10 +53,11 @@ def load_case(path: Path) -> Case:
     return case
 
 
-def _attributes(op: str, values: dict[str, Any]) -> attributes.Attributes:
-    if op not in attributes.__all__:
+def _attributes(op: str, values: dict[str, Any]) -> Attributes:
+    kinds = {kind.__name__: kind for kind in OPERATORS}
+    if op not in kinds:
         raise ValueError(f"operator {op!r}")
-    return getattr(attributes, op)(**values)
+    return kinds[op](**values)
 
 
 def _plain(value: object) -> object:

@@ -13,7 +13,8 @@ __all__ = ["BINS", "CAUSES", "OPERATORS", "Bins", "Coverage", "Point", "points"]
 Point = tuple[str, str]  # group, label
 
 OPERATORS = ("Conv2D", "DepthwiseConv2D", "FullyConnected", "Add", "MaxPool", "AveragePool",
-             "Mean", "Clamp", "Concat", "Pad", "Reshape", "Softmax")
+             "Mean", "Clamp", "Concat", "Pad", "Reshape", "Softmax", "Lookup", "Take",
+             "DepthToSpace", "SpaceToDepth", "TransposedConv2D")
 # Counters that name a cause for which something waits.
 CAUSES = ("mac_wait_drain", "mac_wait_weights", "mac_wait_words", "mac_wait_semaphore",
           "mac_idle", "conflicts", "load_wait_semaphore")
@@ -102,7 +103,8 @@ def points(chips: Mapping[str, Config]) -> dict[str, tuple[str, ...]]:
                   "partial tail", "several groups"),
         # A MAC may begin before the one before has ended; the others run one by one.
         "semaphore": tuple(f"{a} to {b}" for a in UNITS for b in UNITS if a != b or a == "MAC"),
-        "host operator": ("Softmax", "Mean"),
+        "host operator": ("Softmax", "Mean", "Take"),
+        "table": ("of a convolution", "of a pool", "of a concatenation", "alone"),
         # A single column never meets another one's bank.
         "chip, waits": tuple(f"{name}, {cause}" for name, config in chips.items()
                              for cause in CAUSES

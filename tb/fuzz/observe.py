@@ -19,6 +19,13 @@ from tb.fuzz.coverage import BINS, CAUSES, Point
 __all__ = ["observe"]
 
 PAGE = 4096
+# Layers that end with a table, which is a Lookup or a Clamp of the network.
+TABLES = {f"{op}{end}": label for op, label in (
+    ("Conv2D", "of a convolution"), ("DepthwiseConv2D", "of a convolution"),
+    ("FullyConnected", "of a convolution"), ("TransposedConv2D", "of a convolution"),
+    ("MaxPool", "of a pool"), ("AveragePool", "of a pool"), ("Mean", "of a pool"),
+    ("Concat", "of a concatenation"))
+    for end in ("+Lookup", "+Clamp")} | {"Lookup": "alone"}
 
 
 def observe(case: Case, outcome: Outcome) -> set[Point]:
@@ -29,12 +36,19 @@ def observe(case: Case, outcome: Outcome) -> set[Point]:
                   "DRAM latency": case.dram_latency, "DRAM bytes per cycle": case.dram_bytes,
                   "stall percent": case.stall_percent})}
     seen.update(_network(case))
+    seen.update(("table", TABLES[op]) for op in _tables(outcome.program))
     seen.update(_Program(case.config, outcome.program).points())
     for result in outcome.rtl:
         seen.update(("chip, waits", f"{case.chip}, {cause}") for cause in CAUSES
                     if result.counters[cause])
     return seen - ({("chip, waits", f"{case.chip}, conflicts")} if case.config.columns == 1
                    else set())
+
+
+def _tables(program: Program) -> set[str]:
+    """Operators of layers that a table of one operand ends."""
+    return {operator for operator in (str(layer["operator"]) for layer in program.layers)
+            if operator in TABLES}
 
 
 def _binned(values: dict[str, int]) -> Iterator[Point]:

@@ -6,7 +6,6 @@ __all__ = ["page", "table"]
 
 # Points that can't be hit today, and why.
 REASONS = {
-    "post mode: TABLE": "the compiler emits no instruction of this mode yet; block benches do",
     "rows of the last index beat: 3 of 4": "needs N = M = 4, which is packed as DENSE",
 }
 

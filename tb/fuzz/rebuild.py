@@ -14,6 +14,8 @@ from golden.attributes import (
     Weighted,
 )
 from golden.graph import Graph, Node, Quant, Tensor
+from golden.movement import Take
+from golden.transposed import TransposedConv2D
 
 __all__ = ["outputs_kept", "rebuild"]
 
@@ -80,7 +82,7 @@ def outputs_kept(attrs: Weighted, channels: int) -> Weighted:
         If it can't have so few.
     """
     change: dict[str, Any] = {name: getattr(attrs, name)[:channels] for name in _PER_CHANNEL}
-    if isinstance(attrs, DepthwiseConv2D) or (isinstance(attrs, Conv2D) and attrs.groups > 1):
+    if isinstance(attrs, DepthwiseConv2D) or getattr(attrs, "groups", 1) > 1:
         raise GraphError("its channels follow the input's")
     return dataclasses.replace(attrs, kernel=attrs.kernel[:channels], **change)
 
@@ -110,6 +112,13 @@ def _node(graph: Graph, node: Node, attrs: Attributes) -> Node:
         channels = shape[-1] * attrs.channel_multiplier
         attrs = dataclasses.replace(attrs, kernel=attrs.kernel[..., :channels], **{
             name: getattr(attrs, name)[:channels] for name in _PER_CHANNEL})
+    elif isinstance(attrs, TransposedConv2D):
+        attrs = dataclasses.replace(
+            attrs, kernel=attrs.kernel[..., :max(shape[-1] // attrs.groups, 1)])
+    elif isinstance(attrs, Take):
+        attrs = Take(indices=tuple(
+            item if item is None else tuple(i for i in item if i < size) or (0,)
+            for item, size in zip(attrs.indices, shape, strict=True)))
     elif isinstance(attrs, FullyConnected) and attrs.kernel.shape[1] > shape[-1]:
         size = 1
         for part in shape:

@@ -10,7 +10,9 @@ import numpy as np
 from golden import executor
 from golden.attributes import GraphError, MaxPool, Pad, Weighted, Window
 from golden.graph import Graph, Node
+from golden.movement import Take
 from golden.spec.numerics import IDENTITY
+from golden.transposed import TransposedConv2D
 from tb.fuzz.case import Case
 from tb.fuzz.chips import CHIPS
 from tb.fuzz.rebuild import outputs_kept, rebuild
@@ -18,7 +20,8 @@ from tb.fuzz.rebuild import outputs_kept, rebuild
 __all__ = ["shrink"]
 
 # What a parameter of a case, and an attribute of an operator, is when it plays no part.
-_PLAIN = {"stride": (1, 1), "dilation": (1, 1), "pads": (0, 0, 0, 0), "least": -128, "most": 127}
+_PLAIN = {"stride": (1, 1), "dilation": (1, 1), "pads": (0, 0, 0, 0), "least": -128, "most": 127,
+          "block": 1}
 
 
 def shrink(case: Case, fails: Callable[[Case], bool], *, seconds: float = 120) -> Case:
@@ -118,6 +121,13 @@ def _attributes(case: Case) -> Iterator[Callable[[], Case]]:
     """Plain attributes and smaller windows."""
     for node in case.graph.nodes:
         attrs = node.attrs
+        if isinstance(attrs, Take):
+            for axis, chosen in enumerate(attrs.indices):
+                for less in () if chosen is None else (None, chosen[:1], chosen[:-1]):
+                    if less != chosen and less != ():
+                        some = (*attrs.indices[:axis], less, *attrs.indices[axis + 1:])
+                        yield lambda node=node, some=some: _replaced(case, node, indices=some)
+            continue
         if isinstance(attrs, Pad):
             for axis, pair in enumerate(attrs.pads):
                 if max(pair):
@@ -141,6 +151,11 @@ def _attributes(case: Case) -> Iterator[Callable[[], Case]]:
                 for size in _smaller(attrs.window[axis]):
                     yield lambda node=node, axis=axis, size=size: _narrowed(
                         case, node, axis, size)
+        if isinstance(attrs, TransposedConv2D):
+            for axis in (1, 2):
+                for size in _smaller(attrs.kernel.shape[axis]):
+                    yield lambda node=node, axis=axis, size=size: _replaced(
+                        case, node, kernel=node.attrs.kernel.take(range(size), axis))
     if any(t.quant and t.quant.zero_point for t in case.graph.tensors.values()):
         yield lambda: _without_zeros(case)
 

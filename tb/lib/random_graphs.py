@@ -15,12 +15,15 @@ from golden.attributes import (
     Pad,
 )
 from golden.graph import Graph, Node, Quant, Tensor
+from golden.lookup import Lookup
+from golden.movement import DepthToSpace, SpaceToDepth, Take
 from golden.spec.numerics import quantize_multiplier
+from golden.transposed import TransposedConv2D
 
 __all__ = ["KINDS", "RandomGraph"]
 
 KINDS = ("conv", "depthwise", "grouped", "fc", "add", "max", "average", "mean", "clamp", "concat",
-         "pad", "residual", "chain")
+         "pad", "residual", "chain", "lookup", "take", "blocks", "transposed")
 
 
 class RandomGraph:
@@ -226,6 +229,67 @@ class RandomGraph:
 
     def _chain(self, name: str) -> str:
         for _ in range(self.integer(2, 4)):
-            kind = str(self.rng.choice(["conv", "depthwise", "max", "average", "clamp"]))
+            kind = str(self.rng.choice(["conv", "depthwise", "max", "average", "clamp",
+                                        "lookup"]))
             name = getattr(self, f"_{kind}")(name)
         return name
+
+    def _lookup(self, name: str) -> str:
+        """A curve, or a table without any order; behind a convolution, a sum or nothing."""
+        if not self.graph.nodes:
+            kind = self.integer(0, 3)
+            name = self._conv(name) if kind == 1 else self._residual(name) if kind == 2 else name
+        table = self.rng.integers(-128, 128, 256).astype(np.int8)
+        if self.integer(0, 1):
+            table = np.sort(table)
+        return self.node(Lookup(table=table), name)
+
+    def _indices(self, size: int) -> tuple[int, ...] | None:
+        """All, a slice, each several times, a reflected border, or any few."""
+        kind, times = self.integer(0, 4), self.integer(1, 3)
+        start = self.integer(0, size - 1)
+        end, inside = self.integer(start + 1, size), np.arange(size)
+        border = [self.integer(0, min(size - 1, 3)) for _ in range(2)]
+        chosen = (inside, inside[start:end:times], np.repeat(inside[start:end], times),
+                  np.pad(inside, border, "reflect"),
+                  self.rng.integers(0, size, self.integer(1, 3)))[kind]
+        return None if kind == 0 else tuple(chosen.tolist())
+
+    def _take(self, name: str) -> str:
+        _, height, width, channels = self.graph.tensors[name].shape
+        order = tuple(self.rng.integers(0, channels, self.integer(1, 2 * channels)).tolist())
+        return self.node(Take(indices=(
+            None, self._indices(height), self._indices(width),
+            order if self.integer(0, 1) else self._indices(channels))), name,
+            zero=self.quant_zero(name))
+
+    def _blocks(self, name: str) -> str:
+        """Pixels out of channels or the other way round, whichever fits after a cut."""
+        block = self.integer(2, 3)
+        _, height, width, channels = self.graph.tensors[name].shape
+        kind = DepthToSpace if self.integer(0, 1) else SpaceToDepth
+        if kind is DepthToSpace:
+            sizes = [height, width, -(-channels // block ** 2) * block ** 2]
+        else:
+            sizes = [max(size // block, 1) * block for size in (height, width)] + [channels]
+        indices = (tuple(index % old for index in range(new))
+                   for new, old in zip(sizes, (height, width, channels), strict=True))
+        cut = self.node(Take(indices=(None, *indices)), name, zero=self.quant_zero(name))
+        return self.node(kind(block=block), cut, zero=self.quant_zero(name))
+
+    def _transposed(self, name: str) -> str:
+        _, height, width, depth = self.graph.tensors[name].shape
+        groups = self.integer(2, 3) if depth % 6 == 0 else 1
+        outputs = self.integer(1, max(1, self.channels // groups // 2)) * groups
+        stride, window = ((self.integer(1, 3), self.integer(1, 3)) for _ in range(2))
+        pads = []
+        for size, step, extent in zip((height, width), stride, window, strict=True):
+            whole = (size - 1) * step + extent
+            pads.append(self.integer(0, min(extent, whole) - 1))
+            pads.append(self.integer(1 - step, min(extent - 1, whole - pads[-1] - 1)))
+        zero = self.zero()
+        return self.node(TransposedConv2D(
+            kernel=self.weights((outputs, *window, depth // groups)), stride=stride,
+            pads=tuple(pads), groups=groups, input_zero=self.quant_zero(name), output_zero=zero,
+            **self.scales(outputs, depth // groups * window[0] * window[1]), **self.clamps()),
+            name, zero=zero)

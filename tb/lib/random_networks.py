@@ -45,12 +45,13 @@ class RandomNetwork(RandomGraph):
     def _chain(self, name: str) -> str:
         there, wanted = [name], self.integer(3, self.operators)
         kinds = ("conv", "depthwise", "max", "average", "mean", "clamp", "concat", "pad", "add",
-                 "add", "fc", "reshape", "softmax")
+                 "add", "fc", "reshape", "softmax", "lookup", "take", "blocks", "transposed")
         while len(self.graph.nodes) < wanted:
             name = there[max(self.integer(0, len(there) - 1), self.integer(0, len(there) - 1))]
             kind = str(self.rng.choice(kinds))
             nested = len(self.graph.tensors[name].shape) == 4
-            if not nested and kind not in ("clamp", "add", "fc", "reshape", "softmax"):
+            if not nested and kind not in ("clamp", "add", "fc", "lookup", "reshape",
+                                            "softmax"):
                 continue
             if kind == "add":
                 shape = self.graph.tensors[name].shape

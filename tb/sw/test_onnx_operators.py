@@ -198,6 +198,7 @@ def test_requantization(tmp_path):
     {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
     {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 1},
     {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"},
+    {"kernel_shape": [3, 2], "dilations": [2, 3], "pads": [1, 0, 0, 1]},
 ], ids=str)
 @pytest.mark.parametrize("place", ["reals", "integers", "before"])
 def test_max_pool(attributes, place, rng, tmp_path):
@@ -224,10 +225,11 @@ def test_max_pool(attributes, place, rng, tmp_path):
     {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
     {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 1},
     {"kernel_shape": [7, 6]},
+    {"kernel_shape": [3, 2], "dilations": [2, 3], "strides": [2, 1]},
 ], ids=str)
 @pytest.mark.parametrize("scale", [0.03, 0.035])
 def test_average_pool(attributes, scale, tmp_path):
-    build = OnnxBuilder()
+    build = OnnxBuilder(19 if "dilations" in attributes else 17)
     data = feature_map(build, zero=3)
     found = build.node("AveragePool", data, **attributes)
     check(save(tmp_path, build, build.pair(found, scale, 3 if scale == 0.03 else -9)), share=0.05)
@@ -266,12 +268,19 @@ def test_averages_too_large_to_take_over(rng, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("op", "attributes"), [
     ("GlobalAveragePool", {}), ("ReduceMean", {"axes": [2, 3]}),
     ("ReduceMean", {"axes": [-1], "keepdims": 0}), ("ReduceMean", {"axes": [1]}),
-    ("ReduceMean", {"axes": [1, 2], "keepdims": 0})], ids=str)
+    ("ReduceMean", {"axes": [1, 2], "keepdims": 0}), ("GlobalMaxPool", {}),
+    ("ReduceMax", {"axes": [-2, -1], "keepdims": 0})], ids=str)
 def test_means(op, attributes, tmp_path):
     build = OnnxBuilder()
     found = build.node("Relu", build.node(op, feature_map(build), **attributes))
     rank = 4 if attributes.get("keepdims", 1) else 4 - len(attributes["axes"])
     check(save(tmp_path, build, build.pair(found, 0.004, -100), rank=rank))
+
+
+def test_sums(tmp_path):
+    build = OnnxBuilder()
+    found = build.node("ReduceSum", feature_map(build), build.constant([2, 3], np.int64))
+    check(save(tmp_path, build, build.pair(found, 0.3, -10)))
 
 
 def test_reduce_mean_of_later_opsets(tmp_path):

@@ -9,7 +9,7 @@ from golden.attributes import Attributes, Clamp
 from golden.edges import Transpose
 from golden.graph import Graph, Node, Quant, Reshape, Tensor
 from golden.spec.numerics import IDENTITY
-from sw.frontend.onnx.layout import movement
+from sw.frontend.onnx.layout import movement, rearrangement
 from sw.frontend.onnx.origin import Slots
 from sw.frontend.onnx.scales import FULL, scale_of
 from sw.frontend.onnx.values import Bounds, Placed
@@ -86,6 +86,15 @@ class Builder:
         """The tensor of ONNX's ``shape`` in another order; None if no transposition gives it."""
         key = placed.tensor, wanted.shape, wanted.tobytes()
         if key not in self._moved:
+            steps = rearrangement(placed.stored, wanted)
+            if steps is not None:
+                tensor = placed.tensor
+                for attrs in steps:
+                    kind = type(attrs).__name__.lower()
+                    tensor = self.node(f"{name}_{kind}", attrs, [tensor],
+                                       output=f"{tensor}_{kind}", quant=self.quant(tensor))
+                self._moved[key] = Placed(tensor, wanted)
+                return self._moved[key]
             found = movement(placed.stored, shape, wanted)
             if found is None:
                 return None

@@ -1,6 +1,8 @@
 """Clamps, sums, concatenation, padding, softmax."""
 
+import dataclasses
 import math
+from functools import partial
 
 import numpy as np
 
@@ -9,15 +11,20 @@ from golden.edges import FloatSoftmax, QuantizeLinear
 from golden.graph import Quant
 from sw.frontend.onnx.layout import canonical, canonical_axes, plain
 from sw.frontend.onnx.origin import Bias
+from sw.frontend.onnx.parts import taken
+from sw.frontend.onnx.pointwise import curve_at, negated, tabulated
 from sw.frontend.onnx.product import Product
 from sw.frontend.onnx.scales import code, within
 from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
-from sw.frontend.onnx.weighted import channel_vector
+from sw.frontend.onnx.weighted import as_product, channel_vector
 from sw.frontend.scales import add_scales
 
-__all__ = ["add", "clip", "concat", "concatenated", "div", "mul", "pad", "quantized_float",
-           "relu", "softmax", "sub", "sum_of"]
+_REPEATING = {"reflect": partial(np.pad, mode="reflect"), "edge": partial(np.pad, mode="edge"),
+              "wrap": partial(np.pad, mode="wrap")}
+PAD_MODES = ("constant", *_REPEATING)
+__all__ = ["add", "clip", "concat", "concatenated", "div", "mul", "pad", "prelu",
+           "quantized_float", "relu", "softmax", "sub", "sum_of"]
 
 
 def _clamped(source: Real, low: float, high: float) -> Real:
@@ -27,11 +34,18 @@ def _clamped(source: Real, low: float, high: float) -> Real:
                  127 if math.isinf(high) else code(high, quant))
         return source.place(quant, within(inner, bounds))
 
-    return Real(source.shape, source.own, make)
+    curve = curve_at(source)
+    return Real(source.shape, source.own, make, curve=curve and dataclasses.replace(
+        curve, values=np.clip(curve.values, np.float32(low), np.float32(high))))
 
 
 def relu(view: View) -> Value:
-    """Relu."""
+    """Relu.
+
+    Anywhere.
+
+    Runs as part of the operator before it, else as a table or a copy.
+    """
     return _clamped(view.real(0), 0.0, math.inf)
 
 
@@ -45,7 +59,12 @@ def _limit(view: View, name: str, position: int, default: float) -> float:
 
 
 def clip(view: View) -> Value:
-    """Clip of reals, or of integers (a narrower range than their type's)."""
+    """Clip of reals, or of integers (a narrower range than their type's).
+
+    Constant limits.
+
+    Runs as part of the operator before it, else as a table or a copy.
+    """
     low, high = _limit(view, "min", 1, -math.inf), _limit(view, "max", 2, math.inf)
     if low > high:
         raise view.fail(f"min {low} is above max {high}")
@@ -87,58 +106,128 @@ def sum_of(view: View, first: Real, second: Real, own: tuple[Quant, Quant]) -> R
     return Real(first.shape, None, make)
 
 
-def _with_constant(view: View) -> tuple[Product, Bias, bool] | None:
-    """(product, one number a channel, is the product first?) of a product and a constant.
+def _with_constant(view: View) -> tuple[Product, Bias, bool] | str:
+    """(product, one number a channel, is the product first?) of reals and a constant.
 
-    None if both operands are computed.
+    Otherwise why not.
     """
     for here, other in ((1, 0), (0, 1)):
-        constant, found = view.value(here), view.value(other)
-        if isinstance(constant, Constant):
-            vector = channel_vector(found, constant) if isinstance(found, Product) else None
-            if not isinstance(found, Product) or vector is None:
-                raise view.fail(f"a constant of shape {list(constant.shape)} is accepted with one "
-                                "number a channel and directly behind Conv, Gemm or MatMul, whose "
-                                "scales and bias take it over")
-            return found, vector, other == 0
-    return None
+        constant = view.value(here)
+        if not isinstance(constant, Constant):
+            continue
+        source = view.real(other)
+        vector = channel_vector(source, constant)
+        if vector is None:
+            return (f"a constant of shape {list(constant.shape)} for {list(source.shape)}; "
+                    "accepted is one number, or one a channel")
+        return as_product(view, source), vector, other == 0
+    return "both operands are computed"
+
+
+def _taken_over(view: View) -> bool:
+    """Does a product stand before the constant, whose scales and bias take it over?"""
+    return any(isinstance(view.value(at), Product) for at in (0, 1))
 
 
 def add(view: View) -> Value:
-    """Add: of two feature maps, or a bias."""
-    if joined := _with_constant(view):
-        found, vector, _ = joined
-        return found.affine(np.ones_like(vector.values), vector)
-    return sum_of(view, view.real(0), view.real(1), (view.own(0), view.own(1)))
+    """Add: of two feature maps, or a bias.
+
+    Two quantized tensors of equal shapes; a constant, one number or one a channel.
+
+    Runs on the chip: part of the operator that computes the later operand; constants in the
+    bias of the product before them, in a table, or as a convolution of each channel.
+    """
+    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
+        return found
+    joined = _with_constant(view)
+    if isinstance(joined, str):
+        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
+            raise view.fail(joined)
+        return sum_of(view, view.real(0), view.real(1), (view.own(0), view.own(1)))
+    product, vector, _ = joined
+    return product.affine(np.ones_like(vector.values), vector)
 
 
 def sub(view: View) -> Value:
-    """Sub of a product and a constant, one number a channel."""
-    found, vector, first = _joined(view)
+    """Sub: of two feature maps, or a constant.
+
+    As Add.
+
+    Runs on the chip, as Add.
+    """
+    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
+        return found
+    joined = _with_constant(view)
+    if isinstance(joined, str):
+        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
+            raise view.fail(joined)
+        turned, quant = negated(view, view.real(1), view.own(1))
+        return sum_of(view, view.real(0), turned, (view.own(0), quant))
+    product, vector, first = joined
     sign = np.full_like(vector.values, 1.0 if first else -1.0)
-    return found.affine(sign, vector.affine(-sign, Bias(np.zeros_like(sign))))
+    return product.affine(sign, vector.affine(-sign, Bias(np.zeros_like(sign))))
 
 
 def mul(view: View) -> Value:
-    """Mul by a constant, one number a channel."""
-    found, vector, _ = _joined(view)
-    return found.affine(vector.values, Bias(np.zeros_like(vector.values)))
+    """Mul by a constant, or of functions of one tensor.
+
+    A constant, one number or one a channel; two functions of one quantized tensor (SiLU,
+    hard-swish).
+
+    Runs on the chip: in the scales of the product before it, in a table, or as a convolution
+    of each channel.
+    """
+    return _scaled(view)
 
 
 def div(view: View) -> Value:
-    """Div by a constant, one number a channel."""
-    found, vector, first = _joined(view)
-    if not first or not vector.values.all():
-        raise view.fail("divides by a computed tensor or by 0; accepted is a constant divisor")
-    return found.affine(1 / vector.values, Bias(np.zeros_like(vector.values)))
+    """Div by a constant, or of functions of one tensor.
+
+    As Mul; a constant is the divisor.
+
+    Runs on the chip, as Mul.
+    """
+    return _scaled(view)
 
 
-def _joined(view: View) -> tuple[Product, Bias, bool]:
-    """As `_with_constant`; one operand must be constant."""
+def _scaled(view: View) -> Value:
+    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
+        return found
     joined = _with_constant(view)
-    if joined is None:
-        raise view.fail("both operands are computed; accepted is a constant as one of them")
-    return joined
+    if isinstance(joined, str):
+        raise view.fail(f"{joined}; the chip has no unit for products of computed tensors, but a "
+                        "table where both are computed from one, value by value")
+    product, vector, first = joined
+    factor = vector.values
+    if view.op == "Div":
+        if not first or not factor.all():
+            raise view.fail("divides by a computed tensor or by 0; accepted is a constant divisor")
+        factor = 1 / factor
+    return product.affine(factor, Bias(np.zeros_like(factor)))
+
+
+def prelu(view: View) -> Value:
+    """PRelu: one slope by a table, one a channel as a sum of the halves.
+
+    A quantized tensor; constant slopes, one number, or one of at least 0 a channel.
+
+    Runs on the chip: a table; with a slope a channel, one pass.
+    """
+    found = tabulated(view)
+    if not isinstance(found, str):
+        return found
+    source, slopes = view.real(0), view.constant(1, "slope")
+    own, vector = view.own(0), channel_vector(source, slopes)
+    if vector is None or vector.values.min() < 0:
+        raise view.fail(f"slopes of shape {list(slopes.shape)}; accepted is one number, or one of "
+                        f"at least 0 a channel of {list(source.shape)}")
+    # What is below 0 has a step of its own: half of it and half of the output's are 1 at most.
+    below = (own.zero_point + 128) * own.scale * float(vector.values.max())
+    quant = Quant(max(below, own.scale) / 255, 127)
+    product = as_product(view, source).affine(vector.values, Bias(np.zeros_like(vector.values)))
+    above = Real(source.shape, own, lambda quant, bounds: view.bounded(
+        view.feature_map(source, own), own, (own.zero_point, 127)))
+    return sum_of(view, _clamped(product, -math.inf, 0.0), above, (quant, own))
 
 
 def concatenated(view: View, sources: list[Real], axis: int) -> Real:
@@ -164,28 +253,45 @@ def concatenated(view: View, sources: list[Real], axis: int) -> Real:
 
 
 def concat(view: View) -> Value:
-    """Concat."""
+    """Concat.
+
+    Any axis but the batch; inputs of different scales.
+
+    Runs on the chip: copies.
+    """
     return concatenated(view, [view.real(at) for at in range(len(view.node.input))],
                         int(view.attribute("axis", 1)))
 
 
 def pad(view: View) -> Value:
-    """Pad with a constant."""
+    """Pad with a constant, or with what is there.
+
+    Modes constant, reflect, edge, wrap; below 0 it crops.
+
+    Runs on the chip: part of the convolution behind it where the value is 0, else copies.
+    """
     source, mode = view.real(0), view.attribute("mode", "constant")
-    if mode != "constant":
-        raise view.fail(f"mode {mode}; accepted is constant")
+    if mode not in PAD_MODES:
+        raise view.fail(f"mode {mode}; accepted are {', '.join(PAD_MODES)}")
     rank, numbers = len(source.shape), view.numbers("pads", 1) or ()
     given = view.constant(3, "axes").data.ravel() if view.has(3) else range(rank)
     axes = [int(axis) % rank for axis in given]
-    if len(numbers) != 2 * len(axes) or min(numbers) < 0:
-        raise view.fail(f"pads {numbers}; accepted are two numbers of at least 0 for each of "
-                        f"{len(axes)} axes")
+    if len(numbers) != 2 * len(axes):
+        raise view.fail(f"pads {numbers}; accepted are two numbers for each of {len(axes)} axes")
     pairs = [(0, 0)] * rank
     for number, axis in enumerate(axes):
         pairs[axis] = numbers[number], numbers[len(axes) + number]
     if pairs[0] != (0, 0):
         raise view.fail(f"pads {numbers} enlarge the batch")
-    value = _limit(view, "value", 2, 0.0)
+    cut = [np.arange(max(-before, 0), size - max(-after, 0))
+           for size, (before, after) in zip(source.shape, pairs, strict=True)]
+    pairs = [(max(before, 0), max(after, 0)) for before, after in pairs]
+    if mode != "constant" and all(len(inside) for inside in cut):
+        return taken(view, source, [_REPEATING[mode](inside, pair) for inside, pair in zip(
+            cut, pairs, strict=True)])
+    part = taken(view, source, cut)
+    assert isinstance(part, Real)
+    source, value = part, _limit(view, "value", 2, 0.0)
     shape = tuple(size + sum(pair) for size, pair in zip(source.shape, pairs, strict=True))
     order = canonical_axes(rank)
 
@@ -212,7 +318,12 @@ def quantized_float(view: View, floating: Placed, quant: Quant,
 
 
 def softmax(view: View) -> Value:
-    """Softmax, in float32 on the host."""
+    """Softmax, in float32 on the host.
+
+    Any axis; up to opset 12 the last one.
+
+    Runs on the host.
+    """
     source = view.real(0)
     rank = len(source.shape)
     axis = int(view.attribute("axis", -1 if view.opset >= 13 else 1))

@@ -15,13 +15,19 @@ LARGEST = 1 << 26  # values a constant may have
 
 
 def fold(view: View, inputs: Sequence[Constant | None],
-         opsets: Sequence[onnx.OperatorSetIdProto]) -> list[Constant]:
-    """The constants that a node gives; inputs left out are None."""
+         opsets: Sequence[onnx.OperatorSetIdProto],
+         without: Sequence[str] = ()) -> list[Constant]:
+    """The constants that a node gives; inputs left out are None.
+
+    ``without`` names attributes that are left out as well.
+    """
     names = [name if data is not None else "" for name, data in
              zip(view.node.input, inputs, strict=True)]
     feeds = {name: item.data for name, item in zip(names, inputs, strict=True) if item is not None}
     node = onnx.NodeProto()
     node.CopyFrom(view.node)
+    del node.attribute[:]
+    node.attribute.extend(item for item in view.node.attribute if item.name not in without)
     graph = onnx.helper.make_graph(
         [node], "folded",
         [onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(data.dtype),

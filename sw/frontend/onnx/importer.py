@@ -126,10 +126,12 @@ class _Importer:
             value = CONVERTERS[domain, node.op_type](view)
         except ValueError as error:  # a factor out of range, shapes that don't fit
             raise view.fail(str(error)) from None
-        self.values[view.output] = value
-        inferred = self.shapes.get(view.output)
-        if inferred is not None and inferred != value.shape:
-            raise view.fail(f"gives {list(value.shape)}, ONNX infers {list(inferred)}")
+        for name, item in zip(node.output, value if isinstance(value, list) else [value],
+                              strict=False):
+            self.values[name] = item
+            inferred = self.shapes.get(name)
+            if inferred is not None and inferred != item.shape:
+                raise view.fail(f"gives {list(item.shape)}, ONNX infers {list(inferred)}")
 
 
 def _names(nodes: Sequence[onnx.NodeProto]) -> list[str]:

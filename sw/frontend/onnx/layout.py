@@ -10,7 +10,11 @@ from itertools import permutations
 
 import numpy as np
 
-__all__ = ["canonical", "canonical_axes", "movement", "plain", "transposed"]
+from golden.attributes import Attributes
+from golden.movement import DepthToSpace, SpaceToDepth, Take
+from golden.ops.movement import depth_to_space, space_to_depth, take
+
+__all__ = ["canonical", "canonical_axes", "movement", "plain", "rearrangement", "transposed"]
 
 MOST_VALUES = 1 << 27
 MOST_AXES = 6  # of tensors that are transposed: all orders of more take too long to try
@@ -70,3 +74,33 @@ def movement(stored: np.ndarray, shape: tuple[int, ...],
             if np.array_equal(moved.ravel(), flat):
                 return sizes, (0, *perm)
     return None
+
+
+def rearrangement(stored: np.ndarray, wanted: np.ndarray) -> list[Attributes] | None:
+    """Operators of the chip that bring a feature map's values into another order, if they can.
+
+    Channels are chosen alike in all pixels, before blocks of pixels are made of them, or after
+    they are made of blocks.
+    """
+    if stored.ndim != 4 or wanted.ndim != 4:
+        return None
+    before, after = (max(a // b, 1) for a, b in ((stored.shape[1], wanted.shape[1]),
+                                                 (wanted.shape[1], stored.shape[1])))
+    if any(size * after != new * before for size, new in zip(stored.shape[1:3], wanted.shape[1:3],
+                                                             strict=True)):
+        return None
+    found: list[Attributes] = []
+    if before > 1:
+        blocks = SpaceToDepth(block=before)
+        stored, found = space_to_depth(stored, blocks), [blocks]
+    order, first = np.argsort(stored[0, 0, 0]), wanted[0, :after, :after].ravel()
+    if first.size != order.size:
+        return None
+    chosen = order[np.searchsorted(stored[0, 0, 0], first, sorter=order) % order.size]
+    if not np.array_equal(chosen, np.arange(order.size)):
+        channels = Take(indices=(None, None, None, tuple(chosen.tolist())))
+        stored, found = take(stored, channels), [*found, channels]
+    if after > 1:
+        pixels = DepthToSpace(block=after)
+        stored, found = depth_to_space(stored, pixels), [*found, pixels]
+    return found if np.array_equal(stored, wanted) else None

@@ -10,7 +10,8 @@ from sw.frontend.onnx.layout import plain, transposed
 from sw.frontend.onnx.values import Codes, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 
-__all__ = ["flatten", "identity", "reshape", "squeeze", "transpose", "unsqueeze"]
+__all__ = ["depth_to_space", "flatten", "identity", "reshape", "space_to_depth", "squeeze",
+           "transpose", "unsqueeze"]
 
 Shape = tuple[int, ...]
 
@@ -41,7 +42,12 @@ def _reshaped(view: View, shape: Shape) -> Value:
 
 
 def reshape(view: View) -> Value:
-    """Reshape."""
+    """Reshape.
+
+    Constant shapes.
+
+    Runs nowhere: weights behind it are reordered, or bytes are as they are; see Transpose.
+    """
     given = view.value(0).shape
     wanted = view.numbers("shape", 1)
     if wanted is None:
@@ -60,7 +66,12 @@ def reshape(view: View) -> Value:
 
 
 def flatten(view: View) -> Value:
-    """Flatten."""
+    """Flatten.
+
+    Any axis.
+
+    Runs nowhere: weights behind it are reordered, or bytes are as they are.
+    """
     given = view.value(0).shape
     axis = int(view.attribute("axis", 1))
     if not -len(given) <= axis <= len(given):
@@ -70,7 +81,12 @@ def flatten(view: View) -> Value:
 
 
 def squeeze(view: View) -> Value:
-    """Squeeze."""
+    """Squeeze.
+
+    Constant axes.
+
+    Runs nowhere.
+    """
     given, axes = view.value(0).shape, view.numbers("axes", 1)
     chosen = {axis for axis, size in enumerate(given) if size == 1} if axes is None else {
         axis % len(given) for axis in axes}
@@ -80,7 +96,12 @@ def squeeze(view: View) -> Value:
 
 
 def unsqueeze(view: View) -> Value:
-    """Unsqueeze."""
+    """Unsqueeze.
+
+    Constant axes.
+
+    Runs nowhere.
+    """
     given, axes = view.value(0).shape, view.numbers("axes", 1) or ()
     rank = len(given) + len(axes)
     places, rest = {axis % rank for axis in axes}, iter(given)
@@ -88,7 +109,14 @@ def unsqueeze(view: View) -> Value:
 
 
 def transpose(view: View) -> Value:
-    """Transpose."""
+    """Transpose.
+
+    Any, as long as what comes of it and of Reshapes is channels in another order (channel
+    shuffle), blocks of pixels made of channels or channels of blocks, or one transposition.
+
+    Runs nowhere where it only undoes the difference between ONNX's and the chip's order; on
+    the chip where channels or blocks move; other transpositions on the host.
+    """
     source = view.value(0)
     rank = len(source.shape)
     perm = tuple(view.attribute("perm", tuple(reversed(range(rank)))))
@@ -106,8 +134,62 @@ def transpose(view: View) -> Value:
         plain(given).transpose(perm).ravel())
 
 
+def depth_to_space(view: View) -> Value:
+    """DepthToSpace.
+
+    Modes DCR and CRD; the same as Reshape, Transpose, Reshape (pixel shuffle).
+
+    Runs on the chip: copies.
+    """
+    block, (batch, channels, height, width) = _blocks(view)
+    if channels % block ** 2:
+        raise view.fail(f"blocks of {block} x {block} of {channels} channels")
+    channels //= block ** 2
+    if view.attribute("mode", "DCR") == "DCR":
+        given, perm = (batch, block, block, channels, height, width), (0, 3, 4, 1, 5, 2)
+    else:
+        given, perm = (batch, channels, block, block, height, width), (0, 1, 4, 2, 5, 3)
+    return _reordered(view, given, perm, (batch, channels, height * block, width * block))
+
+
+def space_to_depth(view: View) -> Value:
+    """SpaceToDepth.
+
+    Also as Reshape, Transpose, Reshape.
+
+    Runs on the chip: a copy.
+    """
+    block, (batch, channels, height, width) = _blocks(view)
+    if height % block or width % block:
+        raise view.fail(f"blocks of {block} x {block} of {height} x {width} pixels")
+    given = (batch, channels, height // block, block, width // block, block)
+    return _reordered(view, given, (0, 3, 5, 1, 2, 4),
+                      (batch, channels * block ** 2, height // block, width // block))
+
+
+def _blocks(view: View) -> tuple[int, Shape]:
+    """(block's size, input's shape)."""
+    shape, block = view.value(0).shape, int(view.attribute("blocksize", 0))
+    if len(shape) != 4 or block < 1:
+        raise view.fail(f"blocks of {block}, input of shape {list(shape)}; accepted are blocks of "
+                        "at least 1 and 4 axes")
+    return block, shape
+
+
+def _reordered(view: View, given: Shape, perm: tuple[int, ...], shape: Shape) -> Value:
+    """Reshaped to ``given``, transposed, and reshaped to ``shape``."""
+    return _relabelled(view, shape,
+                       lambda placed: Placed(placed.tensor, transposed(placed.stored, given, perm)),
+                       plain(given).transpose(perm).ravel())
+
+
 def identity(view: View) -> Value:
-    """Identity, and Dropout when it is not training."""
+    """Identity, and Dropout when it is not training.
+
+    Without a mask.
+
+    Runs nowhere.
+    """
     if view.op == "Dropout" and len(view.node.output) > 1 and view.node.output[1]:
         raise view.fail("gives its mask too, which is not supported")
     return view.value(0)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from sw.frontend.onnx import (
     elementwise,
     movement,
+    parts,
+    pointwise,
     pooling,
     qlinear,
     quantization,
@@ -16,24 +18,37 @@ from sw.frontend.onnx.view import View
 __all__ = ["CONVERTERS", "MICROSOFT", "QUANTIZING"]
 
 MICROSOFT = "com.microsoft"
-_ONNX: dict[str, Callable[[View], Value]] = {
+_ONNX: dict[str, Callable[[View], Value | list[Value]]] = {
     "Add": elementwise.add, "AveragePool": pooling.average_pool,
     "BatchNormalization": weighted.batch_normalization, "Clip": elementwise.clip,
     "Concat": elementwise.concat, "Conv": weighted.conv,
+    "ConvTranspose": weighted.conv_transpose, "DepthToSpace": movement.depth_to_space,
     "DequantizeLinear": quantization.dequantize_linear, "Div": elementwise.div,
     "Dropout": movement.identity,
-    "Flatten": movement.flatten, "Gemm": weighted.gemm,
-    "GlobalAveragePool": pooling.global_average_pool, "Identity": movement.identity,
+    "Flatten": movement.flatten, "Gather": parts.gather, "Gemm": weighted.gemm,
+    "GlobalAveragePool": pooling.global_average_pool, "GlobalMaxPool": pooling.largest,
+    "Identity": movement.identity,
     "MatMul": weighted.matmul, "MaxPool": pooling.max_pool, "Mul": elementwise.mul,
-    "Pad": elementwise.pad, "QLinearConv": qlinear.qlinear_conv,
+    "Pad": elementwise.pad, "PRelu": elementwise.prelu, "QLinearConv": qlinear.qlinear_conv,
     "QLinearMatMul": qlinear.qlinear_matmul, "QuantizeLinear": quantization.quantize_linear,
-    "ReduceMean": pooling.reduce_mean, "Relu": elementwise.relu, "Reshape": movement.reshape,
+    "ReduceMax": pooling.largest, "ReduceMean": pooling.reduce_mean,
+    "ReduceSum": pooling.reduce_mean, "Relu": elementwise.relu, "Reshape": movement.reshape,
+    "Resize": parts.resize, "Slice": parts.slice_, "SpaceToDepth": movement.space_to_depth,
+    "Split": parts.split,
     "Softmax": elementwise.softmax, "Squeeze": movement.squeeze, "Sub": elementwise.sub,
     "Transpose": movement.transpose,
     "Unsqueeze": movement.unsqueeze,
 }
-_MICROSOFT: dict[str, Callable[[View], Value]] = {
-    "DequantizeLinear": quantization.dequantize_linear, "QGemm": qlinear.qgemm,
+# Of one value each, by ONNX's own definition.
+_POINTWISE = (
+    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Cos", "Cosh", "Elu",
+    "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Min",
+    "Mish", "Neg", "Pow", "Reciprocal", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh",
+    "Softplus", "Softsign", "Sqrt", "Tan", "Tanh", "ThresholdedRelu")
+_ONNX |= dict.fromkeys(_POINTWISE, pointwise.pointwise)
+_MICROSOFT: dict[str, Callable[[View], Value | list[Value]]] = {
+    "DequantizeLinear": quantization.dequantize_linear, "Gelu": pointwise.microsoft,
+    "QGemm": qlinear.qgemm, "QuickGelu": pointwise.microsoft,
     "QLinearAdd": qlinear.qlinear_add, "QLinearConcat": qlinear.qlinear_concat,
     "QLinearGlobalAveragePool": qlinear.qlinear_global_average_pool,
     "QuantizeLinear": quantization.quantize_linear,

@@ -12,25 +12,29 @@ from sw.frontend.onnx.values import Average, Bounds, Integers, Placed, Real, Val
 from sw.frontend.onnx.view import View
 from sw.frontend.onnx.windows import Windows, windows
 
-__all__ = ["average_pool", "global_average_pool", "max_pool", "mean_over", "reduce_mean"]
+__all__ = ["average_pool", "global_average_pool", "largest", "max_pool", "mean_over",
+           "reduce_mean"]
 
 
 def max_pool(view: View) -> Value:
-    """MaxPool of reals or of integers."""
+    """MaxPool of reals or of integers.
+
+    pads, dilations, ceil_mode, auto_pad; no indices.
+
+    Runs on the chip.
+    """
     if len(view.node.output) > 1 and view.node.output[1]:
         raise view.fail("gives indices too, which is not supported")
     source = view.value(0)
     source = source if isinstance(source, Integers) else view.real(0)
     at = windows(view, source.shape, tuple(view.attribute("kernel_shape", ())))
-    if at.dilation != (1, 1):
-        raise view.fail(f"dilations {at.dilation}, must be 1")
     if any(pad >= at.window[number // 2] for number, pad in enumerate(at.pads)):
         raise view.fail(f"pads {at.pads} must be smaller than the window {at.window}")
     shape = (*source.shape[:2], *at.size)
 
     def pooled(placed: Placed, quant: Quant | None, bounds: Bounds) -> Placed:
-        attrs = MaxPool(window=at.window, stride=at.stride, pads=at.pads, least=bounds[0],
-                        most=bounds[1])
+        attrs = MaxPool(window=at.window, stride=at.stride, dilation=at.dilation, pads=at.pads,
+                        least=bounds[0], most=bounds[1])
         ordered = view.arranged(placed, source.shape, canonical(source.shape))
         return view.emit(attrs, [ordered], canonical(shape), quant)
 
@@ -42,12 +46,19 @@ def max_pool(view: View) -> Value:
 
 
 def average_pool(view: View) -> Value:
-    """AveragePool: one rounding, to the output's quantization."""
+    """AveragePool: one rounding, to the output's quantization.
+
+    pads with and without count_include_pad, ceil_mode, auto_pad; dilations without
+    padding, or with padding that counts.
+
+    Runs on the chip.
+    """
     source = view.real(0)
     at = windows(view, source.shape, tuple(view.attribute("kernel_shape", ())))
     counted = bool(view.attribute("count_include_pad", 0))
-    if at.dilation != (1, 1):
-        raise view.fail(f"dilations {at.dilation}, must be 1")
+    if at.dilation != (1, 1) and any(at.pads) and not counted:
+        raise view.fail(f"dilations {at.dilation} with pads {at.pads} that don't count; accepted "
+                        "is one of the two")
     if counted and at.beyond:
         raise view.fail("ceil_mode 1 with count_include_pad 1 and windows beyond the padding; "
                         "accepted is one of the two")
@@ -56,8 +67,9 @@ def average_pool(view: View) -> Value:
     shape = (*source.shape[:2], *at.size)
     own = view.own(0)
     if not any(at.pads):
-        views = np.lib.stride_tricks.sliding_window_view(
-            plain(source.shape), (1, 1, *at.window))[:, :, ::at.stride[0], ::at.stride[1]]
+        extent = [(size - 1) * step + 1 for size, step in zip(at.window, at.dilation, strict=True)]
+        views = np.lib.stride_tricks.sliding_window_view(plain(source.shape), (1, 1, *extent))[
+            :, :, ::at.stride[0], ::at.stride[1], :, :, ::at.dilation[0], ::at.dilation[1]]
         return Real(shape, own, _whole(view, source, own, at, shape), average=_average(
             source, views.reshape(-1, at.window[0] * at.window[1])))
     make = (_whole if counted else _partial)(view, source, own, at, shape)
@@ -74,7 +86,7 @@ def _whole(view: View, source: Real, own: Quant, at: Windows,
             kernel=np.ones((1, *at.window, channels), np.int8), bias=np.zeros(channels, np.int32),
             multiplier=multiplier, pre=pre, post=post, input_zero=own.zero_point,
             output_zero=quant.zero_point, least=bounds[0], most=bounds[1], window=at.window,
-            stride=at.stride, pads=at.pads)
+            stride=at.stride, dilation=at.dilation, pads=at.pads)
         return view.emit(attrs, [view.feature_map(source, own)], canonical(shape), quant)
 
     return make
@@ -114,13 +126,15 @@ def _covers(average: Average, shape: tuple[int, ...]) -> bool:
     return np.array_equal(every, plain(given).reshape(shape[1], -1))
 
 
-def mean_over(view: View, source: Real, own: Quant, axes: tuple[int, ...], keep: bool) -> Real:
-    """Mean over axes of ONNX's."""
+def mean_over(view: View, source: Real, own: Quant, axes: tuple[int, ...], keep: bool,
+              sums: bool = False) -> Real:
+    """Mean, or sum, over axes of ONNX's."""
     rank = len(source.shape)
     given, axes = axes, tuple(sorted({axis % rank for axis in axes}))
     if not axes or 0 in axes or any(not -rank <= axis < rank for axis in given):
         raise view.fail(f"axes {given} must be in 1 to {rank - 1}: the batch can't be averaged")
-    if axes == (2, 3) and source.average is not None and _covers(source.average, source.shape):
+    if axes == (2, 3) and not sums and source.average is not None and _covers(
+            source.average, source.shape):
         source = source.average.source  # a mean of means of all values
     order = canonical_axes(rank)
     kept = [axis for axis in range(rank) if axis not in axes]
@@ -135,27 +149,67 @@ def mean_over(view: View, source: Real, own: Quant, axes: tuple[int, ...], keep:
     def make(quant: Quant, bounds: Bounds) -> Placed:
         attrs = Mean(axes=tuple(sorted(order.index(axis) for axis in axes)), keep_dims=keep,
                      input_zero=own.zero_point, output_zero=quant.zero_point,
-                     scale=scale_of(own.scale / count / quant.scale))
+                     scale=scale_of(own.scale / (1 if sums else count) / quant.scale))
         placed = view.emit(attrs, [view.feature_map(source, own)], stored, quant)
         return view.bounded(placed, quant, bounds)
 
+    if sums:
+        return Real(shape, None, make)
     members = plain(source.shape).transpose(*kept, *axes).reshape(-1, count)
     return Real(shape, own, make, average=_average(source, members))
 
 
 def global_average_pool(view: View) -> Value:
-    """GlobalAveragePool."""
+    """GlobalAveragePool.
+
+    Feature maps of 4 axes.
+
+    Runs on the chip.
+    """
     source = view.real(0)
     if len(source.shape) != 4:
         raise view.fail(f"input has shape {list(source.shape)}, must have 4 axes")
     return mean_over(view, source, view.own(0), (2, 3), True)
 
 
+def _axes(view: View, rank: int) -> tuple[int, ...]:
+    """Axes of a reduction; none if it does nothing."""
+    axes = view.numbers("axes", 1)
+    if axes or (axes is not None and view.attribute("noop_with_empty_axes", 0)):
+        return axes
+    return () if view.attribute("noop_with_empty_axes", 0) else tuple(range(rank))
+
+
 def reduce_mean(view: View) -> Value:
-    """ReduceMean."""
-    source, axes = view.real(0), view.numbers("axes", 1)
-    if not axes:
-        if view.attribute("noop_with_empty_axes", 0):
-            return source
-        axes = tuple(range(len(source.shape)))
-    return mean_over(view, source, view.own(0), axes, bool(view.attribute("keepdims", 1)))
+    """ReduceMean and ReduceSum.
+
+    Any axes but the batch.
+
+    Runs on the chip over rows and columns, else on the host.
+    """
+    source = view.real(0)
+    axes = _axes(view, len(source.shape))
+    return mean_over(view, source, view.own(0), axes, bool(view.attribute("keepdims", 1)),
+                     view.op == "ReduceSum") if axes else source
+
+
+def largest(view: View) -> Value:
+    """GlobalMaxPool and ReduceMax.
+
+    Over rows and columns, both, of feature maps of 4 axes.
+
+    Runs on the chip.
+    """
+    source, rank = view.real(0), 4
+    axes = (2, 3) if view.op == "GlobalMaxPool" else _axes(view, len(source.shape))
+    if len(source.shape) != rank or {axis % rank for axis in axes} != {2, 3}:
+        raise view.fail(f"axes {axes} of {list(source.shape)}; accepted are rows and columns of "
+                        "feature maps of 4 axes")
+    shape = (*source.shape[:2], 1, 1)
+
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        ordered = view.arranged(source.place(quant), source.shape, canonical(source.shape))
+        attrs = MaxPool(window=(source.shape[2], source.shape[3]), least=bounds[0], most=bounds[1])
+        return view.emit(attrs, [ordered], canonical(shape), quant)
+
+    return Real(shape if view.attribute("keepdims", 1) else shape[:2], source.own, make)

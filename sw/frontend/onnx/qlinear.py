@@ -7,9 +7,14 @@ from sw.frontend.onnx.elementwise import concatenated, sum_of
 from sw.frontend.onnx.origin import Bias, Place, Weights
 from sw.frontend.onnx.pooling import mean_over
 from sw.frontend.onnx.quantization import activation_quant, dequantized, quantized
-from sw.frontend.onnx.values import Integers, Real, Value
+from sw.frontend.onnx.values import Constant, Integers, Real, Value
 from sw.frontend.onnx.view import View
-from sw.frontend.onnx.weighted import convolution, matrix_product
+from sw.frontend.onnx.weighted import (
+    as_product,
+    channel_vector,
+    convolution,
+    matrix_product,
+)
 
 __all__ = ["qgemm", "qlinear_add", "qlinear_concat", "qlinear_conv", "qlinear_global_average_pool",
            "qlinear_matmul"]
@@ -24,6 +29,14 @@ def _real(view: View, position: int) -> tuple[Real, Quant]:
     found = dequantized(view, Integers(integers.shape, integers.unsigned, integers.place), quant,
                         view.build.beside(view.name, "input"))
     return found, quant
+
+
+def _constant(view: View, position: int) -> Constant:
+    """The reals that a constant of integers means."""
+    quant, unsigned = activation_quant(view, position + 1, position + 2)
+    codes = view.constant(position, "operand").data.astype(np.int32)
+    zero = quant.zero_point + (128 if unsigned else 0)
+    return Constant((codes - zero).astype(np.float32) * np.float32(quant.scale))
 
 
 def _weights(view: View, position: int, axis: int) -> Weights:
@@ -66,7 +79,12 @@ def _bias(view: View, position: int, unit: np.ndarray) -> Bias:
 
 
 def qlinear_conv(view: View) -> Value:
-    """QLinearConv."""
+    """QLinearConv.
+
+    As Conv; int32 bias.
+
+    Runs on the chip.
+    """
     source, own = _real(view, 0)
     weights = _weights(view, 3, 0)
     quant, unsigned = activation_quant(view, 6, 7)
@@ -76,7 +94,12 @@ def qlinear_conv(view: View) -> Value:
 
 
 def qlinear_matmul(view: View) -> Value:
-    """QLinearMatMul with constant weights."""
+    """QLinearMatMul with constant weights.
+
+    As MatMul.
+
+    Runs on the chip.
+    """
     source, own = _real(view, 0)
     if view.constant(3, "second operand").data.ndim != 2:
         raise view.fail("second operand must have 2 axes")
@@ -87,7 +110,12 @@ def qlinear_matmul(view: View) -> Value:
 
 
 def qgemm(view: View) -> Value:
-    """com.microsoft.QGemm."""
+    """com.microsoft.QGemm.
+
+    As Gemm, with an output that is quantized.
+
+    Runs on the chip.
+    """
     if view.attribute("transA", 0) or not view.has(7):
         raise view.fail("accepted is transA 0 and an output that is quantized")
     source, own = _real(view, 0)
@@ -101,14 +129,34 @@ def qgemm(view: View) -> Value:
 
 
 def qlinear_add(view: View) -> Value:
-    """com.microsoft.QLinearAdd."""
-    (first, left), (second, right) = _real(view, 0), _real(view, 3)
+    """com.microsoft.QLinearAdd.
+
+    As Add.
+
+    Runs on the chip.
+    """
     quant, unsigned = activation_quant(view, 6, 7)
+    for here, other in ((0, 3), (3, 0)):
+        if isinstance(view.value(here), Constant):
+            source, vector = _real(view, other)[0], channel_vector(
+                _real(view, other)[0], _constant(view, here))
+            if vector is None:
+                raise view.fail(f"{view.what(here)} is a constant of shape "
+                                f"{list(view.value(here).shape)}; accepted is one number, or one "
+                                "a channel")
+            found = as_product(view, source).affine(np.ones_like(vector.values), vector)
+            return quantized(view, found, quant, unsigned)
+    (first, left), (second, right) = _real(view, 0), _real(view, 3)
     return quantized(view, sum_of(view, first, second, (left, right)), quant, unsigned)
 
 
 def qlinear_concat(view: View) -> Value:
-    """com.microsoft.QLinearConcat."""
+    """com.microsoft.QLinearConcat.
+
+    As Concat.
+
+    Runs on the chip.
+    """
     quant, unsigned = activation_quant(view, 0, 1)
     sources = [_real(view, at)[0] for at in range(2, len(view.node.input), 3)]
     return quantized(view, concatenated(view, sources, int(view.attribute("axis", 1))), quant,
@@ -116,7 +164,12 @@ def qlinear_concat(view: View) -> Value:
 
 
 def qlinear_global_average_pool(view: View) -> Value:
-    """com.microsoft.QLinearGlobalAveragePool."""
+    """com.microsoft.QLinearGlobalAveragePool.
+
+    channels_last 0.
+
+    Runs on the chip.
+    """
     if view.attribute("channels_last", 0):
         raise view.fail("channels_last 1, must be 0")
     source, own = _real(view, 0)

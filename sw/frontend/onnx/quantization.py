@@ -1,5 +1,6 @@
 """QuantizeLinear and DequantizeLinear, on constants, at the edges, and between operators."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,7 +8,18 @@ import onnx
 
 from golden.graph import Quant
 from sw.frontend.onnx.origin import Weights
-from sw.frontend.onnx.values import Bounds, Codes, Constant, Integers, Placed, Real, Value
+from sw.frontend.onnx.pointwise import CODES, curve_codes
+from sw.frontend.onnx.scales import FULL
+from sw.frontend.onnx.values import (
+    Bounds,
+    Codes,
+    Constant,
+    Curve,
+    Integers,
+    Placed,
+    Real,
+    Value,
+)
 from sw.frontend.onnx.view import View
 
 __all__ = ["activation_quant", "dequantize_linear", "dequantized", "quantize_linear", "quantized",
@@ -48,7 +60,10 @@ def activation_quant(view: View, scale_at: int, zero_at: int) -> tuple[Quant, bo
 
 def quantized(view: View, real: Real, quant: Quant, unsigned: bool) -> Integers:
     """A real's integers at a quantization."""
-    return Integers(real.shape, unsigned, lambda bounds: real.place(quant, bounds), view.alone)
+    curve = real.curve and dataclasses.replace(
+        real.curve, values=curve_codes(real.curve.values, quant, FULL))
+    return Integers(real.shape, unsigned, lambda bounds: real.place(quant, bounds), view.alone,
+                    curve)
 
 
 def dequantized(view: View, integers: Integers, quant: Quant, name: str = "") -> Real:
@@ -60,7 +75,13 @@ def dequantized(view: View, integers: Integers, quant: Quant, name: str = "") ->
             return integers.place(bounds)
         return view.build.bounded(name or view.name, integers.place(), quant, bounds)
 
-    return Real(integers.shape, quant, make)
+    found = Real(integers.shape, quant, make)
+    # The same integers may be dequantized anew for every reader.
+    given = integers.curve or Curve(found, quant, CODES, integers)
+    found.curve = dataclasses.replace(given, values=(
+        given.values.astype(np.int32) - quant.zero_point).astype(np.float32)
+        * np.float32(quant.scale))
+    return found
 
 
 def _check_blocks(view: View) -> None:
@@ -99,7 +120,13 @@ def _parameters(view: View, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndar
 
 
 def quantize_linear(view: View) -> Value:
-    """QuantizeLinear."""
+    """QuantizeLinear.
+
+    int8 and uint8, float32 scales; one for each channel for constants.
+
+    Runs nowhere: it tells the operator before it how to round; at the network's edges on the
+    host.
+    """
     value = view.value(0)
     if isinstance(value, Constant):
         scales, zeros, axis, kind = _parameters(view, value.shape)
@@ -120,7 +147,12 @@ def quantize_linear(view: View) -> Value:
 
 
 def dequantize_linear(view: View) -> Value:
-    """DequantizeLinear."""
+    """DequantizeLinear.
+
+    int8 and uint8, float32 scales; one for each channel for constants, int32 too.
+
+    Runs nowhere; at the network's edges on the host.
+    """
     value = view.value(0)
     if view.attribute("output_dtype", 0) not in (0, onnx.TensorProto.FLOAT):
         raise view.fail("dequantizes to another type than float32, which is the one accepted")

@@ -14,7 +14,8 @@ from golden.graph import Quant
 from sw.frontend.onnx.origin import Origin
 from sw.frontend.onnx.scales import FULL
 
-__all__ = ["Average", "Bounds", "Codes", "Constant", "Integers", "Placed", "Real", "Value"]
+__all__ = ["Average", "Bounds", "Codes", "Constant", "Curve", "Integers", "Placed", "Real",
+           "Value"]
 
 Bounds = tuple[int, int]  # (least, most) of int8
 
@@ -67,6 +68,28 @@ class Constant:
         return self.data.shape
 
 
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Values that are a function of one quantized tensor, each of the same place's value there.
+
+    Parameters
+    ----------
+    base : Real
+        The tensor.
+    quant : Quant
+        Its own quantization.
+    values : ndarray, (256,)
+        For its codes -128 to 127: float32, or codes in int8 of what has been quantized.
+    key : object
+        Two curves are of one tensor where these are the same object.
+    """
+
+    base: "Real"
+    quant: Quant
+    values: np.ndarray
+    key: object
+
+
 @dataclass(eq=False)
 class Integers:
     """8-bit integers. In the graph all are int8: uint8 less 128.
@@ -81,12 +104,15 @@ class Integers:
         Appends what computes them, clamped to the given bounds.
     alone : bool
         Read by one node only: clamps may move in front of it.
+    curve : Curve or None
+        Set for functions of another tensor.
     """
 
     shape: tuple[int, ...]
     unsigned: bool
     make: Callable[[Bounds], Placed]
     alone: bool = False
+    curve: Curve | None = None
     _made: dict[Bounds, Placed] = field(default_factory=dict)
 
     def place(self, bounds: Bounds = FULL) -> Placed:
@@ -143,6 +169,8 @@ class Real:
         Appends what gives them as float32, in ONNX's order; None if that is by dequantizing.
     average : Average or None
         Set for averages: in their own quantization they are rounded.
+    curve : Curve or None
+        Set for functions of another tensor.
     """
 
     shape: tuple[int, ...]
@@ -150,6 +178,7 @@ class Real:
     make: Callable[[Quant, Bounds], Placed]
     floating: Callable[[], Placed] | None = None
     average: Average | None = None
+    curve: Curve | None = None
     _made: dict[tuple[Quant, Bounds], Placed] = field(default_factory=dict)
 
     def place(self, quant: Quant, bounds: Bounds = FULL) -> Placed:

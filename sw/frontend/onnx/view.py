@@ -53,6 +53,11 @@ class View:
         self._attributes = {item.name: onnx.helper.get_attribute_value(item)
                             for item in node.attribute}
 
+    @property
+    def opsets(self) -> list[onnx.OperatorSetIdProto]:
+        """For a model of ONNX's own operators."""
+        return [onnx.helper.make_opsetid("", self.opset)]
+
     def fail(self, text: str) -> ModelError:
         """The refusal of this node."""
         return ModelError(f"{self.path}: {self.label}: {text}")
@@ -121,8 +126,9 @@ class View:
         """A tensor of ONNX's ``shape`` in a wanted order of bytes."""
         moved = self.build.arranged(self.name, placed, shape, wanted)
         if moved is None:
-            raise self.fail(f"needs bytes of {list(shape)} in an order that one transposition does "
-                            "not give (channel shuffle is not supported)")
+            raise self.fail(f"needs bytes of {list(shape)} in an order that mixes channels with "
+                            "rows or columns; accepted are channels in another order, blocks of "
+                            "pixels made of channels or channels of blocks, and one transposition")
         return moved
 
     def kept(self, real: Real, quant: Quant) -> Placed:

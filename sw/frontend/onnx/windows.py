@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sw.frontend.onnx.view import View
 
-__all__ = ["Windows", "windows"]
+__all__ = ["PADDINGS", "Windows", "windows"]
 
 PADDINGS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 

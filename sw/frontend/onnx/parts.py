@@ -1,0 +1,159 @@
+"""Parts of tensors and repetitions in them: indices along each axis, known at import."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from golden.graph import Quant
+from golden.movement import Take
+from sw.frontend.onnx.folding import fold
+from sw.frontend.onnx.layout import canonical, canonical_axes, plain
+from sw.frontend.onnx.values import Constant, Integers, Placed, Real, Value
+from sw.frontend.onnx.view import View
+
+__all__ = ["gather", "resize", "slice_", "split", "taken"]
+
+Indices = Sequence[np.ndarray | None]  # for each of ONNX's axes; None for all
+
+
+def taken(view: View, source: Real | Integers, indices: Indices,
+          shape: tuple[int, ...] | None = None) -> Value:
+    """Some indices along each axis; ``shape`` leaves axes out of which one index is taken."""
+    whole = [item is None or np.array_equal(item, np.arange(size))
+             for item, size in zip(indices, source.shape, strict=True)]
+    if not whole[0]:
+        raise view.fail(f"takes parts of axis 0, the batch, which is {source.shape[0]} and stays")
+    found = tuple(size if item is None else len(item)
+                  for item, size in zip(indices, source.shape, strict=True))
+    if 0 in found:
+        raise view.fail(f"takes nothing of {list(source.shape)}; accepted is at least one index "
+                        "of each axis")
+    if all(whole) and shape is None:
+        return source
+    lists = [None if item is None or all_ else tuple(int(index) for index in item)
+             for item, all_ in zip(indices, whole, strict=True)]
+    attrs = Take(indices=tuple(lists[axis] for axis in canonical_axes(len(found))))
+
+    def moved(placed: Placed, quant: Quant | None) -> Placed:
+        ordered = view.arranged(placed, source.shape, canonical(source.shape))
+        return view.emit(attrs, [ordered], canonical(found), quant)
+
+    if isinstance(source, Integers):
+        def integers() -> tuple[Placed, Quant]:
+            placed = source.place()
+            quant = view.build.quant(placed.tensor) or Quant(1.0, 0)
+            return moved(placed, quant), quant
+
+        return Integers(shape or found, source.unsigned,
+                        lambda bounds: view.bounded(*integers(), bounds), view.alone)
+    rows = plain(source.shape)[np.ix_(*(np.arange(size) if item is None else item for item, size in
+                                        zip(indices, source.shape, strict=True)))].ravel()
+    # Clamps stay behind: other parts of the same tensor have others.
+    return Real(shape or found, source.own, lambda quant, bounds: view.bounded(
+        moved(source.place(quant), quant), quant, bounds),
+        average=source.average and source.average.chosen(rows))
+
+
+def _source(view: View) -> Real | Integers:
+    value = view.value(0)
+    return value if isinstance(value, Integers) else view.real(0)
+
+
+def _axis(view: View, axis: int, rank: int) -> int:
+    if not -rank <= axis < rank:
+        raise view.fail(f"axis {axis} of {rank} axes")
+    return axis % rank
+
+
+def slice_(view: View) -> Value:
+    """Slice with constant starts, ends and steps.
+
+    Any axis but the batch, steps below 0 too.
+
+    Runs on the chip, as Gather.
+    """
+    source = _source(view)
+    rank = len(source.shape)
+    starts, ends = view.numbers("starts", 1) or (), view.numbers("ends", 2) or ()
+    axes = view.numbers("axes", 3) or tuple(range(len(starts)))
+    steps = view.numbers("steps", 4) or (1,) * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise view.fail(f"starts {starts}, ends {ends}, axes {axes}, steps {steps}; accepted are "
+                        "as many of each, steps other than 0")
+    indices: list[np.ndarray | None] = [None] * rank
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        at = _axis(view, axis, rank)
+        indices[at] = np.arange(*slice(start, end, step).indices(source.shape[at]))
+    return taken(view, source, indices)
+
+
+def split(view: View) -> list[Value]:
+    """Split.
+
+    Any axis but the batch.
+
+    Runs on the chip, as Gather.
+    """
+    source = _source(view)
+    axis = _axis(view, int(view.attribute("axis", 0)), len(source.shape))
+    size, count = source.shape[axis], len(view.node.output)
+    each = -(-size // count)
+    sizes = view.numbers("split", 1) or tuple(
+        min(each, size - each * part) for part in range(count))
+    if len(sizes) != count or sum(sizes) != size or min(sizes) < 1:
+        raise view.fail(f"parts of {sizes} for {count} outputs of {size}; accepted are parts of "
+                        "at least 1 that add up")
+    ends = np.cumsum(sizes)
+    return [taken(view, source, [np.arange(end - part, end) if at == axis else None
+                                 for at in range(len(source.shape))])
+            for part, end in zip(sizes, ends, strict=True)]
+
+
+def gather(view: View) -> Value:
+    """Gather with constant indices, a number or a list of them.
+
+    Any axis but the batch.
+
+    Runs on the chip: copies; on the host where they would be more than 64 rectangles.
+    """
+    source, chosen = _source(view), view.constant(1, "indices").data
+    rank = len(source.shape)
+    axis = _axis(view, int(view.attribute("axis", 0)), rank)
+    size = source.shape[axis]
+    if chosen.ndim > 1 or not chosen.size or not (
+            -size <= chosen.min() and chosen.max() < size):
+        raise view.fail(f"indices {chosen.tolist()} along axis {axis} of {list(source.shape)}; "
+                        f"accepted are one or a list, each of -{size} to {size - 1}")
+    indices: list[np.ndarray | None] = [None] * rank
+    indices[axis] = np.atleast_1d(chosen) % size
+    left = tuple(one for at, one in enumerate(source.shape) if at != axis)
+    return taken(view, source, indices, None if chosen.ndim else left)
+
+
+def resize(view: View) -> Value:
+    """Resize, nearest neighbour: the definition tells which index each output has.
+
+    Mode nearest, constant scales or sizes, every coordinate_transformation_mode but
+    tf_crop_and_resize.
+
+    Runs on the chip, as Gather; by whole factors two or more rows at a time.
+    """
+    source, mode = _source(view), view.attribute("mode", "nearest")
+    rank = len(source.shape)
+    axes = tuple(_axis(view, int(axis), rank) for axis in view.attribute("axes", range(rank)))
+    policy = view.attribute("keep_aspect_ratio_policy", "stretch")
+    place = view.attribute("coordinate_transformation_mode", "")
+    if mode != "nearest" or policy != "stretch" or place == "tf_crop_and_resize":
+        raise view.fail(f"mode {mode}, keep_aspect_ratio_policy {policy}, "
+                        f"coordinate_transformation_mode {place}; accepted are nearest, stretch, "
+                        "and any but tf_crop_and_resize")
+    given = [view.constant(at, "sizes").data if view.has(at) else np.empty(0)
+             for at in range(1, len(view.node.input))]
+    indices: list[np.ndarray | None] = [None] * rank
+    for number, axis in enumerate(axes):
+        # Axis by axis, the scale or size of each.
+        own = [Constant(data[number:number + 1]) if data.size else None for data in given]
+        line = Constant(np.arange(source.shape[axis], dtype=np.float32))
+        (found,) = fold(view, [line, *own], view.opsets, ("axes", "keep_aspect_ratio_policy"))
+        indices[axis] = found.data.astype(int)
+    return taken(view, source, indices)
