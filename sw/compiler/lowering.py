@@ -116,10 +116,9 @@ class Lowering:
     def host(self, node: Node, why: str) -> None:
         """Leave a node to the host."""
         sources = [self.tensor(name) for name in node.inputs]
-        output = self.tensor(node.outputs[0])
-        for tensor in [*sources, output]:
+        for tensor in [*sources, *(self.tensor(name) for name in node.outputs)]:
             tensor.bytes_in_dram = True
-        self.out.ops.append(HostOp(node.name, node.op, list(node.inputs), node.outputs[0],
+        self.out.ops.append(HostOp(node.name, node.op, list(node.inputs), list(node.outputs),
                                    dataclasses.asdict(node.attrs), why))
 
     def uniform_post(self, channels: int, scale: tuple[int, int, int] = IDENTITY, bias: int = 0,
@@ -137,7 +136,7 @@ class Lowering:
         name = self.root.get(name, name)
         while name in self.out.tensors and (seen := self.out.tensors[name].alias):
             name = seen
-        return [index for index, op in enumerate(self.out.ops) if op.output == name]
+        return [index for index, op in enumerate(self.out.ops) if name in op.writes]
 
     def identity(self, node: Node, sources: list[LayerTensor], output: LayerTensor,
                   post: Post | None = None, residual: str | None = None,

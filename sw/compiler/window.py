@@ -169,6 +169,11 @@ class WindowOp:
         return self.sources + ([self.residual] if self.residual else [])
 
     @property
+    def writes(self) -> list[str]:
+        """The tensor written."""
+        return [self.output]
+
+    @property
     def operands(self) -> list[str]:
         """All tensors read or written, each once."""
         return list(dict.fromkeys([*self.reads, self.output]))
@@ -219,7 +224,7 @@ class HostOp:
     name: str
     operator: str
     sources: list[str]
-    output: str
+    writes: list[str]
     attrs: dict[str, object]
     why: str
     layer: int = 0

@@ -7,6 +7,7 @@ import numpy as np
 
 from golden.attributes import Attributes, Clamp
 from golden.edges import Transpose
+from golden.external import External
 from golden.graph import Graph, Node, Quant, Reshape, Tensor
 from golden.spec.numerics import IDENTITY
 from sw.frontend.onnx.layout import movement
@@ -73,6 +74,18 @@ class Builder:
         self.graph.add(Tensor(output, shape, attrs.types()[1], quant))
         self.graph.nodes.append(Node(name, tuple(inputs), (output,), attrs))
         return output
+
+    def external(self, name: str, attrs: External, inputs: Sequence[str],
+                 outputs: Sequence[tuple[str, Quant | None]]) -> list[str]:
+        """Append a section of the host's; the names of its outputs."""
+        name = _free(name, self._nodes)
+        self._nodes.add(name)
+        made = []
+        for (output, quant), (dtype, shape) in zip(outputs, attrs.given, strict=True):
+            output = _free(output, self._reserved | self.graph.tensors.keys())
+            made.append(self.graph.add(Tensor(output, shape, dtype, quant)).name)
+        self.graph.nodes.append(Node(name, tuple(inputs), tuple(made), attrs))
+        return made
 
     def arranged(self, name: str, placed: Placed, shape: tuple[int, ...],
                  wanted: np.ndarray) -> Placed | None:

@@ -14,7 +14,8 @@ from golden.graph import Quant
 from sw.frontend.onnx.origin import Origin
 from sw.frontend.onnx.scales import FULL
 
-__all__ = ["Average", "Bounds", "Codes", "Constant", "Integers", "Placed", "Real", "Value"]
+__all__ = ["Average", "Bounds", "Codes", "Constant", "Foreign", "Integers", "Placed", "Real",
+           "Value"]
 
 Bounds = tuple[int, int]  # (least, most) of int8
 
@@ -159,4 +160,22 @@ class Real:
         return self._made[quant, bounds]
 
 
-Value = Constant | Integers | Real
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """Values of a type that only the host computes with, in ONNX's order.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ONNX's shape.
+    dtype : str
+    place : callable
+        Gives the tensor of the graph.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    place: Callable[[], Placed]
+
+
+Value = Constant | Foreign | Integers | Real
