@@ -75,6 +75,11 @@ class Builder:
         self.graph.nodes.append(Node(name, tuple(inputs), (output,), attrs))
         return output
 
+    def pretended(self, name: str, shape: tuple[int, ...]) -> str:
+        """A tensor that nothing gives, in a graph that nobody gets."""
+        name = _free(name, self._reserved | self.graph.tensors.keys())
+        return self.graph.add(Tensor(name, shape, "int8")).name
+
     def external(self, name: str, attrs: External, inputs: Sequence[str],
                  outputs: Sequence[tuple[str, Quant | None]]) -> list[str]:
         """Append a section of the host's; the names of its outputs."""

@@ -13,6 +13,7 @@ from sw.frontend.onnx.builder import Builder
 from sw.frontend.onnx.edges import add_input, add_output
 from sw.frontend.onnx.file import Shapes, read
 from sw.frontend.onnx.folding import fold
+from sw.frontend.onnx.layout import canonical
 from sw.frontend.onnx.operators import CONVERTERS, QUANTIZING
 from sw.frontend.onnx.origin import Origin, Slots
 from sw.frontend.onnx.partition import MOVERS, joined, reads, units
@@ -78,11 +79,11 @@ class _Importer:
                       for item in (*self.source.value_info, *self.source.output)}
         self.opset = next((item.version for item in model.opset_import
                            if item.domain in OWN_DOMAINS), 0)
+        self.chosen = host.keys()
         self.host = joined(self.nodes, host, constants, set(self.outputs))
         self.units = units(self.nodes, self.host.keys(), constants)
         self.refused: dict[int, str] = {}
         self.unknown: set[str] = set()  # results of refused nodes whose type isn't known
-        self.sections: list[Section] = []
 
     def fail(self, text: str) -> ModelError:
         return ModelError(f"{self.path}: {text}")
@@ -124,7 +125,7 @@ class _Importer:
             try:
                 add_output(self.path, self.build, name, self.values[name])
             except Refusal as refusal:
-                raise _Again(self.blamed(refusal)) from None
+                raise _Again(self.blamed(refusal) | self.probed()) from None
             except ValueError as error:  # as in `convert`
                 raise self.fail(f"output {name!r}: {error}") from None
         graph = self.build.finish(self.outputs)
@@ -153,6 +154,8 @@ class _Importer:
         wanted = [name for name in dict.fromkeys(
             name for index in nodes for name in self.nodes[index].output)
             if name in self.outputs or self.readers.get(name, 0) > inner.count(name)]
+        # Those first that the chip can't do, not those that join them: the section has its name.
+        nodes = tuple(sorted(nodes, key=lambda index: (index not in self.chosen, index)))
         section = Section(self.model, [self.view(index) for index in nodes],
                           [self.host[index] for index in nodes], self.values, self.types, wanted)
         for name in section.inputs:
@@ -192,6 +195,21 @@ class _Importer:
             if refusal.index in self.host:
                 raise refusal
             found[refusal.index] = refusal.why
+        return found
+
+    def probed(self) -> dict[int, str]:
+        """What else the host must run, found by asking for all integers, each on its own."""
+        found: dict[int, str] = {}
+        for name, value in list(self.values.items()):
+            if isinstance(value, Integers):
+                try:
+                    value.place()
+                except Refusal as refusal:
+                    found |= self.blamed(refusal)
+                    stored = canonical(value.shape)
+                    value.pretend(Placed(self.build.pretended(name, stored.shape), stored))
+                except ValueError:
+                    pass  # met again, and told, when it is the only thing left
         return found
 
     def convert(self, index: int) -> None:

@@ -37,7 +37,7 @@ class Section:
     model : ModelProto
         The whole network.
     views : sequence of View
-        Its nodes, in the file's order.
+        Its nodes; the first gives the section its name.
     reasons : sequence of str
         Why the host runs each.
     values : mapping of str to Value
@@ -186,7 +186,8 @@ class Section:
 
     def _extracted(self, border: Border | None = None) -> onnx.ModelProto:
         """A model of the section's nodes and constants, without inputs and outputs."""
-        model, nodes = onnx.ModelProto(), [view.node for view in self._views]
+        model, nodes = onnx.ModelProto(), [view.node for view in sorted(
+            self._views, key=lambda view: view.index)]
         model.ir_version = self._model.ir_version
         model.opset_import.extend(self._model.opset_import)
         model.functions.extend(self._model.functions)

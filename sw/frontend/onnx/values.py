@@ -96,6 +96,10 @@ class Integers:
             self._made[bounds] = self.make(bounds)
         return self._made[bounds]
 
+    def pretend(self, placed: Placed) -> None:
+        """Let this be the tensor, in a graph that is only to show what else is refused."""
+        self._made[FULL] = placed
+
     @property
     def made(self) -> Placed | None:
         """The tensor of the graph, not clamped, if something has asked for it."""
