@@ -22,8 +22,9 @@ class External(Attributes):
         The network, in the form that who runs it reads.
     taken, given : tuple of Port
         Its inputs and outputs in order.
-    parts : tuple of (str, str)
-        What is in it, and why each isn't an operator of the graph; for people.
+    parts : tuple of (str, str, str)
+        What is in it: operator, name, and why it isn't one of the graph, which is empty for those
+        that only join others; for people.
     macs : int
         Its multiplications, as far as they are known.
     """
@@ -31,7 +32,7 @@ class External(Attributes):
     model: bytes
     taken: tuple[Port, ...]
     given: tuple[Port, ...]
-    parts: tuple[tuple[str, str], ...] = ()
+    parts: tuple[tuple[str, str, str], ...] = ()
     macs: int = 0
 
     def check(self, inputs: Sequence[Port], outputs: Sequence[Port]) -> None:

@@ -40,7 +40,7 @@ def lower(graph: Graph, config: Config, *, dense: bool = False) -> Lowered:
         if node.op in _HANDLERS:
             _HANDLERS[node.op](net, node)
         elif isinstance(node.attrs, External):
-            reasons = dict.fromkeys(why for _, why in node.attrs.parts)
+            reasons = dict.fromkeys(f"{op}: {why}" for op, _, why in node.attrs.parts if why)
             net.host(node, "; ".join(reasons))
         else:
             net.host(node, f"{node.op} has no unit on the chip")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.attributes import Pad
+from golden.external import External
 from golden.graph import Graph, Node
 from golden.spec.config import Config
 from golden.spec.isa import ArrayMode
@@ -118,8 +119,11 @@ class Lowering:
         sources = [self.tensor(name) for name in node.inputs]
         for tensor in [*sources, *(self.tensor(name) for name in node.outputs)]:
             tensor.bytes_in_dram = True
-        self.out.ops.append(HostOp(node.name, node.op, list(node.inputs), list(node.outputs),
-                                   dataclasses.asdict(node.attrs), why))
+        op = HostOp(node.name, node.op, list(node.inputs), list(node.outputs),
+                    dataclasses.asdict(node.attrs), why)
+        if isinstance(node.attrs, External):
+            op.parts, op.macs = node.attrs.parts, node.attrs.macs
+        self.out.ops.append(op)
 
     def uniform_post(self, channels: int, scale: tuple[int, int, int] = IDENTITY, bias: int = 0,
                       zero: int = 0, least: int = -128, most: int = 127) -> Post:

@@ -5,6 +5,7 @@ concatenation and channel permutation are all lowered to it.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -219,7 +220,17 @@ def _span(blocks: list[Taps], source: int) -> tuple[int, int]:
 
 @dataclass
 class HostOp:
-    """An operator left to the host, between chip steps; ``why`` says why."""
+    """An operator left to the host, between chip steps.
+
+    Parameters
+    ----------
+    why : str
+        Why it is left.
+    parts : sequence of (operator, name, why)
+        What it consists of, if it is a section of the network.
+    macs : int
+        Its multiplications.
+    """
 
     name: str
     operator: str
@@ -228,6 +239,8 @@ class HostOp:
     attrs: dict[str, object]
     why: str
     layer: int = 0
+    parts: Sequence[tuple[str, str, str]] = ()
+    macs: int = 0
 
     @property
     def reads(self) -> list[str]:

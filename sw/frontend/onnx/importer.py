@@ -159,15 +159,15 @@ class _Importer:
         section = Section(self.model, [self.view(index) for index in nodes],
                           [self.host[index] for index in nodes], self.values, self.types, wanted)
         for name in section.inputs:
-            self.need_real(name, "what the host runs")
+            self.need_real(name, "the host")
         self.values.update(section.results())
 
     def need_real(self, name: str, reader: str) -> None:
         """What is asked for a value as it is must have one: otherwise the host computes it."""
         value = self.values.get(name)
         if isinstance(value, Real) and value.own is None and value.floating is None:
-            self.refuse(self.makers[name], f"its result is read by {reader} and stays float: no "
-                        "QuantizeLinear tells how to quantize it")
+            self.refuse(self.makers[name], f"stays float: read by {reader}, no "
+                        "QuantizeLinear behind it")
 
     def refuse(self, index: int, why: str) -> None:
         """The host must run a node, and what gives it reals without a quantization."""
@@ -175,8 +175,7 @@ class _Importer:
             return
         self.refused[index] = why
         for name in reads(self.nodes[index]):
-            self.need_real(name, f"node {index} ({self.nodes[index].op_type}), which the host "
-                           "runs,")
+            self.need_real(name, f"node {index} ({self.nodes[index].op_type}) on the host")
 
     def blamed(self, refusal: Refusal) -> dict[int, str]:
         """The nodes to be run by the host so that a refused one needn't be, or else itself."""

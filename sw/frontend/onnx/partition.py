@@ -59,7 +59,7 @@ class _Edges:
 
 def joined(nodes: Sequence[onnx.NodeProto], host: Mapping[int, str], constants: Set[str],
            outputs: Set[str]) -> dict[int, str]:
-    """The nodes of the host, with those that join them; why, for each."""
+    """The nodes of the host; why, for each, which is empty for those that only join others."""
     edges, found = _Edges(nodes, constants), dict(host)
     while True:
         before = len(found)
@@ -68,12 +68,12 @@ def joined(nodes: Sequence[onnx.NodeProto], host: Mapping[int, str], constants: 
             if (nodes[index].op_type in _BEFORE and index not in found and users
                     and all(user in found for user in users)
                     and outputs.isdisjoint(nodes[index].output)):
-                found[index] = "only the host reads its result"
+                found[index] = ""
         for index, node in enumerate(nodes):
             sources = edges.sources[index]
             if (node.op_type in _BEHIND and index not in found and sources
                     and not edges.given[index] and all(source in found for source in sources)):
-                found[index] = "only reads what the host gives"
+                found[index] = ""
         if len(found) == before:
             return found
 

@@ -109,7 +109,7 @@ class Section:
                                   for number in range(len(given)))
         attrs = External(
             model=model.SerializeToString(deterministic=True), taken=tuple(taken), given=given,
-            parts=tuple((view.label, why) for view, why in zip(self._views, self._reasons,
+            parts=tuple((view.op, view.label, why) for view, why in zip(self._views, self._reasons,
                                                                strict=True)),
             macs=sum(macs(view.node, self._shape) for view in self._views))
         made = self._build.external(f"{self._view.name}_host", attrs, tensors, [
