@@ -101,13 +101,9 @@ class _Assembly:
         for index, op in enumerate(self.lowered.ops):
             if isinstance(op, HostOp):
                 self._end_step()
-                blobs = {name: value for name, value in op.attrs.items()
-                         if isinstance(value, bytes)}
                 self.steps.append(HostStep(
-                    op.operator, op.name,
-                    {name: value for name, value in op.attrs.items() if name not in blobs},
-                    [self._binding(n) for n in op.sources],
-                    [self._binding(n) for n in op.writes], blobs))
+                    op.operator, op.name, op.attrs, [self._binding(n) for n in op.sources],
+                    [self._binding(n) for n in op.writes], op.blobs))
                 border = crossing[op.name]
                 layers.append({"tag": op.layer, "name": op.name, "operator": op.operator,
                                "unit": "host", "macs": 0, "macs_skipped": 0, "ideal_cycles": 0,

@@ -14,6 +14,7 @@ from golden.spec.isa import ArrayMode
 from golden.spec.numerics import IDENTITY
 from sw.compiler.taps import sparse_taps
 from sw.compiler.window import HostOp, LayerTensor, Post, Taps, WindowOp
+from sw.driver.host import attributes_to_json
 from sw.errors import ModelError
 
 __all__ = ["MAX_WINDOW", "Lowered", "Lowering", "pixels"]
@@ -119,8 +120,10 @@ class Lowering:
         sources = [self.tensor(name) for name in node.inputs]
         for tensor in [*sources, *(self.tensor(name) for name in node.outputs)]:
             tensor.bytes_in_dram = True
+        blobs = {item.name: value for item in dataclasses.fields(node.attrs)
+                 if isinstance(value := getattr(node.attrs, item.name), bytes)}
         op = HostOp(node.name, node.op, list(node.inputs), list(node.outputs),
-                    dataclasses.asdict(node.attrs), why)
+                    attributes_to_json(node.attrs), blobs, why)
         if isinstance(node.attrs, External):
             op.parts, op.macs = node.attrs.parts, node.attrs.macs
         self.out.ops.append(op)

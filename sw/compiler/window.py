@@ -7,6 +7,7 @@ concatenation and channel permutation are all lowered to it.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -224,6 +225,8 @@ class HostOp:
 
     Parameters
     ----------
+    attrs, blobs : dict
+        As those of a program's ``HostStep``.
     why : str
         Why it is left.
     parts : sequence of (operator, name, why)
@@ -236,7 +239,8 @@ class HostOp:
     operator: str
     sources: list[str]
     writes: list[str]
-    attrs: dict[str, object]
+    attrs: dict[str, Any]
+    blobs: dict[str, bytes]
     why: str
     layer: int = 0
     parts: Sequence[tuple[str, str, str]] = ()

@@ -89,10 +89,14 @@ def units(nodes: Sequence[onnx.NodeProto], host: Set[int], constants: Set[str]) 
             index = group[index]
         return index
 
-    for index in sorted(host):
-        for source in edges.sources[index]:
-            if source in host and levels[source] == levels[index]:
-                group[root(index)] = root(source)
+    touching = [(source, index) for index in sorted(host) for source in edges.sources[index]
+                if source in host]
+    for source, index in touching:
+        if levels[source] == levels[index]:
+            group[root(index)] = root(source)
+    for source, index in touching:
+        if not _detour(edges, [root(index) for index in range(len(nodes))], source, index):
+            group[root(index)] = root(source)
     edges = _Edges(nodes, set())  # constants come first too
     members: dict[int, list[int]] = {}
     for index in range(len(nodes)):
@@ -107,6 +111,26 @@ def units(nodes: Sequence[onnx.NodeProto], host: Set[int], constants: Set[str]) 
         done.add(ready)
         order.append(Unit(tuple(members[ready]), ready in host))
     return order
+
+
+def _detour(edges: _Edges, group: Sequence[int], source: int, index: int) -> bool:
+    """Does a path from one node's group to another's lead through a third one, if they differ?"""
+    first, last = group[source], group[index]
+    if first == last:
+        return True
+    members: dict[int, list[int]] = {}
+    for node, number in enumerate(group):
+        members.setdefault(number, []).append(node)
+    ahead = {group[reader] for node in members[first] for reader in edges.readers[node]}
+    ahead -= {first, last}
+    seen = set(ahead)
+    while ahead:
+        new = {group[reader] for node in members[ahead.pop()] for reader in edges.readers[node]}
+        if last in new:
+            return True
+        ahead |= new - seen
+        seen |= new
+    return False
 
 
 def _levels(edges: _Edges, host: Set[int]) -> list[int]:
