@@ -12,6 +12,7 @@ from sw.errors import ModelError
 from sw.frontend.onnx.builder import Builder
 from sw.frontend.onnx.layout import plain
 from sw.frontend.onnx.values import Bounds, Constant, Foreign, Integers, Placed, Real, Value
+from sw.frontend.onnx.view import Disorder, View
 
 __all__ = ["add_input", "add_output"]
 
@@ -57,15 +58,15 @@ def _float_input(build: Builder, given: Placed, shape: tuple[int, ...]) -> Real:
     return Real(shape, None, make, lambda: given)
 
 
-def add_output(path: Path, build: Builder, name: str, value: Value) -> None:
-    """Append what gives an output of the network."""
+def add_output(build: Builder, view: View, name: str, value: Value) -> None:
+    """Append what gives an output of the network, a result of a node."""
     def fail(text: str) -> ModelError:
-        return ModelError(f"{path}: output {name!r} {text}")
+        return ModelError(f"{view.path}: output {name!r} {text}")
 
     def ordered(placed: Placed) -> str:
         moved = build.arranged("output", placed, value.shape, plain(value.shape))
         if moved is None:
-            raise fail("needs its bytes in an order that one transposition does not give")
+            raise Disorder(view, name, value.shape, f"output {name!r}")
         return moved.tensor
 
     if isinstance(value, Constant):

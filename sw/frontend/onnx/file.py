@@ -112,6 +112,8 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         If ``shapes`` doesn't fit the inputs.
     """
     model = parse(path, raw)
+    # Before version 4 initializers had to be inputs too; some tools add others all the same.
+    model.ir_version = max(model.ir_version, 4)
     _fix_shapes(path, model, shapes)
     # What the file says of inner tensors may be for other sizes; it is inferred again.
     del model.graph.value_info[:]

@@ -1,6 +1,8 @@
 """From a checked ONNX model to a graph, node by node."""
 
-from collections.abc import Mapping, Set
+import sys
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ __all__ = ["Imported", "import_model", "load"]
 
 OWN_DOMAINS = ("", "ai.onnx")
 NOT_FOLDED = ("QuantizeLinear", "DequantizeLinear", "Transpose", "Identity", "Dropout")
+_FRAMES = 30  # of Python's stack for each node, at most
 # Through these an order of bytes passes from one operator to the next.
 CARRIERS = (*MOVERS, "QuantizeLinear", "DequantizeLinear", "Relu", "Clip")
 
@@ -119,11 +122,14 @@ class _Importer:
             raise self.fail(f"the network has {len(self.build.graph.inputs)} inputs and "
                             f"{len(self.outputs)} outputs; each must be at least 1")
         for name in self.outputs:
+            if name not in self.makers:
+                raise self.fail(f"output {name!r} is an input of the network or constant; accepted "
+                                "are computed outputs")
             self.need_real(name, "an output of the network")
             if self.refused:
                 raise _Again(self.refused)
             try:
-                add_output(self.path, self.build, name, self.values[name])
+                add_output(self.build, self.view(self.makers[name]), name, self.values[name])
             except Refusal as refusal:
                 raise _Again(self.blamed(refusal) | self.probed()) from None
             except ValueError as error:  # as in `convert`
@@ -188,7 +194,7 @@ class _Importer:
                 if index in self.host or node.op_type not in CARRIERS:
                     continue
                 if node.op_type == "Transpose":
-                    found[index] = f"{refusal.label} {refusal.why}"
+                    found[index] = f"{refusal.reader} {refusal.why}"
                 ahead += [name for name in node.input if name in self.makers]
         if not found:
             if refusal.index in self.host:
@@ -271,6 +277,17 @@ class _Importer:
         return True
 
 
+@contextmanager
+def _deep(frames: int) -> Iterator[None]:
+    """Promises ask for promises, from the last node to the first."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + frames)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def _constant(name: str, data: np.ndarray) -> Constant:
     """One that the file holds as it is."""
     return Constant(data, origin=Origin.of(name, data.shape))
@@ -296,7 +313,8 @@ def import_model(path: Path | str, shapes: Shapes | None = None,
     while True:
         importer = _Importer(path, model, host, constants)
         try:
-            return importer.run()
+            with _deep(_FRAMES * len(model.graph.node)):
+                return importer.run()
         except _Again as again:
             assert not again.found.keys() <= host.keys()
             host |= again.found

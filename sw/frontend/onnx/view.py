@@ -46,11 +46,15 @@ class Disorder(Refusal):
     tensor : str
         ONNX's name; empty for any of the node's.
     shape : tuple of int
+    reader : str
+        Who needs it, if not the node.
     """
 
-    def __init__(self, view: "View", tensor: str, shape: tuple[int, ...]) -> None:
+    def __init__(self, view: "View", tensor: str, shape: tuple[int, ...],
+                 reader: str = "") -> None:
         super().__init__(view, f"needs bytes of {list(shape)} in an order that one transposition "
                                "does not give (channel shuffle)")
+        self.reader = reader or view.label
         self.tensors = [tensor] if tensor else list(view.node.input)
 
 
