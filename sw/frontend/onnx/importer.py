@@ -125,7 +125,7 @@ class _Importer:
             if name not in self.makers:
                 raise self.fail(f"output {name!r} is an input of the network or constant; accepted "
                                 "are computed outputs")
-            self.need_real(name, "an output of the network")
+            self.need_real(name, "an output of the network", rounded=True)
             if self.refused:
                 raise _Again(self.refused)
             try:
@@ -168,10 +168,14 @@ class _Importer:
             self.need_real(name, "the host")
         self.values.update(section.results())
 
-    def need_real(self, name: str, reader: str) -> None:
-        """What is asked for a value as it is must have one: otherwise the host computes it."""
+    def need_real(self, name: str, reader: str, rounded: bool = False) -> None:
+        """What is asked for a value as it is must have one: otherwise the host computes it.
+
+        ``rounded`` accepts averages in 8 bits though the file has them in float.
+        """
         value = self.values.get(name)
-        if isinstance(value, Real) and value.own is None and value.floating is None:
+        if isinstance(value, Real) and value.floating is None and (
+                value.own is None or (value.average is not None and not rounded)):
             self.refuse(self.makers[name], f"stays float: read by {reader}, no "
                         "QuantizeLinear behind it")
 
