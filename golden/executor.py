@@ -1,11 +1,12 @@
 """Runs a graph: what a network means, bit for bit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from golden import attributes, edges
+from golden.external import External, Runner
 from golden.graph import Graph, Node
 from golden.lookup import Lookup
 from golden.movement import DepthToSpace, SpaceToDepth, Take
@@ -38,7 +39,7 @@ from golden.ops.softmax import softmax
 from golden.resize import Multiply, ResizeBilinear
 from golden.transposed import TransposedConv2D
 
-__all__ = ["OPERATORS", "run", "run_node"]
+__all__ = ["OPERATORS", "outputs_of", "run", "run_node"]
 
 # Samples computed together: enough for long products, few enough to stay in cache.
 CHUNK = 8
@@ -87,8 +88,28 @@ def run_node(node: Node, *inputs: np.ndarray) -> np.ndarray:
     return operator(*inputs, attrs=node.attrs)
 
 
-def run(graph: Graph, inputs: dict[str, np.ndarray],
-        keep_all: bool = False) -> dict[str, np.ndarray]:
+def outputs_of(graph: Graph, node: Node, inputs: Sequence[np.ndarray], samples: int = 1,
+               external: Runner | None = None) -> dict[str, np.ndarray]:
+    """All outputs of a node by name, in their shapes, samples along the leading axis.
+
+    Raises
+    ------
+    ValueError
+        If the node is run outside and nobody is given who runs it.
+    """
+    if not isinstance(node.attrs, External):
+        found: Sequence[np.ndarray] = [run_node(node, *inputs)]
+    elif external is None:
+        raise ValueError(f"node {node.name!r} is run outside; accepted is a graph without such "
+                         "nodes, or somebody to run them")
+    else:
+        found = external(node.attrs, inputs)
+    return {name: result.reshape(_batched(graph.tensors[name].shape, samples))
+            for name, result in zip(node.outputs, found, strict=True)}
+
+
+def run(graph: Graph, inputs: dict[str, np.ndarray], keep_all: bool = False,
+        external: Runner | None = None) -> dict[str, np.ndarray]:
     """Run a network on one sample or many.
 
     Parameters
@@ -100,6 +121,8 @@ def run(graph: Graph, inputs: dict[str, np.ndarray],
         samples, the same for every input.
     keep_all : bool
         Return every tensor that was computed, not only the outputs.
+    external : callable, optional
+        Runs what is run outside (`External`).
 
     Returns
     -------
@@ -115,9 +138,10 @@ def run(graph: Graph, inputs: dict[str, np.ndarray],
     kept = [name for node in graph.nodes for name in node.outputs] if keep_all \
         else list(graph.outputs)
     # Where samples can't share an axis they run one by one.
-    alone = any(tensor.shape[:1] != (1,) for tensor in graph.tensors.values())
+    alone = (any(tensor.shape[:1] != (1,) for tensor in graph.tensors.values())
+             or any(isinstance(node.attrs, External) for node in graph.nodes))
     chunk = 1 if alone else CHUNK
-    parts = [_run_chunk(graph, inputs, start, min(chunk, samples - start))
+    parts = [_run_chunk(graph, inputs, start, min(chunk, samples - start), external)
              for start in range(0, samples, chunk)]
     return {name: np.concatenate([np.atleast_1d(part[name]) for part in parts]).reshape(
                 _batched(graph.tensors[name].shape, samples)) for name in kept}
@@ -148,8 +172,8 @@ def _samples(graph: Graph, inputs: dict[str, np.ndarray]) -> int:
     return counts.pop() if counts else 1
 
 
-def _run_chunk(graph: Graph, inputs: dict[str, np.ndarray], start: int,
-               count: int) -> dict[str, np.ndarray]:
+def _run_chunk(graph: Graph, inputs: dict[str, np.ndarray], start: int, count: int,
+               external: Runner | None) -> dict[str, np.ndarray]:
     """All computed tensors of ``count`` samples from ``start`` on."""
     values: dict[str, np.ndarray] = {}
     for name, array in inputs.items():
@@ -159,7 +183,5 @@ def _run_chunk(graph: Graph, inputs: dict[str, np.ndarray], start: int,
         assert tensor.data is not None
         values[tensor.name] = tensor.data if count == 1 else np.repeat(tensor.data, count, axis=0)
     for node in graph.nodes:
-        result = run_node(node, *(values[name] for name in node.inputs))
-        (name,) = node.outputs
-        values[name] = result.reshape(_batched(graph.tensors[name].shape, count))
+        values |= outputs_of(graph, node, [values[name] for name in node.inputs], count, external)
     return values

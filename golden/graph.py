@@ -31,14 +31,18 @@ from golden.attributes import (
     Weighted,
     Window,
 )
+from golden.external import External
 
 __all__ = [
     "Add", "Attributes", "AveragePool", "Clamp", "Concat", "Conv2D", "DepthwiseConv2D",
-    "FullyConnected", "Graph", "GraphError", "MaxPool", "Maximum", "Mean", "Minimum", "Node", "Pad",
-    "Quant", "Quantize", "Reshape", "Scale", "Softmax", "Tensor", "Weighted", "Window",
+    "External", "FullyConnected", "Graph", "GraphError", "MaxPool", "Maximum", "Mean", "Minimum",
+    "Node", "Pad", "Quant", "Quantize", "Reshape", "Scale", "Softmax", "Tensor", "Weighted",
+    "Window",
 ]
 
-DTYPES = ("int8", "int32", "uint8", "float32")
+# The last line's are only run outside.
+DTYPES = ("int8", "int32", "uint8", "float32",
+          "bool", "int16", "uint16", "float16", "uint32", "int64", "uint64", "float64")
 
 
 @dataclass(frozen=True)
@@ -183,11 +187,19 @@ class Graph:
 
     def _check_node(self, node: Node) -> None:
         tensors = [self.tensors[name] for name in node.inputs]
+        if isinstance(node.attrs, External):
+            given = [self.tensors[name] for name in node.outputs]
+            try:
+                node.attrs.check(*([(tensor.dtype, tensor.shape) for tensor in some]
+                                   for some in (tensors, given)))
+            except GraphError as error:
+                raise GraphError(f"node {node.name!r} ({node.op}): {error}") from None
+            return
         if len(node.outputs) != 1:
             raise GraphError(f"node {node.name!r} writes {len(node.outputs)} tensors, must be 1")
         output = self.tensors[node.outputs[0]]
-        taken, given = node.attrs.types()
-        for tensor, wanted in (*((tensor, taken) for tensor in tensors), (output, given)):
+        before, after = node.attrs.types()
+        for tensor, wanted in (*((tensor, before) for tensor in tensors), (output, after)):
             if tensor.dtype != wanted:
                 raise GraphError(f"node {node.name!r}: tensor {tensor.name!r} is {tensor.dtype}, "
                                  f"must be {wanted}")
@@ -216,13 +228,15 @@ class Graph:
 
     def __str__(self) -> str:
         # A computed tensor goes by its node's name: names in files run to hundreds of characters.
-        short = {name: node.name for node in self.nodes for name in node.outputs}
+        short = {name: node.name + (f".{number}" if number else "")
+                 for node in self.nodes for number, name in enumerate(node.outputs)}
         lines = [f"graph {self.name}: {len(self.nodes)} nodes"]
         lines += [f"  input {self.tensors[name]}" for name in self.inputs]
         lines += [f"  constant {tensor}" for tensor in self.constants()]
         for node in self.nodes:
             inputs = ", ".join(short.get(name, name) for name in node.inputs)
-            output = str(self.tensors[node.outputs[0]]).removeprefix(node.outputs[0] + ": ")
-            lines.append(f"  {node.name} = {node.op}({inputs}): {output}")
+            outputs = ", ".join(str(self.tensors[name]).removeprefix(name + ": ")
+                                for name in node.outputs)
+            lines.append(f"  {node.name} = {node.op}({inputs}): {outputs}")
         lines += [f"  output {short.get(name, name)}" for name in self.outputs]
         return "\n".join(lines)

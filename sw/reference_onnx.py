@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import onnx
 
-from golden.executor import run_node
-from sw.errors import ReferenceError_
+from golden.executor import outputs_of
+from sw.errors import ModelError, ReferenceError_, ToolError
 from sw.frontend.onnx import Imported
 from sw.frontend.onnx.file import Shapes, read
+from sw.onnx_runtime import open_session, run_external
 
 __all__ = ["Difference", "OnnxReference", "node_differences", "summed"]
 
@@ -84,20 +85,11 @@ class OnnxReference:
 
     def _open(self, model: onnx.ModelProto) -> Any:
         try:
-            import onnxruntime
-        except ImportError as error:
-            raise ReferenceError_(f"ONNX Runtime is not installed ({error}); pip install "
-                                  "onnxruntime, or run without --check") from None
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 4
-        options.intra_op_num_threads = 1
-        try:
-            return onnxruntime.InferenceSession(model.SerializeToString(), options,
-                                                providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions share no base of their own
-            raise ReferenceError_(f"{self.path}: ONNX Runtime refuses the file: "
-                                  f"{str(error)[:200]}") from None
+            return open_session(model.SerializeToString())
+        except ToolError as error:
+            raise ReferenceError_(f"{error}, or run without --check") from None
+        except ModelError as error:
+            raise ReferenceError_(f"{self.path}: ONNX Runtime refuses the file: {error}") from None
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Tensors by name, for one sample.
@@ -109,7 +101,7 @@ class OnnxReference:
         """
         try:
             found = self._session.run(self.names, dict(inputs))
-        except Exception as error:  # as above
+        except Exception as error:  # its exceptions share no base of their own
             raise ReferenceError_(f"{self.path}: ONNX Runtime fails: {str(error)[:200]}") from None
         return dict(zip(self.names, found, strict=True))
 
@@ -154,20 +146,20 @@ def node_differences(imported: Imported, inputs: Mapping[str, np.ndarray],
     values, rounded = dict(inputs), set(imported.rounded)
     found = []
     for node in imported.graph.nodes:
-        (output,) = node.outputs
-        shape = imported.graph.tensors[output].shape
-        values[output] = run_node(node, *(values[name] for name in node.inputs)).reshape(shape)
+        values |= outputs_of(imported.graph, node, [values[name] for name in node.inputs],
+                             external=run_external)
         if rounded.intersection(node.inputs):
-            rounded.add(output)
-        for name in wanted.get(output, ()):
-            theirs = _as_int8(trace[name]).ravel()[imported.places[name].stored]
-            apart = np.abs(values[output].astype(np.int16) - theirs)
-            found.append(Difference(node.name, name, int(apart.max(initial=0)),
-                                    int(np.count_nonzero(apart)), apart.size,
-                                    output not in rounded))
-        if output in wanted:
-            values[output] = theirs  # the next nodes get ONNX Runtime's
-            rounded.discard(output)
+            rounded.update(node.outputs)
+        for output in node.outputs:
+            for name in wanted.get(output, ()):
+                theirs = _as_int8(trace[name]).ravel()[imported.places[name].stored]
+                apart = np.abs(values[output].astype(np.int16) - theirs)
+                found.append(Difference(node.name, name, int(apart.max(initial=0)),
+                                        int(np.count_nonzero(apart)), apart.size,
+                                        output not in rounded))
+            if output in wanted:
+                values[output] = theirs  # the next nodes get ONNX Runtime's
+                rounded.discard(output)
     return found
 
 

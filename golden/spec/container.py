@@ -13,7 +13,7 @@ __all__ = ["MAGIC", "VERSION", "ProgramError", "SegmentKind", "pack", "unpack"]
 
 # As PNG's: shows a file damaged by text-mode transfer.
 MAGIC = b"SNTI\r\n\x1a\n"
-VERSION = 1
+VERSION = 2  # 2: segment host
 
 _HEADER = struct.Struct("<8sHHIQI")
 _ENTRY = struct.Struct("<16sIIQ")

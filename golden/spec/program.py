@@ -1,7 +1,8 @@
 """The compiled program: what the compiler writes, the engines run and the file holds.
 
 In the file (see `container`) segment ``constants`` is raw and segment ``program`` is JSON: the
-fields of `Program` by name, regions as their names, steps with a ``kind`` of chip or host.
+fields of `Program` by name, regions as their names, steps with a ``kind`` of chip or host. Segment
+``host`` is raw: the host's blobs, of which the JSON has [offset, bytes].
 """
 
 import dataclasses
@@ -9,6 +10,7 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ __all__ = ["DTYPES", "Binding", "ChipStep", "HostStep", "Program", "ProgramError
 DTYPES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "float16": 2, "int32": 4,
           "uint32": 4, "float32": 4, "int64": 8, "uint64": 8, "float64": 8}
 
-_KINDS = {"program": SegmentKind.JSON, "constants": SegmentKind.RAW}
+_KINDS = {"program": SegmentKind.JSON, "constants": SegmentKind.RAW, "host": SegmentKind.RAW}
 _DRAM = 1 << 32
 _TAGS = next(item for item in HEADER.fields if item.name == "tag").range[1]
 
@@ -80,6 +82,8 @@ class HostStep:
     attrs : dict
         The operator's parameters, representable in JSON.
     inputs, outputs : list of Binding
+    blobs : dict of str to bytes
+        Parameters that are bytes.
     """
 
     op: str
@@ -87,6 +91,7 @@ class HostStep:
     attrs: dict[str, Any] = field(default_factory=dict)
     inputs: list[Binding] = field(default_factory=list)
     outputs: list[Binding] = field(default_factory=list)
+    blobs: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -203,6 +208,10 @@ class Program:
             _text(f"{what}.op", step.op)
             _text(f"{what}.name", step.name)
             _need(isinstance(step.attrs, dict), f"{what}.attrs", step.attrs, "an object")
+            _need(isinstance(step.blobs, dict), f"{what}.blobs", step.blobs, "an object")
+            for name, blob in step.blobs.items():
+                _text(f"{what}.blobs", name)
+                _need(isinstance(blob, bytes), f"{what}.blobs.{name}", type(blob), "bytes")
             # An operator may read one tensor twice.
             self._check_bindings(f"{what}.inputs", step.inputs, unique=False)
             self._check_bindings(f"{what}.outputs", step.outputs)
@@ -227,12 +236,15 @@ class Program:
         content = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)
                    if item.name not in ("constants", "digest")}
         content["regions"] = {region.name: size for region, size in self.regions.items()}
+        host = bytearray()
         try:
-            text = json.dumps(content, default=_plain, allow_nan=False, sort_keys=True)
+            text = json.dumps(content, default=partial(_plain, host), allow_nan=False,
+                              sort_keys=True)
         except (TypeError, ValueError, RecursionError) as error:
             raise ProgramError(f"program: not representable in JSON: {error}") from None
         return pack(self.digest, {"program": (SegmentKind.JSON, text.encode()),
-                                  "constants": (SegmentKind.RAW, self.constants)})
+                                  "constants": (SegmentKind.RAW, self.constants),
+                                  "host": (SegmentKind.RAW, bytes(host))})
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Program":
@@ -256,7 +268,7 @@ class Program:
         for name in ("inputs", "outputs"):
             content[name] = _bindings(name, content[name])
         _need(isinstance(content["steps"], list), "steps", content["steps"], "a list")
-        content["steps"] = [_step(f"steps[{number}]", step)
+        content["steps"] = [_step(f"steps[{number}]", step, segments["host"])
                             for number, step in enumerate(content["steps"])]
         program = cls(digest=digest, constants=segments["constants"], **content)
         program.check()
@@ -303,12 +315,16 @@ def _check_layer(what: str, row: Any) -> None:
         _integer(f"{what}.{name}", row.get(name), 0, (1 << 63) - 1)
 
 
-def _plain(value: object) -> object:
-    """What JSON holds for a value that it has no notion of."""
+def _plain(host: bytearray, value: object) -> object:
+    """What JSON holds for a value that it has no notion of; blobs go to ``host``."""
     if isinstance(value, Binding):
         return {**vars(value), "region": value.region.name}
     if isinstance(value, HostStep):
-        return {**vars(value), "kind": "host"}
+        places = {}
+        for name, blob in value.blobs.items():
+            places[name] = [len(host), len(blob)]
+            host += blob
+        return {**vars(value), "kind": "host", "blobs": places}
     if isinstance(value, ChipStep):
         return {**vars(value), "kind": "chip"}
     raise TypeError(f"{type(value).__name__} {value!r}")
@@ -336,7 +352,14 @@ def _bindings(what: str, items: Any) -> list[Binding]:
     return bindings
 
 
-def _step(what: str, item: Any) -> ChipStep | HostStep:
+def _blob(what: str, place: Any, host: bytes) -> bytes:
+    _need(isinstance(place, list) and len(place) == 2, what, place, "[offset, bytes]")
+    _integer(what, place[0], 0, len(host))
+    _integer(what, place[1], 0, len(host) - place[0])
+    return host[place[0]:place[0] + place[1]]
+
+
+def _step(what: str, item: Any, host: bytes) -> ChipStep | HostStep:
     kinds: dict[object, type[ChipStep] | type[HostStep]] = {"chip": ChipStep, "host": HostStep}
     _need(isinstance(item, dict), what, item, "an object")
     kind = item.get("kind")
@@ -346,4 +369,7 @@ def _step(what: str, item: Any) -> ChipStep | HostStep:
     if kind == "host":
         for name in ("inputs", "outputs"):
             values[name] = _bindings(f"{what}.{name}", values[name])
+        _need(isinstance(item["blobs"], dict), f"{what}.blobs", item["blobs"], "an object")
+        values["blobs"] = {name: _blob(f"{what}.blobs.{name}", place, host)
+                           for name, place in item["blobs"].items()}
     return kinds[kind](**values)

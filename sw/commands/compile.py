@@ -12,9 +12,10 @@ import json
 from pathlib import Path
 
 from golden.spec.program import ChipStep, HostStep
-from sw.commands.options import add_chip, add_json, add_model, add_weights, chip
+from sw.commands.options import add_chip, add_json, add_model, add_placement, add_weights, chip
 from sw.commands.progress import Progress
 from sw.errors import UsageError
+from sw.report.placement import Placement, host_seconds, print_placement
 from sw.session import at_rate, compiled, open_model
 
 __all__ = ["add", "execute"]
@@ -27,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
                         help="program file to write, usually named *.sentei")
     add_weights(parser)
     add_chip(parser)
+    add_placement(parser)
     add_json(parser)
 
 
@@ -46,6 +48,7 @@ def execute(arguments: argparse.Namespace) -> int:
         progress.note(f"note: {text}")
     instructions = sum(step.bytes for step in program.steps if isinstance(step, ChipStep))
     host = [step.name for step in program.steps if isinstance(step, HostStep)]
+    placement = Placement.of(program, host_seconds(program))
     facts = {
         "network": program.network, "preset": config.name,
         "digest": f"0x{program.digest:08x}", "file": str(arguments.output),
@@ -53,13 +56,12 @@ def execute(arguments: argparse.Namespace) -> int:
         "constant_bytes": len(program.constants) - instructions,
         "macs_dense": sum(row["macs"] for row in program.layers),
         "ideal_cycles": sum(row["ideal_cycles"] for row in program.layers),
-        "host": host, "notes": notes, "layers": program.layers}
+        "host": host, "placement": placement.json(), "notes": notes, "layers": program.layers}
     if arguments.json:
         print(json.dumps(facts, indent=1))
         return 0
     print(f"{arguments.output}: {facts['file_bytes']:,} bytes, {instructions:,} of them "
           f"instructions; {facts['ideal_cycles']:,} ideal cycles for {facts['macs_dense']:,} "
           f"dense MACs on {config.name} (digest {facts['digest']})")
-    if host:
-        print(f"on the host: {', '.join(host)}")
+    print_placement(placement, arguments.placement)
     return 0

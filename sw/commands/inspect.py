@@ -38,7 +38,8 @@ def _json(program: Program) -> dict[str, object]:
     def step(item: ChipStep | HostStep) -> dict[str, object]:
         if isinstance(item, HostStep):
             return {**vars(item), "kind": "host", "inputs": [*map(binding, item.inputs)],
-                    "outputs": [*map(binding, item.outputs)]}
+                    "outputs": [*map(binding, item.outputs)],
+                    "blobs": {name: len(blob) for name, blob in item.blobs.items()}}
         return {"kind": "chip", "offset": item.offset, "bytes": item.bytes,
                 "instructions": [line.json() for line in disassemble(program, item)]}
 
@@ -68,7 +69,8 @@ def _print(program: Program) -> None:
               f"{row['macs']} MACs, {row['ideal_cycles']} ideal cycles")
     for number, step in enumerate(program.steps):
         if isinstance(step, HostStep):
-            print(f"\nstep {number}: host, {step.op} {step.name}  {step.attrs or ''}")
+            blobs = "".join(f", {name} {len(blob)} bytes" for name, blob in step.blobs.items())
+            print(f"\nstep {number}: host, {step.op} {step.name}  {step.attrs or ''}{blobs}")
             for item in [*step.inputs, *step.outputs]:
                 print(f"  {_place(item)}")
         else:

@@ -9,8 +9,8 @@ from golden.spec.config import PRESETS, Config, ConfigError, preset
 from sw.errors import BadConfigError, UsageError
 
 __all__ = [
-    "add_chip", "add_json", "add_model", "add_weights", "chip", "chip_asked", "count", "numbers",
-    "writable",
+    "add_chip", "add_json", "add_model", "add_placement", "add_weights", "chip", "chip_asked",
+    "count", "numbers", "writable",
 ]
 
 
@@ -90,6 +90,12 @@ def add_weights(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--rate", type=float, metavar="R",
                         help="keep only the round(M (1 - R)) largest weights of each block, "
                         "untrained: for speed, not for answers")
+
+
+def add_placement(parser: argparse.ArgumentParser) -> None:
+    """``--placement``."""
+    parser.add_argument("--placement", action="store_true",
+                        help="list where each layer runs one by one; without, alike ones together")
 
 
 def add_json(parser: argparse._ActionsContainer) -> None:

@@ -10,11 +10,12 @@ import json
 from pathlib import Path
 
 from sw.commands.inputs import add_inputs
-from sw.commands.options import add_chip, add_json, add_model
+from sw.commands.options import add_chip, add_json, add_model, add_placement
 from sw.commands.progress import Progress
 from sw.commands.run import add_engine
 from sw.commands.running import run
 from sw.errors import UsageError
+from sw.report.placement import print_placement
 
 __all__ = ["add", "execute"]
 
@@ -30,6 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true",
                         help="compare every output byte with LiteRT's reference kernels; of "
                         ".onnx files every node with ONNX Runtime's")
+    add_placement(parser)
     add_json(parser)
 
 
@@ -51,4 +53,6 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{arguments.output}: {summary.cycles:,} cycles, "
               f"{summary.inferences_per_second:,.0f} inferences/s at "
               f"{summary.config.clock_mhz} MHz")
+        if summary.placement:
+            print_placement(summary.placement, arguments.placement)
     return 0

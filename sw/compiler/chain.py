@@ -78,7 +78,7 @@ def inner_tensors(ops: Sequence[WindowOp | HostOp], tensors: dict[str, LayerTens
             return None
         if index + 1 < end:
             users = [number for number, other in enumerate(ops)
-                     if op.output in (*other.reads, other.output)]
+                     if op.output in (*other.reads, *other.writes)]
             if tensor.bytes_in_dram or users[0] < index or not index < users[-1] < end:
                 return None
             inner.add(op.output)

@@ -45,7 +45,7 @@ def channel_sets(graph: Graph) -> list[set[str]]:
             for name in node.inputs:
                 root[find(name)] = find(output)
         elif not _reads_any_order(graph, node):
-            fixed |= {*node.inputs, output}
+            fixed |= {*node.inputs, *node.outputs}
     sets: dict[str, set[str]] = {}
     for name in graph.tensors:
         sets.setdefault(find(name), set()).add(name)

@@ -10,6 +10,7 @@ from golden.spec.isa import Opcode
 from golden.spec.layout import LOG_BYTES
 from golden.spec.program import Binding, ChipStep, HostStep, Program
 from golden.spec.registers import Region
+from sw.compiler.borders import borders
 from sw.compiler.drop import drop_channels, share_of_work
 from sw.compiler.emit import Constants, Emitter
 from sw.compiler.fuse import plan_chains
@@ -96,16 +97,20 @@ class _Assembly:
 
     def program(self) -> Program:
         """Emit everything."""
-        layers = []
+        layers, crossing = [], borders(self.lowered)
         for index, op in enumerate(self.lowered.ops):
             if isinstance(op, HostOp):
                 self._end_step()
                 self.steps.append(HostStep(
                     op.operator, op.name, op.attrs, [self._binding(n) for n in op.sources],
-                    [self._binding(op.output)]))
+                    [self._binding(n) for n in op.writes], op.blobs))
+                border = crossing[op.name]
                 layers.append({"tag": op.layer, "name": op.name, "operator": op.operator,
                                "unit": "host", "macs": 0, "macs_skipped": 0, "ideal_cycles": 0,
-                               "why": op.why})
+                               "why": op.why, "host_macs": op.macs,
+                               "parts": [list(part) for part in op.parts],
+                               "bytes_from_chip": border.from_chip,
+                               "bytes_to_chip": border.to_chip, "between": border.between})
                 continue
             member = self._member(index)
             layers.append(self._row(*member))

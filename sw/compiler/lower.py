@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from golden.external import External
 from golden.graph import Graph, Node
 from golden.spec.config import Config
 from sw.compiler import lower_movement, lower_simple, lower_tables, lower_weighted
@@ -42,6 +43,9 @@ def lower(graph: Graph, config: Config, *, dense: bool = False) -> Lowered:
     for node in graph.nodes:
         if node.op in _HANDLERS:
             _HANDLERS[node.op](net, node)
+        elif isinstance(node.attrs, External):
+            reasons = dict.fromkeys(f"{op}: {why}" for op, _, why in node.attrs.parts if why)
+            net.host(node, "; ".join(reasons))
         else:
             net.host(node, f"{node.op} has no unit on the chip")
     for name in graph.outputs:

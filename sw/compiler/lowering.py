@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.attributes import Pad
+from golden.external import External
 from golden.graph import Graph, Node
 from golden.spec.config import Config
 from golden.spec.isa import ArrayMode
 from golden.spec.numerics import IDENTITY
 from sw.compiler.taps import sparse_taps
 from sw.compiler.window import HostOp, LayerTensor, Post, Taps, WindowOp
+from sw.driver.host import attributes_to_json
 from sw.errors import ModelError
 
 __all__ = ["MAX_WINDOW", "Lowered", "Lowering", "pixels"]
@@ -132,11 +134,15 @@ class Lowering:
     def host(self, node: Node, why: str) -> None:
         """Leave a node to the host."""
         sources = [self.tensor(name) for name in node.inputs]
-        output = self.tensor(node.outputs[0])
-        for tensor in [*sources, output]:
+        for tensor in [*sources, *(self.tensor(name) for name in node.outputs)]:
             tensor.bytes_in_dram = True
-        self.out.ops.append(HostOp(node.name, node.op, list(node.inputs), node.outputs[0],
-                                   dataclasses.asdict(node.attrs), why))
+        blobs = {item.name: value for item in dataclasses.fields(node.attrs)
+                 if isinstance(value := getattr(node.attrs, item.name), bytes)}
+        op = HostOp(node.name, node.op, list(node.inputs), list(node.outputs),
+                    attributes_to_json(node.attrs), blobs, why)
+        if isinstance(node.attrs, External):
+            op.parts, op.macs = node.attrs.parts, node.attrs.macs
+        self.out.ops.append(op)
 
     def uniform_post(self, channels: int, scale: tuple[int, int, int] = IDENTITY, bias: int = 0,
                       zero: int = 0, least: int = -128, most: int = 127) -> Post:
@@ -153,7 +159,7 @@ class Lowering:
         name = self.root.get(name, name)
         while name in self.out.tensors and (seen := self.out.tensors[name].alias):
             name = seen
-        return [index for index, op in enumerate(self.out.ops) if op.output == name]
+        return [index for index, op in enumerate(self.out.ops) if name in op.writes]
 
     def identity(self, node: Node, sources: list[LayerTensor], output: LayerTensor,
                   post: Post | None = None, residual: str | None = None,

@@ -5,7 +5,9 @@ concatenation and channel permutation are all lowered to it.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -176,6 +178,11 @@ class WindowOp:
         return self.sources + ([self.residual] if self.residual else [])
 
     @property
+    def writes(self) -> list[str]:
+        """The tensor written."""
+        return [self.output]
+
+    @property
     def operands(self) -> list[str]:
         """All tensors read or written, each once."""
         return list(dict.fromkeys([*self.reads, self.output]))
@@ -221,15 +228,30 @@ def _span(blocks: list[Taps], source: int) -> tuple[int, int]:
 
 @dataclass
 class HostOp:
-    """An operator left to the host, between chip steps; ``why`` says why."""
+    """An operator left to the host, between chip steps.
+
+    Parameters
+    ----------
+    attrs, blobs : dict
+        As those of a program's ``HostStep``.
+    why : str
+        Why it is left.
+    parts : sequence of (operator, name, why)
+        What it consists of, if it is a section of the network.
+    macs : int
+        Its multiplications.
+    """
 
     name: str
     operator: str
     sources: list[str]
-    output: str
-    attrs: dict[str, object]
+    writes: list[str]
+    attrs: dict[str, Any]
+    blobs: dict[str, bytes]
     why: str
     layer: int = 0
+    parts: Sequence[tuple[str, str, str]] = ()
+    macs: int = 0
 
     @property
     def reads(self) -> list[str]:

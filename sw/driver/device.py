@@ -197,7 +197,7 @@ class Device:
         start = time.perf_counter()
         arrays = [self.read_tensor(binding) for binding in step.inputs]
         try:
-            outputs = list(self.operators[step.op](step.attrs, arrays))
+            outputs = list(self.operators[step.op]({**step.attrs, **step.blobs}, arrays))
         except (TypeError, ValueError) as error:
             raise ModelError(f"host step {step.name} ({step.op}): {error}") from error
         if len(outputs) != len(step.outputs):

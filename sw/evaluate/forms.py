@@ -17,6 +17,7 @@ from sw.frontend import is_onnx
 from sw.frontend.flatbuffer import read as read_flatbuffer
 from sw.frontend.onnx.file import parse, read
 from sw.inputs import TensorSpec
+from sw.onnx_runtime import run_external
 from sw.reference import run_litert
 from sw.reference_onnx import OnnxReference
 from sw.session import Model, open_model
@@ -86,7 +87,8 @@ class Form:
             elif self.graph is None:
                 values = run_litert(self.path, [inputs])[0]
             else:
-                values = executor.run(self.graph, {self.spec.name: inputs})[self.graph.outputs[0]]
+                values = executor.run(self.graph, {self.spec.name: inputs},
+                                      external=run_external)[self.graph.outputs[0]]
             found.append(values.reshape(len(part), -1).argmax(axis=1))
             if progress:
                 progress(min(start + _BATCH, len(samples)))

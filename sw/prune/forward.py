@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.attributes import Softmax
-from golden.executor import CHUNK, run, run_node
+from golden.executor import CHUNK, outputs_of, run
+from golden.external import External
 from golden.graph import Graph, Node
+from sw.onnx_runtime import run_external
 
 __all__ = ["Forward", "agreement", "distance"]
 
@@ -41,24 +43,24 @@ class Forward:
         self._last = {name: node.name for node in graph.nodes for name in node.inputs}
 
     def result(self, node: Node) -> NDArray:
-        """What an operator gives now."""
-        return self._result(node, self.values)
+        """What an operator of one output gives now."""
+        return self._results(node, self.values)[node.outputs[0]]
 
     def step(self, node: Node) -> None:
         """Run one operator, in the form given."""
-        self.values[node.outputs[0]] = self._result(node, self.values)
+        self.values |= self._results(node, self.values)
         self._let_go(node)
 
     def adopt(self, node: Node, other: "Forward") -> None:
         """Take an operator's result from another run."""
-        self.values[node.outputs[0]] = other.values[node.outputs[0]]
+        self.values |= {name: other.values[name] for name in node.outputs}
         self._let_go(node)
 
     def all(self) -> Values:
         """Every tensor of the graph as it is."""
         values = dict(self.values)
         for node in self.graph.nodes:
-            values[node.outputs[0]] = self._result(node, values)
+            values |= self._results(node, values)
         return values
 
     def outputs_with(self, changed: Node, values: Values) -> Values:
@@ -67,7 +69,7 @@ class Forward:
         for node in self.graph.nodes:
             node = changed if node.name == changed.name else node
             if node is changed or any(name in new for name in node.inputs):
-                new[node.outputs[0]] = self._result(node, {**values, **new})
+                new |= self._results(node, {**values, **new})
         return {name: new.get(name, values[name]) for name in self.ends}
 
     @property
@@ -77,18 +79,23 @@ class Forward:
                    if isinstance(node.attrs, Softmax)}
         return [sources.get(name, name) for name in self.graph.outputs]
 
-    def _result(self, node: Node, values: Values) -> NDArray:
-        shape = self.graph.tensors[node.outputs[0]].shape
+    def _results(self, node: Node, values: Values) -> Values:
+        shapes = {name: self.graph.tensors[name].shape for name in node.outputs}
         inputs = [values[name] for name in node.inputs]
         # Samples that can't share the leading axis run one by one.
-        alone = any(item.shape[1:2] != (1,) for item in inputs) or shape[:1] != (1,)
+        alone = (any(item.shape[1:2] != (1,) for item in inputs)
+                 or any(shape[:1] != (1,) for shape in shapes.values())
+                 or isinstance(node.attrs, External))
         step = 1 if alone else CHUNK
-        parts = []
+        parts: dict[str, list[NDArray]] = {name: [] for name in node.outputs}
         for start in range(0, len(inputs[0]), step):
             part = [item[start:start + step].reshape(-1, *item.shape[2:]) if item.ndim > 1
                     else item[start] for item in inputs]
-            parts.append(run_node(node, *part).reshape(-1, *shape))
-        return np.concatenate(parts)
+            count = min(step, len(inputs[0]) - start)
+            found = outputs_of(self.graph, node, part, count, run_external)
+            for name, shape in shapes.items():
+                parts[name].append(found[name].reshape(-1, *shape))
+        return {name: np.concatenate(items) for name, items in parts.items()}
 
     def _let_go(self, node: Node) -> None:
         for name in node.inputs:
@@ -110,7 +117,7 @@ def agreement(graph: Graph, other: Graph, inputs: Mapping[str, NDArray]) -> floa
     """Share of the samples for which the largest value of the first output is the same one."""
     answers = []
     for network in (graph, other):
-        found = run(network, dict(inputs))[graph.outputs[0]]
+        found = run(network, dict(inputs), external=run_external)[graph.outputs[0]]
         rows = len(found) // max(graph.tensors[graph.outputs[0]].shape[0], 1)
         answers.append(found.reshape(rows, -1).argmax(axis=1))
     return float(np.mean(answers[0] == answers[1]))

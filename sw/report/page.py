@@ -83,6 +83,23 @@ def _layers(summary: Summary) -> str:
     return f'<div class="scroll"><table>{"".join(rows)}</table></div>'
 
 
+def _placement(summary: Summary) -> str:
+    """What the host runs; nothing if it runs nothing."""
+    placement = summary.placement
+    host = [place for place in placement.grouped() if place.unit == "host"] if placement else []
+    if placement is None or not host:
+        return ""
+    headings = ["layer", "operator", "alike", "MACs", "bytes across", "ms", "why"]
+    rows = [f"<tr>{_cells(headings, 'th', 2)}</tr>"]
+    rows += [f"""<tr{' class="host"' if place.between else ''}>""" + _cells([
+        place.names[0], place.operator, len(place.names), place.macs, place.bytes,
+        f"{1e3 * (place.seconds or 0.0):.2f}"], left=2)
+        + f'<td class="left" style="white-space: normal">{escape(place.why)}</td></tr>'
+        for place in host]
+    notes = "".join(f'<p class="note">{escape(line)}</p>' for line in placement.summary())
+    return (f'<h2>On the host</h2><div class="scroll"><table>{"".join(rows)}</table></div>{notes}')
+
+
 def _samples(summary: Summary) -> str:
     rows = [f"<tr>{_cells(['sample', 'answer', 'cycles'], 'th', 2)}</tr>"]
     rows += [f"<tr>{_cells([item.name, item.answer.text, item.cycles or 0], left=2)}</tr>"
@@ -109,6 +126,7 @@ latency. Figures are of the slowest of {len(summary.samples)} samples.</p>
 accumulators to drain, weights, activation words, another unit's semaphore, or work at all. Layers
 overlap: what happens between the end of one and the end of the next counts for the next. Issued
 MACs may exceed the layer's where lanes are padded.</p>
+{_placement(summary)}
 <h2>Where the cycles go</h2>
 {plots.stalls(summary)}
 <h2>Units over time</h2>

@@ -7,6 +7,7 @@ from typing import Any
 from golden.spec.config import Config
 from sw.report.answers import Answer
 from sw.report.figures import Interval, LayerFigures
+from sw.report.placement import Placement
 
 __all__ = ["SampleResult", "Summary"]
 
@@ -53,6 +54,8 @@ class Summary:
         Its counters, summed over the steps on the chip; empty for ``golden``.
     reference : str
         What ``--check`` compared with, for people.
+    placement : Placement, optional
+        Where its layers run; the host's times are the slowest sample's.
     """
 
     network: str
@@ -63,6 +66,7 @@ class Summary:
     spans: Sequence[Interval] = ()
     totals: Mapping[str, int] = field(default_factory=dict)
     reference: str = "LiteRT's reference kernels"
+    placement: Placement | None = None
 
     @property
     def cycles(self) -> int | None:
@@ -138,6 +142,7 @@ class Summary:
             "inferences_per_second": self.inferences_per_second,
             "bytes_read": self.bytes_read, "bytes_written": self.bytes_written,
             "counters": dict(self.totals),
+            "placement": self.placement.json() if self.placement else None,
             "layers": [layer.json() for layer in self.layers],
             "answers": [{"sample": sample.name, "cycles": sample.cycles,
                          "seconds": sample.seconds, "bytes_different": sample.different,

@@ -14,6 +14,7 @@ from golden.spec.program import Program
 from sw.driver.device import Device, RunResult
 from sw.driver.transport import Transport
 from sw.errors import ToolError, UsageError
+from sw.onnx_runtime import run_external
 
 __all__ = ["ENGINES", "ChipEngine", "Engine", "GoldenEngine", "Waves", "open_engine"]
 
@@ -66,7 +67,8 @@ class GoldenEngine:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> RunResult:
         """One inference; no cycles."""
-        return RunResult(outputs=executor.run(self._graph, dict(inputs)), counters={})
+        return RunResult(outputs=executor.run(
+            self._graph, dict(inputs), external=run_external), counters={})
 
     def close(self) -> None:
         """Nothing to end."""

@@ -9,6 +9,7 @@ import numpy as np
 from golden import executor
 from sw.errors import MismatchError, UsageError
 from sw.frontend import is_onnx
+from sw.onnx_runtime import run_external
 from sw.session.model import Model
 
 __all__ = ["LiteRtReference", "OnnxNodesReference", "Reference", "open_reference"]
@@ -101,7 +102,7 @@ class OnnxNodesReference:
         _, different, compared = summed(differences)
         self._different += different
         self._compared += compared
-        found = executor.run(self._imported.graph, dict(inputs))
+        found = executor.run(self._imported.graph, dict(inputs), external=run_external)
         self._last = inputs, [found[name] for name in self._imported.graph.outputs]
         return self._last[1]
 

@@ -10,6 +10,7 @@ from golden.spec.program import Program
 from sw.driver.device import RunResult
 from sw.report.answers import Reader
 from sw.report.figures import intervals, layer_figures
+from sw.report.placement import Placement
 from sw.report.summary import SampleResult, Summary
 from sw.session.engines import Engine
 from sw.session.model import Model
@@ -88,4 +89,5 @@ def run_samples(model: Model, config: Config, engine_name: str, engine: Engine,
         summary.spans = intervals(slowest)
         summary.layers = layer_figures(config, program.layers, summary.spans,
                                        slowest.host_seconds)
+        summary.placement = Placement.of(program, slowest.host_seconds)
     return summary

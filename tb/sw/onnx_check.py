@@ -6,6 +6,7 @@ from golden import executor
 from golden.spec.config import preset
 from sw.compiler import compile_graph
 from sw.frontend.onnx import import_model
+from sw.onnx_runtime import run_external
 from sw.reference_onnx import OnnxReference, node_differences, summed
 from sw.session import open_engine
 
@@ -41,7 +42,7 @@ def check(path, *, seed=0, samples=3, chip=True, shapes=None, share=0.02, spread
         last = random_inputs(graph, rng, spread)
         trace = runtime.run(last)
         found += node_differences(imported, last, trace)
-        for name, value in executor.run(graph, last).items():
+        for name, value in executor.run(graph, last, external=run_external).items():
             assert value.shape == trace[name].shape and value.dtype == trace[name].dtype, name
     largest, different, compared = summed(found)
     assert compared, f"nothing compared in {graph}"
@@ -51,6 +52,6 @@ def check(path, *, seed=0, samples=3, chip=True, shapes=None, share=0.02, spread
     if chip:
         engine = open_engine("machine", preset(config), compile_graph(graph, preset(config)))
         result = engine.run(last).outputs
-        for name, value in executor.run(graph, last).items():
+        for name, value in executor.run(graph, last, external=run_external).items():
             assert np.array_equal(result[name], value), (seed, name, str(graph))
     return imported

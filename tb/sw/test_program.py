@@ -14,6 +14,8 @@ from golden.spec.container import SegmentKind
 from golden.spec.program import Binding, ChipStep, HostStep, Program, ProgramError
 from golden.spec.registers import Region
 
+KINDS = {"program": SegmentKind.JSON, "constants": SegmentKind.RAW, "host": SegmentKind.RAW}
+
 
 def make() -> Program:
     config = preset("tiny")
@@ -25,7 +27,8 @@ def make() -> Program:
         constants=bytes(range(192)), regions={Region.INPUT: 48, Region.WORK: 26,
                                               Region.OUTPUT: 40, Region.LOG: 64},
         inputs=[picture], outputs=[result],
-        steps=[ChipStep(64, 128), HostStep("softmax", "last", {"beta": 1.0}, [logits], [result])],
+        steps=[ChipStep(64, 128), HostStep("softmax", "last", {"beta": 1.0}, [logits], [result],
+                                      {"first": b"abc", "second": b"defgh"})],
         layers=[{"tag": 3, "name": "conv", "operator": "CONV_2D", "unit": "chip", "macs": 100,
                  "ideal_cycles": 9}],
         info={"sparsity": 0.5})
@@ -67,8 +70,9 @@ def test_damage_is_named(tmp_path):
     raw = make().to_bytes()
     path = tmp_path / "bad.sntp"
     for position, text in ((0, "begins with"), (8, "version"), (12, "header's checksum"),
-                           (len(raw) - 1, "checksum of segment 'constants'"),
-                           (100, "checksum of segment 'program'")):
+                           (len(raw) - 1, "checksum of segment 'host'"),
+                           (len(raw) - 9, "checksum of segment 'constants'"),
+                           (130, "checksum of segment 'program'")):
         path.write_bytes(raw[:position] + bytes([raw[position] ^ 1]) + raw[position + 1:])
         with pytest.raises(ProgramError, match=text) as caught:
             Program.load(path)
@@ -77,13 +81,13 @@ def test_damage_is_named(tmp_path):
 
 def rewritten(change) -> bytes:
     """A file with valid checksums whose JSON has been changed."""
-    digest, segments = container.unpack(make().to_bytes(), {
-        "program": SegmentKind.JSON, "constants": SegmentKind.RAW})
+    digest, segments = container.unpack(make().to_bytes(), KINDS)
     content = json.loads(segments["program"])
     content = change(content) or content
     return container.pack(digest, {
         "program": (SegmentKind.JSON, json.dumps(content).encode()),
-        "constants": (SegmentKind.RAW, segments["constants"])})
+        "constants": (SegmentKind.RAW, segments["constants"]),
+        "host": (SegmentKind.RAW, segments["host"])})
 
 
 def paths(value, path=()):
@@ -98,8 +102,7 @@ def paths(value, path=()):
 
 def test_any_value_replaced_is_refused_or_usable():
     """No value of the JSON makes anything but ProgramError, now or when it is used."""
-    kept = copy.deepcopy(json.loads(container.unpack(make().to_bytes(), {
-        "program": SegmentKind.JSON, "constants": SegmentKind.RAW})[1]["program"]))
+    kept = copy.deepcopy(json.loads(container.unpack(make().to_bytes(), KINDS)[1]["program"]))
     refused = 0
     for path in paths(kept):
         for value in (None, -1, 1 << 70, 0.5, True, "x", "", [], {}, [[]], float("nan")):
@@ -137,6 +140,13 @@ def test_any_value_replaced_is_refused_or_usable():
     (lambda c: c["layers"][0].update(tag=1 << 16), "65535"),
     (lambda c: c["layers"][0].pop("unit"), r"layers\[0\].unit"),
     (lambda c: c.update(more=1), "fields of program"),
+    (lambda c: c["steps"][1]["blobs"].update(first=[5, 4]),
+     r"steps\[1\].blobs.first is 4, .* 0 to 3"),
+    (lambda c: c["steps"][1]["blobs"].update(first=[9, 0]),
+     r"steps\[1\].blobs.first is 9, .* 0 to 8"),
+    (lambda c: c["steps"][1]["blobs"].update(first=3), r"accepted is \[offset, bytes\]"),
+    (lambda c: c["steps"][1].update(blobs=[]),
+     r"steps\[1\].blobs is \[\], accepted is an object"),
     (lambda c: c["info"].update(deep=float("inf")), "not a number"),
 ])
 def test_refusals_name_the_field(change, text):
@@ -149,8 +159,9 @@ def test_segments_are_checked():
     json_part = (SegmentKind.JSON, b"[" * 100_000)
     raw_part = (SegmentKind.RAW, b"")
     for segments, text in (
-            ({"program": json_part, "constants": raw_part}, "not JSON"),
-            ({"program": (SegmentKind.JSON, b"\xff"), "constants": raw_part}, "not JSON"),
+            ({"program": json_part, "constants": raw_part, "host": raw_part}, "not JSON"),
+            ({"program": (SegmentKind.JSON, b"\xff"), "constants": raw_part, "host": raw_part},
+             "not JSON"),
             ({"program": json_part}, "expected are"),
             ({"program": json_part, "constants": raw_part, "more": raw_part}, "'more'"),
             ({"program": (SegmentKind.RAW, b"{}"), "constants": raw_part}, "of kind 1")):
@@ -162,7 +173,7 @@ def test_segments_are_checked():
     raw[header.size + entry.size - 8:header.size + entry.size] = struct.pack("<Q", 1 << 60)
     raw[header.size - 4:header.size] = bytes(4)
     raw[header.size - 4:header.size] = struct.pack(
-        "<I", zlib.crc32(bytes(raw[:header.size + 2 * entry.size])))
+        "<I", zlib.crc32(bytes(raw[:header.size + 3 * entry.size])))
     with pytest.raises(ProgramError, match="longer than the file"):
         Program.from_bytes(bytes(raw))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from golden.attributes import Attributes, Clamp
 from golden.edges import Transpose
+from golden.external import External
 from golden.graph import Graph, Node, Quant, Reshape, Tensor
 from golden.spec.numerics import IDENTITY
 from sw.frontend.onnx.layout import movement, rearrangement
@@ -80,6 +81,23 @@ class Builder:
     def beside(self, name: str, what: str) -> str:
         """A name for a node that does something more for the one of a name."""
         return free_name(f"{name}_{what}", self._nodes | self._own)
+
+    def pretended(self, name: str, shape: tuple[int, ...]) -> str:
+        """A tensor that nothing gives, in a graph that nobody gets."""
+        name = free_name(name, self._reserved | self.graph.tensors.keys())
+        return self.graph.add(Tensor(name, shape, "int8")).name
+
+    def external(self, name: str, attrs: External, inputs: Sequence[str],
+                 outputs: Sequence[tuple[str, Quant | None]]) -> list[str]:
+        """Append a section of the host's; the names of its outputs."""
+        name = free_name(name, self._nodes)
+        self._nodes.add(name)
+        made = []
+        for (output, quant), (dtype, shape) in zip(outputs, attrs.given, strict=True):
+            output = free_name(output, self._reserved | self.graph.tensors.keys())
+            made.append(self.graph.add(Tensor(output, shape, dtype, quant)).name)
+        self.graph.nodes.append(Node(name, tuple(inputs), tuple(made), attrs))
+        return made
 
     def arranged(self, name: str, placed: Placed, shape: tuple[int, ...],
                  wanted: np.ndarray) -> Placed | None:

@@ -6,12 +6,13 @@ import onnx
 
 from golden.attributes import Attributes, Quantize, Reshape
 from golden.edges import DequantizeLinear, QuantizeLinear
-from golden.graph import Quant
+from golden.graph import DTYPES, Quant
 from golden.spec.numerics import IDENTITY
 from sw.errors import ModelError
 from sw.frontend.onnx.builder import Builder
 from sw.frontend.onnx.layout import plain
-from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
+from sw.frontend.onnx.values import Bounds, Constant, Foreign, Integers, Placed, Real, Value
+from sw.frontend.onnx.view import Disorder, View
 
 __all__ = ["add_input", "add_output"]
 
@@ -30,9 +31,12 @@ def add_input(path: Path, build: Builder, item: onnx.ValueInfoProto) -> Value:
         return Integers(shape, False, lambda bounds: build.bounded(
             build.beside("input", "clamp"), given, PLAIN, bounds))
     if kind != onnx.TensorProto.UINT8:
-        raise ModelError(f"{path}: input {name!r} is "
-                         f"{onnx.TensorProto.DataType.Name(kind).lower()}; accepted are float, "
-                         "int8 and uint8")
+        dtype = onnx.TensorProto.DataType.Name(kind).lower().replace("double", "float64")
+        if dtype not in DTYPES:
+            raise ModelError(f"{path}: input {name!r} is {dtype}; accepted are float, int8 and "
+                             f"uint8, and for the host alone {', '.join(DTYPES)}")
+        placed = Placed(build.input(name, shape, dtype), plain(shape))
+        return Foreign(shape, dtype, lambda: placed)
     build.input(name, shape, "uint8", PLAIN)
     flipped = Quant(1.0, -128)
 
@@ -57,15 +61,15 @@ def _float_input(build: Builder, given: Placed, shape: tuple[int, ...]) -> Real:
     return Real(shape, None, make, lambda: given)
 
 
-def add_output(path: Path, build: Builder, name: str, value: Value) -> None:
-    """Append what gives an output of the network."""
+def add_output(build: Builder, view: View, name: str, value: Value) -> None:
+    """Append what gives an output of the network, a result of a node."""
     def fail(text: str) -> ModelError:
-        return ModelError(f"{path}: output {name!r} {text}")
+        return ModelError(f"{view.path}: output {name!r} {text}")
 
     def ordered(placed: Placed) -> str:
         moved = build.arranged("output", placed, value.shape, plain(value.shape))
         if moved is None:
-            raise fail("needs its bytes in an order that one transposition does not give")
+            raise Disorder(view, name, value.shape, f"output {name!r}")
         return moved.tensor
 
     if isinstance(value, Constant):
@@ -79,6 +83,10 @@ def add_output(path: Path, build: Builder, name: str, value: Value) -> None:
         what = "uint8" if value.unsigned else "int8"
         build.node(build.beside("output", what), attrs, [tensor], output=name, exact=True,
                    quant=Quant(quant.scale, quant.zero_point + (128 if value.unsigned else 0)))
+        return
+    if isinstance(value, Foreign):
+        if not build.rename(value.place().tensor, name):
+            raise fail("is an input of the network, or the same as another output")
         return
     if value.floating is not None:
         if not build.rename(value.floating().tensor, name):

@@ -8,11 +8,12 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper
 
 from sw.errors import ModelError, UsageError
+from sw.frontend.onnx.partition import reads
 
 __all__ = ["LEAST_OPSET", "Shapes", "parse", "read"]
 
 Shapes = Mapping[str, tuple[int, ...]]
-LEAST_OPSET = 10  # QuantizeLinear's first
+LEAST_OPSET = 8  # older ones spell broadcasting and shapes otherwise
 # What the library raises for models that contradict themselves, and for damaged ones.
 REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError,
             TypeError, RuntimeError)
@@ -56,8 +57,8 @@ def _check_opset(path: Path, model: onnx.ModelProto) -> None:
     most = onnx.defs.onnx_opset_version()
     for item in model.opset_import:
         if item.domain in ("", "ai.onnx") and not LEAST_OPSET <= item.version <= most:
-            raise ModelError(f"{path}: opset {item.version}; accepted are quantized networks "
-                             f"of opset {LEAST_OPSET} to {most}")
+            raise ModelError(f"{path}: opset {item.version}; accepted are opsets {LEAST_OPSET} "
+                             f"to {most}")
 
 
 def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
@@ -93,6 +94,53 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
             sizes[axis].dim_value = size
 
 
+def _order(path: Path, graph: onnx.GraphProto) -> None:
+    """Nodes in an order in which they can run.
+
+    Raises
+    ------
+    ModelError
+        If there is none: a node reads what nothing gives, or its own result.
+    """
+    nodes = list(graph.node)
+    makers = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    given = {item.name for item in (*graph.input, *graph.initializer)}
+    given |= {item.values.name for item in graph.sparse_initializer}
+
+    def label(index: int) -> str:
+        node = nodes[index]
+        name = node.name or (node.output[0] if node.output else "")
+        return f"node {index} ({node.op_type} {name!r})"
+
+    waits: list[set[int]] = []
+    for index, node in enumerate(nodes):
+        read = reads(node)
+        for name in read:
+            if name not in makers and name not in given:
+                raise ModelError(f"{path}: {label(index)}: reads {name!r}, which no node, input or "
+                                 "constant gives")
+        waits.append({makers[name] for name in read if name in makers and name not in given})
+    for item in graph.output:
+        if item.name not in makers and item.name not in given:
+            raise ModelError(f"{path}: output {item.name!r} is given by no node")
+    order, done, left = list[int](), set[int](), list(range(len(nodes)))
+    while left:
+        ready = [index for index in left if waits[index] <= done]
+        if not ready:
+            cycle = [left[0]]
+            while cycle[-1] not in cycle[:-1]:
+                cycle.append(min(waits[cycle[-1]] - done))
+            cycle = cycle[cycle.index(cycle[-1]):]
+            raise ModelError(f"{path}: cyclic graph: {' reads from '.join(map(label, cycle))}; "
+                             "accepted are graphs without cycles")
+        order += ready
+        done.update(ready)
+        left = [index for index in left if index not in done]
+    if any(waits[index] - set(range(index)) for index in range(len(nodes))):
+        del graph.node[:]
+        graph.node.extend(nodes[index] for index in order)
+
+
 def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProto:
     """Read, check, and infer the shapes of, an ONNX file.
 
@@ -112,7 +160,10 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         If ``shapes`` doesn't fit the inputs.
     """
     model = parse(path, raw)
+    # Before version 4 initializers had to be inputs too; some tools add others all the same.
+    model.ir_version = max(model.ir_version, 4)
     _fix_shapes(path, model, shapes)
+    _order(path, model.graph)
     # What the file says of inner tensors may be for other sizes; it is inferred again.
     del model.graph.value_info[:]
     for output in model.graph.output:

@@ -14,8 +14,8 @@ from golden.graph import Quant
 from sw.frontend.onnx.origin import Origin
 from sw.frontend.onnx.scales import FULL
 
-__all__ = ["Average", "Bounds", "Codes", "Constant", "Curve", "Integers", "Placed", "Real",
-           "Value"]
+__all__ = ["Average", "Bounds", "Codes", "Constant", "Curve", "Foreign", "Integers", "Placed",
+           "Real", "Value"]
 
 Bounds = tuple[int, int]  # (least, most) of int8
 
@@ -121,6 +121,10 @@ class Integers:
             self._made[bounds] = self.make(bounds)
         return self._made[bounds]
 
+    def pretend(self, placed: Placed) -> None:
+        """Let this be the tensor, in a graph that is only to show what else is refused."""
+        self._made[FULL] = placed
+
     @property
     def made(self) -> Placed | None:
         """The tensor of the graph, not clamped, if something has asked for it."""
@@ -188,4 +192,22 @@ class Real:
         return self._made[quant, bounds]
 
 
-Value = Constant | Integers | Real
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """Values of a type that only the host computes with, in ONNX's order.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ONNX's shape.
+    dtype : str
+    place : callable
+        Gives the tensor of the graph.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    place: Callable[[], Placed]
+
+
+Value = Constant | Foreign | Integers | Real

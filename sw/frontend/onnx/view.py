@@ -13,12 +13,51 @@ from golden.graph import Quant
 from sw.errors import ModelError
 from sw.frontend.onnx.builder import Builder
 from sw.frontend.onnx.layout import canonical, plain
-from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
+from sw.frontend.onnx.values import Bounds, Constant, Foreign, Integers, Placed, Real, Value
 
-__all__ = ["View"]
+__all__ = ["Disorder", "Refusal", "View"]
 
 QUANTIZED = ("accepted is what DequantizeLinear gives, also by way of operators that keep a "
              "quantization (Relu, Clip, pools, Reshape, Transpose, Pad, Concat of equals)")
+
+
+class Refusal(ModelError):
+    """A node that the graph has no operator for; the host may have one.
+
+    Parameters
+    ----------
+    view : View
+        The node.
+    why : str
+    """
+
+    def __init__(self, view: "View", why: str) -> None:
+        super().__init__(f"{view.path}: {view.label}: {why}")
+        self.index, self.label, self.why = view.index, view.label, why
+
+
+class Disorder(Refusal):
+    """A node needs bytes of a tensor in an order that the chip can't give.
+
+    Parameters
+    ----------
+    view : View
+        The node.
+    tensor : str
+        ONNX's name; empty for any of the node's.
+    shape : tuple of int
+    reader : str
+        Who needs it, if not the node.
+    """
+
+    def __init__(self, view: "View", tensor: str, shape: tuple[int, ...],
+                 reader: str = "") -> None:
+        super().__init__(view, f"needs bytes of {list(shape)} in an order that mixes channels "
+                               "with rows or columns; accepted are channels in another order, "
+                               "blocks of pixels made of channels or channels of blocks, and one "
+                               "transposition")
+        self.reader = reader or view.label
+        self.tensors = [tensor] if tensor else list(view.node.input)
 
 
 class View:
@@ -44,7 +83,7 @@ class View:
 
     def __init__(self, path: Path, index: int, name: str, node: onnx.NodeProto,
                  values: Mapping[str, Value], build: Builder, alone: bool, opset: int) -> None:
-        self.path, self.node, self.build, self.alone = path, node, build, alone
+        self.path, self.index, self.node, self.build, self.alone = path, index, node, build, alone
         self.op, self.opset = node.op_type, opset
         self.output = node.output[0] if node.output else ""
         self.name = name
@@ -60,7 +99,7 @@ class View:
 
     def fail(self, text: str) -> ModelError:
         """The refusal of this node."""
-        return ModelError(f"{self.path}: {self.label}: {text}")
+        return Refusal(self, text)
 
     def attribute(self, name: str, default: Any) -> Any:
         """An attribute; text as str, numbers in tuples."""
@@ -88,7 +127,8 @@ class View:
         value = self.value(position)
         if isinstance(value, Real):
             return value
-        kind = "constant" if isinstance(value, Constant) else "quantized already"
+        kind = "constant" if isinstance(value, Constant) else \
+            value.dtype if isinstance(value, Foreign) else "quantized already"
         raise self.fail(f"{self.what(position)} is {kind}; accepted are computed float tensors")
 
     def integers(self, position: int) -> Integers:
@@ -96,7 +136,8 @@ class View:
         value = self.value(position)
         if isinstance(value, Integers):
             return value
-        kind = "constant" if isinstance(value, Constant) else "float"
+        kind = "constant" if isinstance(value, Constant) else \
+            value.dtype if isinstance(value, Foreign) else "float"
         raise self.fail(f"{self.what(position)} is {kind}; accepted are computed int8 or uint8 "
                         "tensors")
 
@@ -126,9 +167,7 @@ class View:
         """A tensor of ONNX's ``shape`` in a wanted order of bytes."""
         moved = self.build.arranged(self.name, placed, shape, wanted)
         if moved is None:
-            raise self.fail(f"needs bytes of {list(shape)} in an order that mixes channels with "
-                            "rows or columns; accepted are channels in another order, blocks of "
-                            "pixels made of channels or channels of blocks, and one transposition")
+            raise Disorder(self, "", shape)
         return moved
 
     def kept(self, real: Real, quant: Quant) -> Placed:
