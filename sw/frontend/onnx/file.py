@@ -24,7 +24,8 @@ def _first_lines(error: Exception) -> str:
     return " ".join(lines)[:300] or type(error).__name__
 
 
-def parse(path: Path, raw: bytes | None = None) -> onnx.ModelProto:
+def parse(path: Path, raw: bytes | None = None,
+          least_opset: int = LEAST_OPSET) -> onnx.ModelProto:
     """The model as it is in the file, or in ``raw``, with its external weights; not checked."""
     if raw is None:
         try:
@@ -39,7 +40,7 @@ def parse(path: Path, raw: bytes | None = None) -> onnx.ModelProto:
     if not model.HasField("graph") or not model.opset_import:
         raise ModelError(f"{path}: damaged, truncated or no ONNX file: it has no graph or no "
                          "opset")
-    _check_opset(path, model)
+    _check_opset(path, model, least_opset)
     _load_external(path, model)
     return model
 
@@ -52,12 +53,13 @@ def _load_external(path: Path, model: onnx.ModelProto) -> None:
                          f"where the model says, beside it: {_first_lines(error)}") from None
 
 
-def _check_opset(path: Path, model: onnx.ModelProto) -> None:
+def _check_opset(path: Path, model: onnx.ModelProto, least: int) -> None:
     most = onnx.defs.onnx_opset_version()
+    kind = "quantized networks" if least >= LEAST_OPSET else "networks"
     for item in model.opset_import:
-        if item.domain in ("", "ai.onnx") and not LEAST_OPSET <= item.version <= most:
-            raise ModelError(f"{path}: opset {item.version}; accepted are quantized networks "
-                             f"of opset {LEAST_OPSET} to {most}")
+        if item.domain in ("", "ai.onnx") and not least <= item.version <= most:
+            raise ModelError(f"{path}: opset {item.version}; accepted are {kind} "
+                             f"of opset {least} to {most}")
 
 
 def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
@@ -93,7 +95,8 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
             sizes[axis].dim_value = size
 
 
-def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProto:
+def read(path: Path, shapes: Shapes, raw: bytes | None = None, *,
+         least_opset: int = LEAST_OPSET) -> onnx.ModelProto:
     """Read, check, and infer the shapes of, an ONNX file.
 
     Parameters
@@ -103,6 +106,8 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         Sizes of inputs whose shape isn't fixed in the file.
     raw : bytes, optional
         In place of what the file holds.
+    least_opset : int
+        Float networks may have an earlier one than quantized ones.
 
     Raises
     ------
@@ -111,7 +116,7 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
     UsageError
         If ``shapes`` doesn't fit the inputs.
     """
-    model = parse(path, raw)
+    model = parse(path, raw, least_opset)
     _fix_shapes(path, model, shapes)
     # What the file says of inner tensors may be for other sizes; it is inferred again.
     del model.graph.value_info[:]
