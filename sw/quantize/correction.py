@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from sw.quantize.isolate import OWN, isolated
 from sw.quantize.network import Network
 from sw.quantize.placement import Placement
 from sw.quantize.ranges import Quant
 from sw.quantize.session import Samples, Traced
 from sw.quantize.weights import Codes
-from sw.quantize.writer import OWN, written
+from sw.quantize.writer import written
 
 __all__ = ["corrected_biases"]
 
@@ -32,7 +33,8 @@ def corrected_biases(network: Network, placement: Placement, quants: Mapping[str
              if (found := network.weights(at)) is not None and found.takes_bias}
     names = [name for tensor in nodes for name in (tensor, tensor + OWN)]
     sizes = {name: network.size(name.removesuffix(OWN)) for name in names}
-    traced = Traced(written(network, placement, quants, codes, isolated=True), names, sizes)
+    joined = isolated(network.model, written(network, placement, quants, codes))
+    traced = Traced(joined.model, names, sizes)
     sums: dict[str, NDArray] = {}
     for number, sample in enumerate(samples):
         progress(f"bias correction, sample {number + 1} of {len(samples)}")

@@ -18,7 +18,8 @@ __all__ = ["Pair", "equalized", "find_pairs"]
 _HOMOGENEOUS = frozenset(("Relu", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool",
                           "Identity", "Dropout"))
 _SWEEPS, _SETTLED = 20, 1e-3
-_LARGEST_FACTOR = 1e4
+# Channels with next to no weights, and what they give, would be blown up.
+_LEAST_WEIGHT, _LARGEST_FACTOR = 1e-2, 32.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def equalized(network: Network) -> Network | None:
                for pair in pairs for at in (pair.first, pair.second)}
     biases = {pair.first: network.bias(pair.first) for pair in pairs}
     biases |= {pair.second: network.bias(pair.second) for pair in pairs}
+    total = {pair: np.ones(len(kernels[pair.first])) for pair in pairs}
     for _ in range(_SWEEPS):
         largest = 1.0
         for pair in pairs:
@@ -75,9 +77,11 @@ def equalized(network: Network) -> Network | None:
             columns = _by_input(network, pair.second, second)
             rows = np.abs(first).reshape(len(first), -1).max(axis=1)
             behind = np.abs(columns).max(axis=(1, *range(3, columns.ndim))).ravel()
-            known = (rows > 0) & (behind > 0)
+            known = (rows > _LEAST_WEIGHT * rows.max()) & (behind > _LEAST_WEIGHT * behind.max())
             factor = np.sqrt(np.divide(rows, behind, out=np.ones_like(rows), where=known))
-            factor = np.clip(factor, 1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
+            factor = np.clip(factor * total[pair], 1 / _LARGEST_FACTOR,
+                             _LARGEST_FACTOR) / total[pair]
+            total[pair] *= factor
             first /= factor.reshape(-1, *(1,) * (first.ndim - 1))
             biases[pair.first] /= factor
             columns *= factor.reshape(len(columns), 1, -1, *(1,) * (columns.ndim - 3))

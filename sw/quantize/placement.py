@@ -64,6 +64,12 @@ class Placement:
     products: dict[str, int] = field(default_factory=dict)
 
 
+    def ends(self, network: Network) -> list[str]:
+        """Points that quantized nodes give and only float ones, or nobody, read."""
+        return [name for name in self.points if name in self.own and not any(
+            reader in self.quantized for reader in network.readers.get(name, ()))]
+
+
 class _Placer:
     """Places one network."""
 

@@ -16,12 +16,12 @@ from sw.quantize.placement import Placement, place
 from sw.quantize.quality import SignalToNoise
 from sw.quantize.ranges import METHODS, Quant, chosen_range
 from sw.quantize.regions import function_of
-from sw.quantize.session import Samples, open_session
+from sw.quantize.session import Samples, Traced
 from sw.quantize.sharing import shared_quants
 from sw.quantize.weights import Codes, quantized_weights
 from sw.quantize.writer import written
 
-__all__ = ["Choices", "Quantized", "Trial", "output_ratios", "quantize", "split"]
+__all__ = ["Choices", "Judge", "Quantized", "Trial", "quantize", "split"]
 
 AUTO = "auto"
 _HELD = 4  # every so many-th sample is held out
@@ -59,17 +59,15 @@ class Trial:
     equalized, corrected : bool
     decibels : dict of str to float
         By output, on the held-out samples.
+    score : float
+        Mean of the decibels of the tensors with which the chip's part ends.
     """
 
     method: str
     equalized: bool
     corrected: bool
     decibels: dict[str, float]
-
-    @property
-    def score(self) -> float:
-        """Mean of the outputs' decibels."""
-        return float(np.mean(list(self.decibels.values())))
+    score: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +86,8 @@ class Quantized:
     trials : list of Trial
     calibrated, held : int
         Samples.
+    judge : Judge
+        Of the held-out samples.
     """
 
     model: onnx.ModelProto
@@ -99,6 +99,7 @@ class Quantized:
     trials: Sequence[Trial]
     calibrated: int
     held: int
+    judge: "Judge"
 
 
 def split(samples: Samples) -> tuple[Samples, Samples]:
@@ -111,21 +112,36 @@ def split(samples: Samples) -> tuple[Samples, Samples]:
     return rest, [samples[held[int(at * step)]] for at in range(min(len(held), _MOST_HELD))]
 
 
-def output_ratios(model: onnx.ModelProto, samples: Samples,
-                  wanted: Sequence[Mapping[str, NDArray]]) -> dict[str, float]:
-    """Decibels of each output of a model against what it should be, sample by sample."""
-    session = open_session(model)
-    ratios = {name: SignalToNoise() for name in wanted[0]}
-    for sample, outputs in zip(samples, wanted, strict=True):
-        for name, values in zip(outputs, session.run([*outputs], dict(sample)), strict=True):
-            ratios[name].add(outputs[name], values)
-    return {name: ratio.decibels for name, ratio in ratios.items()}
+class Judge:
+    """The float model's outputs on samples, which others are held against.
 
+    Parameters
+    ----------
+    network : Network
+    placement : Placement
+    samples : sequence of mapping of str to ndarray
+    """
 
-def float_outputs(model: onnx.ModelProto, samples: Samples) -> list[dict[str, NDArray]]:
-    """Outputs of a model by name, for each sample."""
-    session, names = open_session(model), [item.name for item in model.graph.output]
-    return [dict(zip(names, session.run(names, dict(sample)), strict=True)) for sample in samples]
+    def __init__(self, network: Network, placement: Placement, samples: Samples) -> None:
+        self._samples, self._outputs = samples, network.outputs
+        # What softmax or the like make of an answer hides how near it was.
+        self._ends = {name: name if name in network.outputs else f"{name}_dequantized"
+                      for name in placement.ends(network)}
+        names = list(dict.fromkeys((*network.outputs, *self._ends)))
+        traced = Traced(network.model, names)
+        self._wanted = [dict(traced.run(sample)) for sample in samples]
+
+    def judge(self, model: onnx.ModelProto) -> tuple[dict[str, float], float]:
+        """(decibels of each output, their mean where the chip's part ends) of a quantized model."""
+        names = {name: name for name in self._outputs} | self._ends
+        traced = Traced(model, [*names.values()])
+        ratios = {name: SignalToNoise() for name in names}
+        points = {given: name for name, given in names.items()}
+        for sample, wanted in zip(self._samples, self._wanted, strict=True):
+            for given, values in traced.run(sample):
+                ratios[points[given]].add(wanted[points[given]], values)
+        return ({name: ratios[name].decibels for name in self._outputs},
+                float(np.mean([ratios[name].decibels for name in self._ends or self._outputs])))
 
 
 class _Form:
@@ -199,11 +215,12 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
         networks.append((True, other))
     if choices.equalize:
         networks = networks[1:] or networks
-    wanted = float_outputs(model, held)
+    judge: Judge | None = None
     best: tuple[Trial, _Form, dict[str, Quant], dict[int, Codes], onnx.ModelProto] | None = None
     trials: list[Trial] = []
     for is_equalized, network in networks:
         form = _Form(network, choices.exclude, calibration, progress)
+        judge = judge or Judge(network, form.placement, held)
         for method in METHODS if choices.method == AUTO else (choices.method,):
             quants = form.quants(method)
             codes = form.codes(quants)
@@ -212,11 +229,11 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
                     codes = form.corrected(quants, codes)
                 found = form.model(quants, codes)
                 progress(f"trying {method}")
-                trial = Trial(method, is_equalized, corrected, output_ratios(found, held, wanted))
+                trial = Trial(method, is_equalized, corrected, *judge.judge(found))
                 trials.append(trial)
                 if best is None or trial.score > best[0].score:
                     best = trial, form, quants, codes, found
-    assert best is not None
+    assert best is not None and judge is not None
     trial, form, quants, codes, found = best
     return Quantized(found, form.network, form.placement, quants, codes, trial, trials,
-                     len(calibration), len(held))
+                     len(calibration), len(held), judge)

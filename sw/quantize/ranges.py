@@ -122,6 +122,8 @@ def _squared_error(histogram: Histogram, function: Function | None) -> Cost:
 def _divergence(histogram: Histogram) -> Cost:
     """Kullback-Leibler divergence of what the codes can tell from the clipped distribution."""
     centers, counts = histogram.centers, histogram.counts.astype(np.float64)
+    # The zeros behind a Relu are a peak of no width; the codes hold 0 exactly.
+    counts[np.abs(centers).argmin()] = 0
 
     def one(low: float, high: float) -> float:
         scale, zero = (item[0] for item in _parameters(np.array([low]), np.array([high])))
@@ -130,6 +132,8 @@ def _divergence(histogram: Histogram) -> Cost:
         codes = (np.clip(np.rint(clipped / scale) + zero, LEAST, MOST) - LEAST).astype(np.intp)
         # The values beyond an end count at that end in the one, and are unknown to the other.
         given = np.where(inside, counts, 0.0)
+        if not given.any():
+            return np.inf
         first, last = np.flatnonzero(inside)[[0, -1]]
         true = given.copy()
         true[first] += counts[:first].sum()

@@ -13,18 +13,16 @@ from sw.quantize.placement import Placement
 from sw.quantize.ranges import Quant
 from sw.quantize.weights import Codes
 
-__all__ = ["OWN", "written"]
-
-OWN = "/own"  # behind the names of what quantized nodes compute from float inputs
+__all__ = ["written"]
 
 
 class _Writer:
     """Writes one model."""
 
     def __init__(self, network: Network, placement: Placement, quants: Mapping[str, Quant],
-                 codes: Mapping[int, Codes], isolated: bool) -> None:
+                 codes: Mapping[int, Codes]) -> None:
         self.network, self.placement, self.quants = network, placement, quants
-        self.codes, self.isolated = codes, isolated
+        self.codes = codes
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, NDArray] = {}
         self.points = set(placement.points)
@@ -35,10 +33,7 @@ class _Writer:
             if name in self.points:
                 self.point(name, name)
         for at, node in enumerate(network.nodes):
-            if self.isolated:
-                self.nodes.append(node)
-            if at in self.placement.quantized or not self.isolated:
-                self.nodes.append(self.node(at))
+            self.nodes.append(self.node(at))
             for name in node.output:
                 if name in self.points:
                     self.given(name)
@@ -68,36 +63,23 @@ class _Writer:
             self.weights(node, self.codes[at])
         for position, name in enumerate(node.output):
             node.output[position] = self.giving(name)
-        if self.isolated:
-            node.name += OWN
         return node
 
     def giving(self, name: str) -> str:
         """What a node's output is called."""
-        if self.isolated:
-            return name + OWN
-        if name in self.network.outputs and name in self.placement.own:
-            return f"{name}_float"
-        return name
+        asked = name in self.network.outputs and name in self.placement.own
+        return f"{name}_float" if asked else name
 
     def reading(self, name: str, quantized: bool) -> str:
         """What a node reads in place of a tensor."""
-        if name in self.points and (quantized or name in self.placement.own):
-            return f"{name}_dequantized" if self.isolated or name not in self.network.outputs or (
-                name not in self.placement.own) else name
-        giver = self.network.giver.get(name)
-        return name + OWN if self.isolated and giver in self.placement.quantized else name
+        if name not in self.points or not (quantized or name in self.placement.own):
+            return name
+        return name if self.giving(name) != name else f"{name}_dequantized"
 
     def given(self, name: str) -> None:
-        """Quantize a point that has been computed."""
-        if self.isolated:
-            self.point(name, name)
-            if name in self.placement.own:
-                self.point(name + OWN, name)
-        elif name in self.network.outputs and name in self.placement.own:
-            self.point(f"{name}_float", name, name)
-        else:
-            self.point(name, name)
+        """Quantize a point that has been computed; outputs keep their names behind that."""
+        tensor = self.giving(name)
+        self.point(tensor, name, name if tensor != name else "")
 
     def point(self, tensor: str, point: str, result: str = "") -> None:
         quant = self.quants[point]
@@ -131,7 +113,7 @@ class _Writer:
 
 
 def written(network: Network, placement: Placement, quants: Mapping[str, Quant],
-            codes: Mapping[int, Codes], *, isolated: bool = False) -> onnx.ModelProto:
+            codes: Mapping[int, Codes]) -> onnx.ModelProto:
     """The quantized model.
 
     Parameters
@@ -142,9 +124,5 @@ def written(network: Network, placement: Placement, quants: Mapping[str, Quant],
         Of every point.
     codes : mapping of int to Codes
         Of every quantized node with weights.
-    isolated : bool
-        The float model with every quantized node beside it, fed with the float model's tensors,
-        quantized: what it gives is called by the tensor's name and ``OWN``. For finding out what
-        each node loses by itself.
     """
-    return _Writer(network, placement, quants, codes, isolated).run()
+    return _Writer(network, placement, quants, codes).run()

@@ -1,0 +1,222 @@
+"""What each layer of a quantized network loses against the float one, and why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from sw.quantize.isolate import Isolated, isolated, named_points
+from sw.quantize.network import Network
+from sw.quantize.quality import SignalToNoise
+from sw.quantize.regions import find_regions, function_of
+from sw.quantize.session import Samples, Traced
+
+__all__ = ["Layer", "layers"]
+
+CLIPPED = 1e-3  # share of values outside the range
+FEW_CODES = 32  # cover the middle 99 % of the values
+SPREAD = 16.0  # largest range of a channel over the median one
+COARSER = 1.01  # steps of weights over what the weights need
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Layer:
+    """A tensor that is quantized, with the node that gives it.
+
+    Parameters
+    ----------
+    name, operator, tensor : str
+    total : float
+        Decibels of the tensor in the quantized network.
+    own : float
+        Decibels if nothing before it had lost anything.
+    before_rounding : float
+        As ``own``, without the rounding of the tensor itself: the weights' and the inputs' part.
+    clipped : float
+        Share of the float network's values outside the range.
+    codes : int
+        That cover the middle 99 % of its values.
+    spread : float
+        Largest range of a channel over the median one.
+    coarser : float
+        By how much weights have coarser steps than they need, so that the bias fits int32.
+    curved : float
+        Decibels that rounding before a curved function costs behind it; 0 if there is none.
+    causes : list of str
+    """
+
+    name: str
+    operator: str
+    tensor: str
+    total: float = 0.0
+    own: float = 0.0
+    before_rounding: float = 0.0
+    clipped: float = 0.0
+    codes: int = 256
+    spread: float = 1.0
+    coarser: float = 1.0
+    curved: float = 0.0
+    causes: list[str] = field(default_factory=list)
+
+
+class _Statistics:
+    """Of one tensor's values in the float network."""
+
+    def __init__(self, scale: float, zero: int, limits: tuple[int, int]) -> None:
+        self.scale, self.zero, self.limits = scale, zero, limits
+        self.outside = self.count = 0
+        self.used = np.zeros(limits[1] - limits[0] + 1, np.int64)
+        self.low: NDArray | None = None
+        self.high: NDArray | None = None
+
+    def add(self, values: NDArray) -> None:
+        steps = np.rint(values / self.scale) + self.zero
+        least, most = self.limits
+        # A value less than a step beyond the end is rounded, not clipped.
+        self.outside += int(((steps < least - 1) | (steps > most + 1)).sum())
+        self.count += values.size
+        self.used += np.bincount((np.clip(steps, least, most) - least).astype(np.int64).ravel(),
+                                 minlength=self.used.size)
+        axis = 1 if values.ndim > 2 else values.ndim - 1
+        rest = tuple(at for at in range(values.ndim) if at != axis)
+        low, high = values.min(axis=rest), values.max(axis=rest)
+        self.low = low if self.low is None else np.minimum(self.low, low)
+        self.high = high if self.high is None else np.maximum(self.high, high)
+
+    @property
+    def codes(self) -> int:
+        share = np.cumsum(self.used) / max(self.count, 1)
+        return int(np.searchsorted(share, 0.995) - np.searchsorted(share, 0.005)) + 1
+
+    @property
+    def spread(self) -> float:
+        if self.low is None or self.high is None:
+            return 1.0
+        widths = np.maximum(self.high, 0) - np.minimum(self.low, 0)
+        widths = widths[widths > 0]
+        return float(widths.max() / np.median(widths)) if widths.size else 1.0
+
+
+def layers(network: Network, quantized: onnx.ModelProto, samples: Samples,
+           progress: Progress = lambda _: None) -> list[Layer]:
+    """Every quantized tensor that nodes give, those that lose most by themselves first.
+
+    Parameters
+    ----------
+    network : Network
+        The float network, in the form that has been quantized.
+    quantized : onnx.ModelProto
+        Its tensors have the float network's names.
+    samples : sequence of mapping of str to ndarray
+    """
+    joined = isolated(network.model, quantized)
+    points = named_points(network.model, quantized)
+    constants = {item.name: onnx.numpy_helper.to_array(item)
+                 for item in quantized.graph.initializer}
+    statistics = {name: _statistics(quantized.graph.node[at], constants)
+                  for name, at in points.items() if name in joined.given}
+    dequantized = _results(quantized)
+    ratios = _measure(network, quantized, joined, samples, statistics,
+                      {name: dequantized[points[name]] for name in statistics}, progress)
+    coarser = _coarser(quantized, constants)
+    found = []
+    for name, statistic in statistics.items():
+        node = network.nodes[network.giver[name]]
+        total, own, before = (ratio.decibels for ratio in ratios[name])
+        layer = Layer(node.name, node.op_type, name, total, own, before,
+                      statistic.outside / max(statistic.count, 1), statistic.codes,
+                      statistic.spread, coarser.get(joined.given[name], 1.0))
+        found.append(layer)
+    _curved(network, found, statistics)
+    for layer in found:
+        layer.causes = list(_causes(layer))
+    return sorted(found, key=lambda layer: layer.own)
+
+
+def _statistics(node: onnx.NodeProto, constants: Mapping[str, NDArray]) -> _Statistics:
+    scale = float(constants[node.input[1]].ravel()[0])
+    zero = constants[node.input[2]].ravel()[0] if len(node.input) > 2 else np.uint8(0)
+    limits = np.iinfo(zero.dtype)
+    return _Statistics(scale, int(zero), (int(limits.min), int(limits.max)))
+
+
+def _results(quantized: onnx.ModelProto) -> dict[int, str]:
+    """What DequantizeLinear gives behind each QuantizeLinear, by that one's number."""
+    by_codes = {node.input[0]: node.output[0] for node in quantized.graph.node
+                if node.op_type == "DequantizeLinear"}
+    return {at: by_codes.get(node.output[0], "") for at, node in enumerate(quantized.graph.node)
+            if node.op_type == "QuantizeLinear"}
+
+
+def _measure(network: Network, quantized: onnx.ModelProto, joined: Isolated, samples: Samples,
+             statistics: Mapping[str, _Statistics], results: Mapping[str, str],
+             progress: Progress) -> dict[str, tuple[SignalToNoise, ...]]:
+    """(in the network, by itself, that before rounding) by tensor."""
+    ratios = {name: (SignalToNoise(), SignalToNoise(), SignalToNoise()) for name in statistics}
+    names = [text for name in statistics
+             for text in (name, joined.rounded[name], joined.given[name])]
+    sizes = {text: network.size(name) for name in statistics
+             for text in (name, joined.rounded[name], joined.given[name], results[name])}
+    alone, whole = Traced(joined.model, names, sizes), Traced(quantized, [*results.values()], sizes)
+    which = {text: (name, kind) for name in statistics for kind, text in (
+        (0, results[name]), (1, joined.rounded[name]), (2, joined.given[name]))}
+    for number, sample in enumerate(samples):
+        progress(f"sample {number + 1} of {len(samples)}")
+        wanted: dict[str, NDArray] = {}
+        waiting: list[tuple[str, NDArray]] = []
+        for text, values in alone.run(sample):
+            if text in statistics:
+                wanted[text] = values
+                statistics[text].add(values)
+            else:
+                waiting.append((text, values))
+        for text, values in (*waiting, *whole.run(sample)):
+            name, kind = which[text]
+            ratios[name][kind].add(wanted[name], values)
+    return ratios
+
+
+def _coarser(quantized: onnx.ModelProto, constants: Mapping[str, NDArray]) -> dict[str, float]:
+    """By how much the steps of weights are coarser than needed, by the tensor of the isolated
+    model that they lead to."""
+    return {}
+
+
+def _curved(network: Network, found: list[Layer], statistics: Mapping[str, _Statistics]) -> None:
+    """What rounding costs behind curved functions."""
+    regions = find_regions(network)
+    for layer in found:
+        region = regions.get(layer.tensor)
+        if region is None:
+            continue
+        item = statistics[layer.tensor]
+        function = function_of(network, region)
+        codes = np.arange(item.limits[0], item.limits[1] + 1)
+        middle = (codes - item.zero) * item.scale
+        # Within a code's step values are taken as equally frequent.
+        parts = (np.arange(16) + 0.5) / 16 - 0.5
+        exact = function(middle[:, None] + parts * item.scale)
+        ratio = SignalToNoise()
+        weight = np.sqrt(item.used / 16)[:, None]
+        ratio.add(exact * weight, function(middle)[:, None] * weight)
+        layer.curved = ratio.decibels
+
+
+def _causes(layer: Layer) -> list[str]:
+    """The likely reasons, in words."""
+    found = []
+    if layer.clipped > CLIPPED:
+        found.append(f"clipped range: {layer.clipped:.2%} of the values are outside")
+    if layer.codes < FEW_CODES:
+        found.append(f"coarse step: {layer.codes} codes for the middle 99 % of the values")
+    if layer.spread > SPREAD:
+        found.append(f"channel spread: the widest channel has {layer.spread:.0f} times the range "
+                     "of the median one")
+    if layer.coarser > COARSER:
+        found.append(f"bias overflow: weights {layer.coarser:.1f} times coarser for it")
+    if layer.curved and layer.curved < layer.own + 3:
+        found.append(f"curved activation: rounding before it leaves {layer.curved:.1f} dB")
+    return found
