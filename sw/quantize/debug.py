@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sw.quantize.isolate import Isolated, isolated, named_points
 from sw.quantize.network import Network
-from sw.quantize.quality import SignalToNoise
+from sw.quantize.quality import ChannelRatio, SignalToNoise
 from sw.quantize.regions import find_regions, function_of
 from sw.quantize.session import Samples, Traced
 
@@ -30,7 +30,8 @@ class Layer:
     ----------
     name, operator, tensor : str
     total : float
-        Decibels of the tensor in the quantized network.
+        Decibels (see `ChannelRatio`) of the tensor in the quantized network; before a curved
+        function, of what that makes of it.
     own : float
         Decibels if nothing before it had lost anything.
     before_rounding : float
@@ -153,14 +154,16 @@ def _results(quantized: onnx.ModelProto) -> dict[int, str]:
 
 def _measure(network: Network, quantized: onnx.ModelProto, joined: Isolated, samples: Samples,
              statistics: Mapping[str, _Statistics], results: Mapping[str, str],
-             progress: Progress) -> dict[str, tuple[SignalToNoise, ...]]:
+             progress: Progress) -> dict[str, tuple[ChannelRatio, ...]]:
     """(in the network, by itself, that before rounding) by tensor."""
-    ratios = {name: (SignalToNoise(), SignalToNoise(), SignalToNoise()) for name in statistics}
+    ratios = {name: (ChannelRatio(), ChannelRatio(), ChannelRatio()) for name in statistics}
     names = [text for name in statistics
              for text in (name, joined.rounded[name], joined.given[name])]
     sizes = {text: network.size(name) for name in statistics
              for text in (name, joined.rounded[name], joined.given[name], results[name])}
     alone, whole = Traced(joined.model, names, sizes), Traced(quantized, [*results.values()], sizes)
+    functions = {name: function_of(network, region)
+                 for name, region in find_regions(network).items() if name in statistics}
     which = {text: (name, kind) for name in statistics for kind, text in (
         (0, results[name]), (1, joined.rounded[name]), (2, joined.given[name]))}
     for number, sample in enumerate(samples):
@@ -175,8 +178,13 @@ def _measure(network: Network, quantized: onnx.ModelProto, joined: Isolated, sam
                 waiting.append((text, values))
         for text, values in (*waiting, *whole.run(sample)):
             name, kind = which[text]
-            ratios[name][kind].add(wanted[name], values)
+            function = functions.get(name, _same)
+            ratios[name][kind].add(function(wanted[name]), function(values))
     return ratios
+
+
+def _same(values: NDArray) -> NDArray:
+    return values
 
 
 def _coarser(quantized: onnx.ModelProto, constants: Mapping[str, NDArray]) -> dict[str, float]:

@@ -1,16 +1,17 @@
 """What values tensors take on calibration samples: histograms, filled sample by sample."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sw.errors import InputError
+from sw.quantize.importance import channel_axis
 from sw.quantize.network import Network
 from sw.quantize.session import Samples, Traced
 
-__all__ = ["BINS", "Histogram", "observe"]
+__all__ = ["BINS", "Histogram", "Survey"]
 
 BINS = 2048
 
@@ -25,6 +26,8 @@ class Histogram:
         Least and largest value.
     counts : ndarray of int, (BINS,)
         Of equal parts of that range.
+    weighted : ndarray of float, (BINS,)
+        The same, each channel counted by its importance.
     whole : bool
         All values are integers.
     """
@@ -32,6 +35,7 @@ class Histogram:
     low: float
     high: float
     counts: NDArray
+    weighted: NDArray
     whole: bool = False
 
     @property
@@ -41,43 +45,104 @@ class Histogram:
         return (edges[:-1] + edges[1:]) / 2
 
 
-def observe(network: Network, names: Sequence[str], samples: Samples,
-            progress: Callable[[str], None] = lambda _: None) -> dict[str, Histogram]:
-    """Histograms of tensors over samples, in two passes: the ranges, then the counts.
+class Survey:
+    """A first pass over the samples: ranges, and variances of sums.
 
-    Activations of one sample at most are held.
+    Parameters
+    ----------
+    network : Network
+    names : sequence of str
+        Tensors whose ranges are wanted.
+    sums : sequence of str
+        Tensors whose variances by channel are wanted.
+    samples : sequence of mapping of str to ndarray
+    progress : callable
+
+    Members
+    -------
+    variances : dict of str to ndarray
+        By channel.
 
     Raises
     ------
     InputError
         If a tensor is NaN or infinite on a sample, or the same number on all of them.
     """
-    traced = Traced(network.model, names, {name: network.size(name) for name in names})
-    low = dict.fromkeys(names, np.inf)
-    high = dict.fromkeys(names, -np.inf)
-    whole = dict.fromkeys(network.inputs, True)
-    for number, sample in enumerate(samples):
-        progress(f"ranges, sample {number + 1} of {len(samples)}")
-        for name, values in traced.run(sample):
-            least, most = float(values.min()), float(values.max())
-            if not (np.isfinite(least) and np.isfinite(most)):
-                raise InputError(f"{network.where(name)} holds NaN or infinity on calibration "
-                                 f"sample {number + 1}; accepted are samples on which all values "
-                                 "are finite")
-            low[name], high[name] = min(low[name], least), max(high[name], most)
-            if name in whole:
-                whole[name] = whole[name] and not np.any(values % 1)
-    for name in names:
-        if low[name] == high[name]:
-            raise InputError(f"{network.where(name)} is {low[name]:g} everywhere on all "
-                             f"{len(samples)} calibration samples, which tells nothing of its "
-                             "range; accepted are samples on which it varies")
-    counts = {name: np.zeros(BINS, np.int64) for name in names}
-    for number, sample in enumerate(samples):
-        progress(f"histograms, sample {number + 1} of {len(samples)}")
-        for name, values in traced.run(sample):
-            bins = ((values.ravel() - np.float32(low[name]))
-                    * np.float32(BINS / (high[name] - low[name]))).astype(np.int32)
-            counts[name] += np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS)
-    return {name: Histogram(low[name], high[name], counts[name], whole.get(name, False))
-            for name in names}
+
+    def __init__(self, network: Network, names: Sequence[str], sums: Sequence[str],
+                 samples: Samples, progress: Callable[[str], None] = lambda _: None) -> None:
+        self._network, self._names, self._samples = network, names, samples
+        self._low = dict.fromkeys(names, np.inf)
+        self._high = dict.fromkeys(names, -np.inf)
+        self._whole = {name: True for name in names if name in network.inputs}
+        moments = {name: (np.zeros(1), np.zeros(1)) for name in sums}
+        sizes = {name: network.size(name) for name in (*names, *sums)}
+        traced = Traced(network.model, [*sizes], sizes)
+        for number, sample in enumerate(samples):
+            progress(f"ranges, sample {number + 1} of {len(samples)}")
+            for name, values in traced.run(sample):
+                if name in self._low:
+                    self._range(name, values, number)
+                if name in moments:
+                    first, second = _moments(values)
+                    moments[name] = moments[name][0] + first, moments[name][1] + second
+        for name in names:
+            if self._low[name] == self._high[name]:
+                raise InputError(f"{network.where(name)} is {self._low[name]:g} everywhere on all "
+                                 f"{len(samples)} calibration samples, which tells nothing of its "
+                                 "range; accepted are samples on which it varies")
+        self.variances = {name: second / len(samples) - np.square(first / len(samples))
+                          for name, (first, second) in moments.items()}
+
+    def _range(self, name: str, values: NDArray, number: int) -> None:
+        least, most = float(values.min()), float(values.max())
+        if not (np.isfinite(least) and np.isfinite(most)):
+            raise InputError(f"{self._network.where(name)} holds NaN or infinity on calibration "
+                             f"sample {number + 1}; accepted are samples on which all values are "
+                             "finite")
+        self._low[name] = min(self._low[name], least)
+        self._high[name] = max(self._high[name], most)
+        if name in self._whole:
+            self._whole[name] = self._whole[name] and not np.any(values % 1)
+
+    def histograms(self, importance: Mapping[str, NDArray],
+                   progress: Callable[[str], None] = lambda _: None) -> dict[str, Histogram]:
+        """A second pass: how often values lie where.
+
+        Parameters
+        ----------
+        importance : mapping of str to ndarray
+            How much each channel of a tensor counts for ``weighted``.
+        progress : callable
+        """
+        names = self._names
+        counts = {name: np.zeros(BINS, np.int64) for name in names}
+        weighted = {name: np.zeros(BINS) for name in names if name in importance}
+        traced = Traced(self._network.model, names,
+                        {name: self._network.size(name) for name in names})
+        for number, sample in enumerate(self._samples):
+            progress(f"histograms, sample {number + 1} of {len(self._samples)}")
+            for name, values in traced.run(sample):
+                low, width = self._low[name], self._high[name] - self._low[name]
+                bins = ((values - np.float32(low)) * np.float32(BINS / width)).astype(np.int32)
+                bins = np.minimum(bins, BINS - 1)
+                if name not in weighted:
+                    counts[name] += np.bincount(bins.ravel(), minlength=BINS)
+                    continue
+                axis = channel_axis(bins.ndim)
+                rows = np.moveaxis(bins, axis, 0).reshape(bins.shape[axis], -1)
+                for factor, row in zip(importance[name], rows, strict=True):
+                    found = np.bincount(row, minlength=BINS)
+                    counts[name] += found
+                    weighted[name] += factor * found
+        return {name: Histogram(self._low[name], self._high[name], counts[name],
+                                weighted.get(name, counts[name]), self._whole.get(name, False))
+                for name in names}
+
+
+def _moments(values: NDArray) -> tuple[NDArray, NDArray]:
+    """Means of the values and of their squares, by channel."""
+    rank = values.ndim
+    rest = tuple(at for at in range(rank) if at != channel_axis(rank))
+    return (values.mean(axis=rest, dtype=np.float64),
+            np.square(values).mean(axis=rest, dtype=np.float64))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sw.errors import InputError, ModelError
 from sw.quantize.correction import corrected_biases
 from sw.quantize.equalize import equalized
-from sw.quantize.histogram import observe
+from sw.quantize.histogram import Survey
+from sw.quantize.importance import importances
 from sw.quantize.network import Network
 from sw.quantize.placement import Placement, place
 from sw.quantize.quality import SignalToNoise
@@ -154,7 +155,11 @@ class _Form:
         if not self.placement.products:
             raise ModelError("nothing to quantize: no node has constant weights that the chip "
                              "takes (Conv, ConvTranspose, Gemm, MatMul)")
-        self.histograms = observe(network, self.placement.points, samples, progress)
+        survey = Survey(network, self.placement.points,
+                        [network.nodes[at].output[0] for at in self.placement.products.values()],
+                        samples, progress)
+        self.histograms = survey.histograms(
+            importances(network, self.placement, survey.variances), progress)
         self.functions = {name: function_of(network, region)
                           for name, region in self.placement.regions.items()}
 

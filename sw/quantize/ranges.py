@@ -102,8 +102,8 @@ def _searched(low: float, high: float, cost: Cost) -> Range:
 
 def _squared_error(histogram: Histogram, function: Function | None) -> Cost:
     """Of the tensor's values, or of what a table makes of them."""
-    used = histogram.counts > 0
-    values, counts = histogram.centers[used], histogram.counts[used].astype(np.float64)
+    used = histogram.weighted > 0
+    values, counts = histogram.centers[used], histogram.weighted[used]
     wanted = values if function is None else function(values).astype(np.float64)
 
     def cost(low: NDArray, high: NDArray) -> NDArray:
