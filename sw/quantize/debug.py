@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sw.quantize.isolate import Isolated, isolated, named_points
 from sw.quantize.network import Network
-from sw.quantize.quality import ChannelRatio, SignalToNoise
+from sw.quantize.quality import ChannelRatio
 from sw.quantize.regions import find_regions, function_of
 from sw.quantize.session import Samples, Traced
 
@@ -18,7 +18,11 @@ __all__ = ["Layer", "layers"]
 CLIPPED = 1e-3  # share of values outside the range
 FEW_CODES = 32  # cover the middle 99 % of the values
 SPREAD = 16.0  # largest range of a channel over the median one
+CURVED = 3.0  # decibels between before and after rounding
 COARSER = 1.01  # steps of weights over what the weights need
+_FULL_BIAS = 1 << 29  # of int32
+Function = Callable[[NDArray], NDArray]
+Ratios = tuple[ChannelRatio, ChannelRatio, ChannelRatio]
 Progress = Callable[[str], None]
 
 
@@ -44,8 +48,8 @@ class Layer:
         Largest range of a channel over the median one.
     coarser : float
         By how much weights have coarser steps than they need, so that the bias fits int32.
-    curved : float
-        Decibels that rounding before a curved function costs behind it; 0 if there is none.
+    curved : bool
+        Only a curved function reads it; the decibels are those of what that makes of it.
     causes : list of str
     """
 
@@ -59,7 +63,7 @@ class Layer:
     codes: int = 256
     spread: float = 1.0
     coarser: float = 1.0
-    curved: float = 0.0
+    curved: bool = False
     causes: list[str] = field(default_factory=list)
 
 
@@ -120,18 +124,20 @@ def layers(network: Network, quantized: onnx.ModelProto, samples: Samples,
     statistics = {name: _statistics(quantized.graph.node[at], constants)
                   for name, at in points.items() if name in joined.given}
     dequantized = _results(quantized)
+    functions = {name: function_of(network, region)
+                 for name, region in find_regions(network).items() if name in statistics}
     ratios = _measure(network, quantized, joined, samples, statistics,
-                      {name: dequantized[points[name]] for name in statistics}, progress)
-    coarser = _coarser(quantized, constants)
+                      {name: dequantized[points[name]] for name in statistics}, functions,
+                      progress)
+    coarser = _coarser(network, quantized, constants)
     found = []
     for name, statistic in statistics.items():
         node = network.nodes[network.giver[name]]
         total, own, before = (ratio.decibels for ratio in ratios[name])
         layer = Layer(node.name, node.op_type, name, total, own, before,
                       statistic.outside / max(statistic.count, 1), statistic.codes,
-                      statistic.spread, coarser.get(joined.given[name], 1.0))
+                      statistic.spread, coarser.get(name, 1.0), name in functions)
         found.append(layer)
-    _curved(network, found, statistics)
     for layer in found:
         layer.causes = list(_causes(layer))
     return sorted(found, key=lambda layer: layer.own)
@@ -154,16 +160,15 @@ def _results(quantized: onnx.ModelProto) -> dict[int, str]:
 
 def _measure(network: Network, quantized: onnx.ModelProto, joined: Isolated, samples: Samples,
              statistics: Mapping[str, _Statistics], results: Mapping[str, str],
-             progress: Progress) -> dict[str, tuple[ChannelRatio, ...]]:
+             functions: Mapping[str, Function], progress: Progress) -> dict[str, Ratios]:
     """(in the network, by itself, that before rounding) by tensor."""
-    ratios = {name: (ChannelRatio(), ChannelRatio(), ChannelRatio()) for name in statistics}
+    ratios: dict[str, Ratios] = {name: (ChannelRatio(), ChannelRatio(), ChannelRatio())
+                                 for name in statistics}
     names = [text for name in statistics
              for text in (name, joined.rounded[name], joined.given[name])]
     sizes = {text: network.size(name) for name in statistics
              for text in (name, joined.rounded[name], joined.given[name], results[name])}
     alone, whole = Traced(joined.model, names, sizes), Traced(quantized, [*results.values()], sizes)
-    functions = {name: function_of(network, region)
-                 for name, region in find_regions(network).items() if name in statistics}
     which = {text: (name, kind) for name in statistics for kind, text in (
         (0, results[name]), (1, joined.rounded[name]), (2, joined.given[name]))}
     for number, sample in enumerate(samples):
@@ -187,36 +192,39 @@ def _same(values: NDArray) -> NDArray:
     return values
 
 
-def _coarser(quantized: onnx.ModelProto, constants: Mapping[str, NDArray]) -> dict[str, float]:
-    """By how much the steps of weights are coarser than needed, by the tensor of the isolated
-    model that they lead to."""
-    return {}
-
-
-def _curved(network: Network, found: list[Layer], statistics: Mapping[str, _Statistics]) -> None:
-    """What rounding costs behind curved functions."""
-    regions = find_regions(network)
-    for layer in found:
-        region = regions.get(layer.tensor)
-        if region is None:
+def _coarser(network: Network, quantized: onnx.ModelProto,
+             constants: Mapping[str, NDArray]) -> dict[str, float]:
+    """By how much the steps of weights are coarser than needed, by the point they lead to."""
+    makers = {node.output[0]: node for node in quantized.graph.node}
+    found = {}
+    for at, node in enumerate(network.nodes):
+        other = makers.get(node.output[0], makers.get(f"{node.output[0]}_float"))
+        if other is None or not network.weights(at) or len(other.input) < 3:
             continue
-        item = statistics[layer.tensor]
-        function = function_of(network, region)
-        codes = np.arange(item.limits[0], item.limits[1] + 1)
-        middle = (codes - item.zero) * item.scale
-        # Within a code's step values are taken as equally frequent.
-        parts = (np.arange(16) + 0.5) / 16 - 0.5
-        exact = function(middle[:, None] + parts * item.scale)
-        ratio = SignalToNoise()
-        weight = np.sqrt(item.used / 16)[:, None]
-        ratio.add(exact * weight, function(middle)[:, None] * weight)
-        layer.curved = ratio.decibels
+        makes = [makers[name] for name in other.input[1:3] if name in makers]
+        if len(makes) < 2 or any(item.input[0] not in constants for item in makes):
+            continue
+        kernel, bias = (constants[item.input[0]].astype(np.int64) for item in makes)
+        axis = next((item.i for item in makes[0].attribute if item.name == "axis"), 1)
+        rows = np.abs(np.moveaxis(kernel, axis, 0)).reshape(kernel.shape[axis], -1).max(axis=1)
+        full = (np.abs(bias).reshape(-1, len(rows)).max(axis=0) > _FULL_BIAS) & (rows > 0)
+        if full.any():
+            found[_point(network, node.output[0])] = float(127 / rows[full].min())
+    return found
+
+
+def _point(network: Network, tensor: str) -> str:
+    """The tensor behind clamps."""
+    while (reader := network.only_reader(tensor)) is not None and (
+            network.nodes[reader].op_type in ("Relu", "Clip")):
+        tensor = network.nodes[reader].output[0]
+    return tensor
 
 
 def _causes(layer: Layer) -> list[str]:
     """The likely reasons, in words."""
     found = []
-    if layer.clipped > CLIPPED:
+    if layer.clipped > CLIPPED and not layer.curved:
         found.append(f"clipped range: {layer.clipped:.2%} of the values are outside")
     if layer.codes < FEW_CODES:
         found.append(f"coarse step: {layer.codes} codes for the middle 99 % of the values")
@@ -225,6 +233,7 @@ def _causes(layer: Layer) -> list[str]:
                      "of the median one")
     if layer.coarser > COARSER:
         found.append(f"bias overflow: weights {layer.coarser:.1f} times coarser for it")
-    if layer.curved and layer.curved < layer.own + 3:
-        found.append(f"curved activation: rounding before it leaves {layer.curved:.1f} dB")
+    if layer.curved and layer.own < layer.before_rounding - CURVED:
+        found.append("curved activation: rounding before it costs "
+                     f"{layer.before_rounding - layer.own:.1f} dB behind it")
     return found

@@ -62,7 +62,8 @@ class Network:
                           for item in graph.initializer}
         self.inputs = [item.name for item in graph.input if item.name not in self.constants]
         self.outputs = [item.name for item in graph.output]
-        self.giver = {name: at for at, node in enumerate(self.nodes) for name in node.output if name}
+        self.giver = {name: at for at, node in enumerate(self.nodes) for name in node.output
+                      if name}
         self.readers: dict[str, list[int]] = {}
         for at, node in enumerate(self.nodes):
             for name in node.input:

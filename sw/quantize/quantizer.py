@@ -22,9 +22,10 @@ from sw.quantize.sharing import shared_quants
 from sw.quantize.weights import Codes, quantized_weights
 from sw.quantize.writer import written
 
-__all__ = ["Choices", "Judge", "Quantized", "Trial", "quantize", "split"]
+__all__ = ["Choices", "Judge", "Quantized", "Trial", "float_form", "quantize", "split"]
 
 AUTO = "auto"
+EQUALIZED = "sentei.equalized"  # in the file: what its tensors are compared with
 _HELD = 4  # every so many-th sample is held out
 _MOST_HELD = 16
 Progress = Callable[[str], None]
@@ -145,6 +146,14 @@ class Judge:
                 float(np.mean([ratios[name].decibels for name in self._ends or self._outputs])))
 
 
+def float_form(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Network:
+    """The prepared float model in the form that has been quantized."""
+    network = Network(model)
+    if any(item.key == EQUALIZED for item in quantized.metadata_props):
+        return equalized(network) or network
+    return network
+
+
 class _Form:
     """The float network in one form, with what its tensors look like on the samples."""
 
@@ -155,9 +164,9 @@ class _Form:
         if not self.placement.products:
             raise ModelError("nothing to quantize: no node has constant weights that the chip "
                              "takes (Conv, ConvTranspose, Gemm, MatMul)")
-        survey = Survey(network, self.placement.points,
-                        [network.nodes[at].output[0] for at in self.placement.products.values()],
-                        samples, progress)
+        sums = [network.nodes[at].output[0] for at in self.placement.products.values()]
+        survey = Survey(network, self.placement.points, [*self.placement.points, *sums], samples,
+                        progress)
         self.histograms = survey.histograms(
             importances(network, self.placement, survey.variances), progress)
         self.functions = {name: function_of(network, region)
@@ -233,6 +242,8 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
                 if corrected:
                     codes = form.corrected(quants, codes)
                 found = form.model(quants, codes)
+                if is_equalized:
+                    onnx.helper.set_model_props(found, {EQUALIZED: "yes"})
                 progress(f"trying {method}")
                 trial = Trial(method, is_equalized, corrected, *judge.judge(found))
                 trials.append(trial)

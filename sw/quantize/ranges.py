@@ -78,9 +78,9 @@ def chosen_range(histogram: Histogram, method: str, function: Function | None = 
     if method == "percentile":
         share = np.cumsum(histogram.counts) / histogram.counts.sum()
         centers, rest = histogram.centers, 1 - PERCENTILE / 100
-        return Range(min(float(centers[np.searchsorted(share, rest)]), 0.0),
-                     max(float(centers[min(np.searchsorted(share, 1 - rest),
-                                           len(centers) - 1)]), 0.0))
+        first, last = int(np.searchsorted(share, rest)), int(np.searchsorted(share, 1 - rest))
+        return Range(min(float(centers[first]), 0.0),
+                     max(float(centers[min(last, len(centers) - 1)]), 0.0))
     cost = _divergence(histogram) if method == "entropy" else _squared_error(histogram, None)
     return _searched(low, high, cost)
 

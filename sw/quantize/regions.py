@@ -44,7 +44,7 @@ def find_regions(network: Network) -> dict[str, Region]:
     """The largest regions, by their first tensor; clamps alone are none."""
     found: dict[str, Region] = {}
     inside: set[str] = set()
-    for at, node in enumerate(network.nodes):
+    for node in network.nodes:
         for name in node.output:
             if name and name not in inside and network.readers.get(name):
                 region = _grow(network, name)

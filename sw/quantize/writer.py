@@ -1,4 +1,4 @@
-"""A float network and its quantization as one ONNX file with QuantizeLinear and DequantizeLinear."""
+"""A float network and its quantization as one ONNX model: QuantizeLinear, DequantizeLinear."""
 
 from collections.abc import Mapping
 

@@ -107,7 +107,7 @@ def test_float(tmp_path, capsys):
     build = OnnxBuilder()
     kernel = build.constant(np.ones((2, 3, 3, 3)), np.float32)
     path = finished(tmp_path, build, build.node("Conv", build.input([1, 3, 6, 6]), kernel))
-    refused(path, "not quantized", "sentei quantize doesn't exist yet")
+    refused(path, "not quantized", "sentei quantize makes one")
     assert main(["compile", str(path), "-o", str(tmp_path / "x.sentei")]) == 3
     assert "not quantized" in capsys.readouterr().err
 
