@@ -39,7 +39,7 @@ class Layer:
     own : float
         Decibels if nothing before it had lost anything.
     before_rounding : float
-        As ``own``, without the rounding of the tensor itself: the weights' and the inputs' part.
+        As ``own``, without the rounding of the tensor itself: the weights' part.
     clipped : float
         Share of the float network's values outside the range.
     codes : int
@@ -117,7 +117,7 @@ def layers(network: Network, quantized: onnx.ModelProto, samples: Samples,
         Its tensors have the float network's names.
     samples : sequence of mapping of str to ndarray
     """
-    joined = isolated(network.model, quantized)
+    joined = isolated(network.model, quantized, exact=True)
     points = named_points(network.model, quantized)
     constants = {item.name: onnx.numpy_helper.to_array(item)
                  for item in quantized.graph.initializer}

@@ -144,5 +144,6 @@ def _moments(values: NDArray) -> tuple[NDArray, NDArray]:
     """Means of the values and of their squares, by channel."""
     rank = values.ndim
     rest = tuple(at for at in range(rank) if at != channel_axis(rank))
-    return (values.mean(axis=rest, dtype=np.float64),
-            np.square(values).mean(axis=rest, dtype=np.float64))
+    with np.errstate(all="ignore"):  # what isn't finite is refused where the ranges are taken
+        return (values.mean(axis=rest, dtype=np.float64),
+                np.square(values, dtype=np.float64).mean(axis=rest))

@@ -43,15 +43,19 @@ def named_points(model: onnx.ModelProto, quantized: onnx.ModelProto) -> dict[str
     return found
 
 
-def isolated(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Isolated:
+def isolated(model: onnx.ModelProto, quantized: onnx.ModelProto, *,
+             exact: bool = False) -> Isolated:
     """Join the two.
 
     Parameters
     ----------
     model, quantized : onnx.ModelProto
         Tensors that are the same have the same names.
+    exact : bool
+        Nodes read the float model's tensors as they are, not quantized.
     """
     points = {at: name for name, at in named_points(model, quantized).items()}
+    codes = {quantized.graph.node[at].output[0]: name for at, name in points.items()}
     inputs = {item.name for item in model.graph.input}
     joined = onnx.ModelProto()
     joined.CopyFrom(model)
@@ -61,6 +65,10 @@ def isolated(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Isolated:
         joined.graph.initializer[-1].name += OWN
     given, rounded = dict[str, str](), dict[str, str]()
     for at, node in enumerate(quantized.graph.node):
+        if exact and node.op_type == "DequantizeLinear" and node.input[0] in codes:
+            joined.graph.node.append(make_node("Identity", [codes[node.input[0]]],
+                                               [node.output[0] + OWN], name=node.name + OWN))
+            continue
         copy = joined.graph.node.add()
         copy.CopyFrom(node)
         copy.name += OWN
@@ -75,10 +83,10 @@ def isolated(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Isolated:
             computed = copy.input[0]
             copy.input[0] = point
             given[point], rounded[point] = computed, point + _ROUNDED
-            codes = f"{point}{_ROUNDED}_codes"
+            integers = f"{point}{_ROUNDED}_codes"
             joined.graph.node.append(make_node("QuantizeLinear", [computed, *copy.input[1:]],
-                                               [codes], name=f"{copy.name}_rounded"))
-            joined.graph.node.append(make_node("DequantizeLinear", [codes, *copy.input[1:]],
+                                               [integers], name=f"{copy.name}_rounded"))
+            joined.graph.node.append(make_node("DequantizeLinear", [integers, *copy.input[1:]],
                                                [rounded[point]], name=f"{copy.name}_back"))
     joined.opset_import[0].CopyFrom(quantized.opset_import[0])
     return Isolated(joined, given, rounded)

@@ -223,6 +223,11 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
     """
     if not samples:
         raise InputError("no calibration samples; accepted are one or more")
+    for number, sample in enumerate(samples):
+        for name, values in sample.items():
+            if not np.isfinite(values).all():
+                raise InputError(f"input {name!r} holds NaN or infinity on calibration sample "
+                                 f"{number + 1}; accepted are finite numbers")
     calibration, held = split(samples)
     networks = [(False, Network(model))]
     if choices.equalize is not False and (other := equalized(networks[0][1])) is not None:

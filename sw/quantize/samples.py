@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from numpy.typing import NDArray
 
 from sw.errors import InputError
@@ -46,8 +45,5 @@ def read_calibration(folder: Path, specs: Sequence[TensorSpec], pictures: Pictur
     if len(set(counts.values())) > 1:
         given = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise InputError(f"{folder}: every input needs as many samples; found are {given}")
-    for name, stack in stacks.items():
-        if not np.isfinite(stack).all():
-            raise InputError(f"{folder}: samples of {name} hold NaN or infinity")
     return [{name: stack[at] for name, stack in stacks.items()}
             for at in range(next(iter(counts.values())))]

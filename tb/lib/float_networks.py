@@ -1,7 +1,7 @@
 """Small float ONNX networks with random weights, for the quantizer's tests."""
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 __all__ = ["FloatBuilder", "concat_network", "relu_network", "silu_network"]
 
@@ -55,8 +55,8 @@ class FloatBuilder:
         graph = helper.make_graph(self.nodes, "float", self.inputs, [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
             self.constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)],
-                                 ir_version=8)
+        return shape_inference.infer_shapes(helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8))
 
 
 def relu_network(seed=0, opset=17, spread=1.0, shape=(1, 3, 12, 10)):
