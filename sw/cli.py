@@ -15,7 +15,7 @@ from sw.errors import BadConfigError, ModelError, SenteiError, UsageError
 __all__ = ["main"]
 
 _COMMANDS = ("run", "compile", "estimate", "prune", "evaluate", "inspect", "report", "zoo",
-             "verilog", "fpga", "board")
+             "verilog", "fpga", "board", "quantize", "debug")
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 _DESCRIPTION = "Sentei: an open AI accelerator that skips pruned weights."
 _EPILOG = """\

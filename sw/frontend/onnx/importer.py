@@ -105,7 +105,7 @@ class _Importer:
         if not any(node.op_type in QUANTIZING for node in self.nodes):
             raise self.fail("not quantized: none of its nodes is QuantizeLinear, DequantizeLinear "
                             "or a QLinear operator; accepted are quantized networks (sentei "
-                            "quantize makes one of a float network)")
+                            "quantize makes one from it and a few samples)")
         for item in self.source.input:
             if item.name not in self.values:
                 try:

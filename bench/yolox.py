@@ -1,0 +1,196 @@
+"""AP50 of YOLOX-nano (416 x 416), float and int8: ``python bench/yolox.py ASSETS [--json FILE]``.
+
+17 photographs with boxes (samples/coco_det) are judged; the quantizer sees none of them: it
+calibrates on other photographs (samples/photos, slam, vww). Letterboxing, decoding and average
+precision are written here, in numpy: COCO's definition, at an intersection over union of 0.5.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from PIL import Image
+
+from sw.quantize import Choices, prepare, quantize, read_float
+from sw.quantize.ranges import METHODS
+from sw.quantize.session import open_session
+
+SIZE, STRIDES, GRAY = 416, (8, 16, 32), 114
+LEAST_SCORE, LARGEST_OVERLAP, MOST_BOXES = 0.001, 0.65, 100
+MATCH = 0.5  # intersection over union
+RECALLS = np.linspace(0, 1, 101)
+VWW_PICTURES, CROPS = 24, 3
+Network = Callable[[NDArray], NDArray]
+
+
+def letterbox(picture: Image.Image) -> tuple[NDArray, float]:
+    """[1, 3, 416, 416] float32, BGR 0 to 255, top left on gray; and pixels of it in one of the
+    picture's."""
+    ratio = min(SIZE / picture.height, SIZE / picture.width)
+    width, height = int(picture.width * ratio), int(picture.height * ratio)
+    pixels = np.full((SIZE, SIZE, 3), GRAY, np.uint8)
+    pixels[:height, :width] = picture.convert("RGB").resize((width, height),
+                                                            Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(pixels[None, :, :, ::-1].transpose(0, 3, 1, 2), np.float32), ratio
+
+
+def decoded(raw: NDArray) -> tuple[NDArray, NDArray]:
+    """(boxes [n, 4] as corners in input pixels, scores [n, classes]) of [1, n, 5 + classes]."""
+    grids, steps = [], []
+    for stride in STRIDES:
+        size = SIZE // stride
+        y, x = np.mgrid[:size, :size]
+        grids.append(np.stack((x, y), -1).reshape(-1, 2))
+        steps.append(np.full((size * size, 1), stride))
+    grid, step, values = np.concatenate(grids), np.concatenate(steps), raw[0]
+    center, size = (values[:, :2] + grid) * step, np.exp(values[:, 2:4]) * step
+    return (np.concatenate((center - size / 2, center + size / 2), 1),
+            values[:, 4:5] * values[:, 5:])
+
+
+def overlaps(first: NDArray, second: NDArray) -> NDArray:
+    """Intersection over union of all pairs of boxes."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
+    return shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9)
+
+
+def suppressed(boxes: NDArray, scores: NDArray) -> NDArray:
+    """Numbers of the boxes that no better one of their class covers."""
+    order, kept = np.argsort(-scores, kind="stable"), []
+    while order.size:
+        kept.append(order[0])
+        order = order[1:][overlaps(boxes[order[:1]], boxes[order[1:]])[0] <= LARGEST_OVERLAP]
+    return np.array(kept, int)
+
+
+def detections(raw: NDArray, ratio: float) -> list[tuple[float, int, NDArray]]:
+    """(score, class, box in the picture's pixels) of a picture, the best 100."""
+    boxes, scores = decoded(raw)
+    found = []
+    for number in range(scores.shape[1]):
+        likely = scores[:, number] > LEAST_SCORE
+        own, values = boxes[likely] / ratio, scores[likely, number]
+        found += [(float(values[at]), number, own[at]) for at in suppressed(own, values)]
+    return sorted(found, key=lambda item: -item[0])[:MOST_BOXES]
+
+
+def average_precision(truth: list[list[dict]], found: list[list[tuple[float, int, NDArray]]],
+                      classes: list[int]) -> float:
+    """Mean over the classes that occur of the precision at 101 recalls."""
+    results = []
+    for number, category in enumerate(classes):
+        wanted = [[item for item in picture if item["category_id"] == category]
+                  for picture in truth]
+        count = sum(not item["iscrowd"] for picture in wanted for item in picture)
+        if not count:
+            continue
+        hits = []
+        for picture, boxes in zip(wanted, found, strict=True):
+            own = [item for item in boxes if item[1] == number]
+            hits += _matched(picture, own)
+        hits.sort(key=lambda item: -item[0])
+        right = np.cumsum([hit for _, hit in hits])
+        recall = right / count
+        precision = right / np.arange(1, len(hits) + 1)
+        precision = np.maximum.accumulate(precision[::-1])[::-1]
+        at = np.searchsorted(recall, RECALLS)
+        results.append(float(np.append(precision, 0)[np.minimum(at, len(precision))].mean()))
+    return float(np.mean(results))
+
+
+def _matched(wanted: list[dict], found: list[tuple[float, int, NDArray]]) -> list[
+        tuple[float, bool]]:
+    """(score, is it right?) of a picture's boxes of one class; those on crowds don't count."""
+    if not wanted:
+        return [(score, False) for score, _, _ in found]
+    corners = np.array([[x, y, x + width, y + height]
+                        for x, y, width, height in (item["bbox"] for item in wanted)])
+    free = [True] * len(wanted)
+    hits = []
+    for score, _, box in found:
+        shares = overlaps(box[None], corners)[0]
+        single = [at for at in range(len(wanted)) if free[at] and not wanted[at]["iscrowd"]
+                  and shares[at] >= MATCH]
+        if single:
+            free[max(single, key=lambda at: shares[at])] = False
+            hits.append((score, True))
+        elif not any(item["iscrowd"] and share >= MATCH
+                     for item, share in zip(wanted, shares, strict=True)):
+            hits.append((score, False))
+    return hits
+
+
+def calibration(samples: Path) -> list[dict[str, NDArray]]:
+    """Photographs that aren't judged, and random parts of them."""
+    rng, found = np.random.default_rng(0), []
+    paths = sorted((samples / "photos").glob("*.[jp][pn]g"))
+    paths += sorted(path for path in (samples / "slam").glob("*.png") if "depth" not in path.name)
+    for path in paths:
+        with Image.open(path) as picture:
+            found.append(letterbox(picture)[0])
+            for _ in range(CROPS):
+                width, height = (round(size * rng.uniform(0.4, 1)) for size in picture.size)
+                left, top = rng.integers(0, (picture.width - width + 1,
+                                             picture.height - height + 1))
+                found.append(letterbox(picture.crop((left, top, left + width, top + height)))[0])
+    small = sorted((samples / "vww").glob("*.png"))
+    for path in small[::max(len(small) // VWW_PICTURES, 1)]:
+        with Image.open(path) as picture:
+            found.append(letterbox(picture)[0])
+    return [{"images": values} for values in found]
+
+
+def measured(network: Network, samples: Path) -> float:
+    """AP50 of a network."""
+    truth = json.loads((samples / "coco_det" / "instances.json").read_text())
+    boxes, found = [], []
+    for item in truth["images"]:
+        boxes.append([box for box in truth["annotations"] if box["image_id"] == item["id"]])
+        with Image.open(samples / "coco_det" / item["file_name"]) as picture:
+            values, ratio = letterbox(picture)
+        found.append(detections(network(values), ratio))
+    return average_precision(boxes, found, [item["id"] for item in truth["categories"]])
+
+
+def on_onnx_runtime(model: onnx.ModelProto) -> Network:
+    """A model as a function."""
+    session = open_session(model)
+    return lambda values: session.run(None, {"images": values})[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("assets", type=Path)
+    parser.add_argument("--method", choices=("auto", *METHODS), default="auto")
+    parser.add_argument("--model", type=Path, help="where to leave the int8 model")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    path, samples = arguments.assets / "models_onnx/yolox_nano.onnx", arguments.assets / "samples"
+    model = read_float(path, {})
+    figures: dict = {"network": path.stem, "float_ap50": measured(on_onnx_runtime(model), samples)}
+    print(f"float: AP50 {figures['float_ap50']:.3f}", flush=True)
+    images = calibration(samples)
+    found = quantize(prepare(path, model), images, Choices(arguments.method))
+    with tempfile.TemporaryDirectory() as folder:
+        target = arguments.model or Path(folder) / "int8.onnx"
+        onnx.save(found.model, target)
+        figures["int8_ap50"] = measured(on_onnx_runtime(onnx.load(target)), samples)
+    figures |= {"lost": figures["float_ap50"] - figures["int8_ap50"],
+                "calibration_samples": len(images), "chosen": vars(found.chosen),
+                "trials": [vars(trial) for trial in found.trials]}
+    print(f"int8: AP50 {figures['int8_ap50']:.3f}, {figures['lost']:.3f} less "
+          f"({found.chosen.method}, output {found.chosen.decibels['output']:.1f} dB)")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

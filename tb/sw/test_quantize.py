@@ -1,0 +1,284 @@
+"""The quantizer: ranges of known distributions, equalization, bias correction, placement."""
+
+import numpy as np
+import onnx
+import pytest
+
+from sw.errors import InputError, ModelError
+from sw.quantize import Choices, prepare, quantize
+from sw.quantize.correction import corrected_biases
+from sw.quantize.equalize import equalized, find_pairs
+from sw.quantize.histogram import BINS, Histogram, Survey
+from sw.quantize.isolate import OWN, isolated
+from sw.quantize.network import Network
+from sw.quantize.placement import place
+from sw.quantize.quantizer import split
+from sw.quantize.ranges import METHODS, Range, chosen_range, quant_of
+from sw.quantize.regions import find_regions, function_of
+from sw.quantize.session import Traced, open_session
+from sw.quantize.sharing import shared_quants
+from sw.quantize.weights import LARGEST_BIAS, quantized_weights
+from tb.lib.float_networks import FloatBuilder, concat_network, relu_network, silu_network
+
+
+def network(model, tmp_path):
+    return Network(prepare(tmp_path / "m.onnx", model))
+
+
+def samples(count=8, shape=(1, 3, 12, 10), seed=3):
+    rng = np.random.default_rng(seed)
+    return [{"x": rng.standard_normal(shape).astype(np.float32)} for _ in range(count)]
+
+
+def histogram(values):
+    low, high = float(values.min()), float(values.max())
+    counts = np.histogram(values, BINS, (low, high))[0]
+    return Histogram(low, high, counts, counts, not np.any(values % 1))
+
+
+def outputs(model, data):
+    session = open_session(model)
+    return [session.run(None, dict(sample))[0] for sample in data]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_uniform_keeps_its_range(method):
+    values = np.random.default_rng(0).uniform(-2, 6, 400_000)
+    found = chosen_range(histogram(values), method)
+    assert found.low == pytest.approx(-2, abs=0.12) and found.high == pytest.approx(6, abs=0.35)
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy"])
+def test_outliers(method):
+    """A few values fifty times the others stretch the range of min-max (and, rightly, of mse)."""
+    rng = np.random.default_rng(1)
+    values = np.concatenate((rng.standard_normal(400_000), [250.0] * 4))
+    found = chosen_range(histogram(values), method)
+    if method == "minmax":
+        assert found.high == 250
+    else:
+        assert 2.5 < found.high < 70
+
+
+def test_mean_squared_error_is_least(tmp_path):
+    """No other range of a fine grid is much better for what the histogram was made of."""
+    values = np.random.default_rng(2).laplace(size=200_000)
+
+    def error(covered):
+        quant = quant_of(covered)
+        codes = np.clip(np.rint(values / quant.scale) + quant.zero, -128, 127)
+        return np.square((codes - quant.zero) * quant.scale - values).mean()
+
+    found = error(chosen_range(histogram(values), "mse"))
+    others = [error(Range(-high, high)) for high in np.linspace(2, values.max(), 200)]
+    assert found < 1.03 * min(others)
+
+
+def test_pixels_are_exact():
+    values = np.random.default_rng(0).integers(3, 250, 10_000).astype(np.float32)
+    for method in METHODS:
+        quant = quant_of(chosen_range(histogram(values), method))
+        assert (quant.scale, quant.zero % 1) == (1.0, 0)
+        codes = np.clip(np.rint(values / quant.scale) + quant.zero, -128, 127)
+        assert np.array_equal((codes - quant.zero) * quant.scale, values)
+
+
+def test_range_before_a_curve():
+    """What SiLU makes nearly 0 needs no codes: the range ends above, the error behind is less."""
+    values = np.random.default_rng(5).normal(-4, 6, 300_000)
+
+    def silu(data):
+        return data / (1 + np.exp(-data))
+
+    def error(covered):
+        quant = quant_of(covered)
+        codes = np.clip(np.rint(values / quant.scale) + quant.zero, -128, 127)
+        return np.square(silu((codes - quant.zero) * quant.scale) - silu(values)).mean()
+
+    plain, curved = (chosen_range(histogram(values), "mse", item) for item in (None, silu))
+    assert curved.low > -13 > plain.low
+    assert error(curved) < 0.6 * error(plain)
+
+
+def test_quant_holds_zero_and_the_ends():
+    for low, high in ((-1.0, 3.0), (0.0, 5.0), (-7.0, 0.0)):
+        quant = quant_of(Range(low, high))
+        assert (-128 - quant.zero) * quant.scale == pytest.approx(low, abs=quant.scale)
+        assert (127 - quant.zero) * quant.scale == pytest.approx(high, abs=quant.scale)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equalization_preserves_the_function(seed, tmp_path):
+    before = network(relu_network(seed, spread=4.0), tmp_path)
+    after = equalized(before)
+    assert after is not None and len(find_pairs(before)) == 1
+    data = samples(3)
+    for wanted, found in zip(outputs(before.model, data), outputs(after.model, data), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=1e-6)
+
+    def unevenness(form):
+        rows = [np.abs(form.constants[form.nodes[at].input[1]]).reshape(8, -1).max(axis=1)
+                for at in (pair.first for pair in find_pairs(form))]
+        return max(row.max() / row.min() for row in rows)
+
+    assert unevenness(after) < unevenness(before) / 2
+
+
+def test_nothing_to_equalize(tmp_path):
+    assert equalized(network(silu_network(), tmp_path)) is None
+
+
+def test_bias_correction_takes_the_mean_error_off(tmp_path):
+    """The float function stays; the quantized sums are no longer off on average."""
+    form = network(relu_network(4, spread=8.0), tmp_path)
+    placement, data = place(form), samples(12)
+    survey = Survey(form, placement.points, [], data)
+    quants = shared_quants(form, placement, {
+        name: chosen_range(item, "minmax") for name, item in survey.histograms({}).items()})
+    before = dict(form.constants)
+
+    def codes(biases):
+        return {at: quantized_weights(form, at, quants[form.nodes[at].input[0]].scale,
+                                      biases.get(at)) for at in placement.products.values()}
+
+    def off(found):
+        from sw.quantize.writer import written
+
+        joined = isolated(form.model, written(form, placement, quants, found))
+        names = [form.nodes[at].output[0] for at in placement.products.values()]
+        traced = Traced(joined.model, [*names, *(name + OWN for name in names)])
+        sums = {}
+        for sample in data:
+            for name, values in traced.run(sample):
+                mean = values.mean(axis=tuple(at for at in range(values.ndim) if at != 1))
+                sums[name] = sums.get(name, 0) + mean / len(data)
+        return max(float(np.abs(sums[name] - sums[name + OWN]).max()) for name in names)
+
+    plain = codes({})
+    corrected = codes(corrected_biases(form, placement, quants, plain, data))
+    assert off(corrected) < off(plain) / 10
+    assert all(np.array_equal(form.constants[name], data) for name, data in before.items())
+
+
+def test_weights_are_symmetric_by_channel(tmp_path):
+    form = network(relu_network(1, spread=8.0), tmp_path)
+    found = quantized_weights(form, 0, 0.02, None)
+    assert np.abs(found.kernel).reshape(8, -1).max(axis=1).tolist() == [127] * 8
+    kernel = form.constants[form.nodes[0].input[1]]
+    error = np.abs(found.kernel * found.scales.reshape(8, 1, 1, 1) - kernel)
+    assert (error.reshape(8, -1).max(axis=1) <= found.scales * 0.501).all()
+    assert found.coarser == 1
+
+
+def test_large_biases_get_coarser_weights(tmp_path):
+    form = network(relu_network(1), tmp_path)
+    bias = np.zeros(8)
+    bias[2] = 1e9
+    found = quantized_weights(form, 0, 0.02, bias)
+    assert found.coarser > 1000 and abs(int(found.bias[2])) <= LARGEST_BIAS * (1 + 1e-6)
+    assert found.bias[2] * float(found.bias_scales[2]) == pytest.approx(1e9, rel=1e-6)
+
+
+def test_regions(tmp_path):
+    """SiLU of two nodes, hard-swish of four, GELU of five; a Relu alone is none."""
+    build = FloatBuilder()
+    scalar = [build.constant(np.float32(value)) for value in (3, 0, 6, 2 ** 0.5, 1, 0.5)]
+    data = build.conv(build.input("x", (1, 3, 8, 8)), 4, 3)
+    data = build.node("Relu", build.conv(build.silu(data), 4, 4))
+    data = build.conv(data, 4, 4)
+    gate = build.node("Clip", build.node("Add", data, scalar[0]), scalar[1], scalar[2])
+    data = build.node("Div", build.node("Mul", data, gate), scalar[2])
+    data = build.conv(data, 4, 4)
+    error = build.node("Add", build.node("Erf", build.node("Div", data, scalar[3])), scalar[4])
+    data = build.node("Mul", build.node("Mul", data, error), scalar[5])
+    form = Network(build.model(build.conv(data, 4, 4)))
+    regions = find_regions(form)
+    assert sorted(len(region.nodes) for region in regions.values()) == [2, 4, 5]
+    values = np.linspace(-5, 5, 11)
+    by_size = {len(region.nodes): region for region in regions.values()}
+    np.testing.assert_allclose(function_of(form, by_size[4])(values),
+                               values * np.clip(values + 3, 0, 6) / 6, atol=1e-6)
+
+
+def test_placement_leaves_the_tail_float(tmp_path):
+    form = network(relu_network(), tmp_path)
+    placement = place(form)
+    assert [form.nodes[at].op_type for at in placement.outside] == ["Softmax"]
+    assert len(placement.products) == 4
+    assert [form.nodes[form.giver[name]].op_type for name in placement.ends(form)] == ["Gemm"]
+    assert place(form, frozenset([form.nodes[0].name])).outside[0] == "excluded"
+
+
+def test_concat_shares_one_quantization(tmp_path):
+    form = network(concat_network(), tmp_path)
+    placement = place(form)
+    (concat,) = placement.concats
+    ranges = {name: Range(-1, 1) for name in placement.points}
+    ranges[concat.inputs[0]] = Range(-10, 10)
+    found = shared_quants(form, placement, ranges)
+    assert found[concat.inputs[0]] == found[concat.inputs[1]] == found[concat.output]
+    assert found[concat.output].scale == pytest.approx(20 / 255)
+
+
+def test_importance_saves_small_channels(tmp_path):
+    """A small channel that weights enlarge again decides over a large one that they don't."""
+    build = FloatBuilder(7)
+    kernel = np.zeros((2, 3, 1, 1), np.float32)
+    kernel[0, 0], kernel[1, 1] = 100, 0.2
+    data = build.silu(build.node("Conv", build.input("x", (1, 3, 8, 8)), build.constant(kernel)))
+    kernel = np.array([0.01, 5], np.float32).reshape(2, 1, 1, 1)
+    found = build.node("Conv", data, build.constant(kernel), group=2)
+    model = prepare(tmp_path / "m.onnx", build.model(found))
+    data = samples(8, (1, 3, 8, 8))
+    steps = {}
+    for method in ("minmax", "mse"):
+        quants = quantize(model, data, Choices(method)).quants
+        steps[method] = quants[max(quants, key=lambda name: quants[name].scale)].scale
+    assert steps["mse"] < steps["minmax"] / 3
+
+
+@pytest.mark.parametrize("build, shape", [(relu_network, (1, 3, 12, 10)),
+                                          (silu_network, (1, 3, 8, 8)),
+                                          (concat_network, (1, 3, 8, 8))])
+def test_quantized_network_comes_near(build, shape, tmp_path):
+    model = prepare(tmp_path / "m.onnx", build(2))
+    found = quantize(model, samples(16, shape))
+    assert min(found.chosen.decibels.values()) > 25
+    assert found.chosen.score == max(trial.score for trial in found.trials)
+    assert {trial.method for trial in found.trials} == set(METHODS)
+    assert (found.calibrated, found.held) == (12, 4)
+    kinds = {item.name: item.data_type for item in found.model.graph.initializer}
+    assert {onnx.TensorProto.INT8, onnx.TensorProto.INT32, onnx.TensorProto.FLOAT} <= {
+        *kinds.values()}
+
+
+def test_split_holds_out_one_in_four():
+    data = samples(10)
+    rest, held = split(data)
+    assert (len(rest), len(held)) == (7, 3)
+    assert not any(item is other for item in rest for other in held)
+    assert split(data[:1]) == (data[:1], data[:1])
+
+
+def test_refuses_what_tells_nothing(tmp_path):
+    model = prepare(tmp_path / "m.onnx", relu_network())
+    with pytest.raises(InputError, match="no calibration samples"):
+        quantize(model, [])
+    bad = samples(3)
+    bad[1]["x"][0, 0, 0, 0] = np.nan
+    with pytest.raises(InputError, match=r"input 'x' holds NaN or infinity on calib.* 2"):
+        quantize(model, bad)
+    with pytest.raises(InputError, match="'x' of the inputs is 1 everywhere on all 2"):
+        quantize(model, [{"x": np.ones((1, 3, 12, 10), np.float32)}] * 3)
+    huge = samples(2)
+    huge[0]["x"] *= np.float32(1e38)
+    with pytest.raises(InputError, match=r"of node \d+ \(.*\) holds NaN or infinity"):
+        quantize(model, [huge[0]])
+
+
+def test_refuses_networks_without_weights(tmp_path):
+    build = FloatBuilder()
+    model = build.model(build.node("Relu", build.input("x", (1, 3, 4, 4))))
+    with pytest.raises(ModelError, match="nothing to quantize"):
+        quantize(prepare(tmp_path / "m.onnx", model),
+                 samples(2, (1, 3, 4, 4)))

@@ -1,0 +1,221 @@
+"""sentei quantize and sentei debug: files in, files and figures out, and what is refused."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from golden import executor
+from sw.cli import main
+from sw.frontend.onnx import import_model
+from sw.reference_onnx import OnnxReference, node_differences
+from tb.lib.float_networks import FloatBuilder, relu_network, silu_network
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A network, eight samples, and one more."""
+    rng = np.random.default_rng(5)
+    onnx.save(relu_network(3), tmp_path / "m.onnx")
+    (tmp_path / "calib").mkdir()
+    np.save(tmp_path / "calib" / "x.npy",
+            rng.standard_normal((8, 1, 3, 12, 10)).astype(np.float32))
+    np.save(tmp_path / "one.npy", rng.standard_normal((1, 3, 12, 10)).astype(np.float32))
+    return tmp_path
+
+
+def quantized(*options):
+    return main(["quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", *options])
+
+
+def refused(capsys, code, *texts, command=()):
+    arguments = command or ("quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx")
+    assert main([*map(str, arguments)]) == code
+    error = capsys.readouterr().err
+    assert "internal error" not in error
+    for text in texts:
+        assert text in error, error
+
+
+def test_what_is_written_runs_like_onnx_runtime(files, capsys):
+    """Node for node within 1 of ONNX Runtime, and near the float network."""
+    assert quantized("--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["samples"], facts["held_out"], facts["products"]) == (6, 2, 4)
+    assert min(facts["decibels"].values()) > 25
+    assert [item["operator"] for item in facts["float_nodes"]] == ["Softmax"]
+    imported = import_model("q.onnx")
+    reference = OnnxReference("q.onnx", keep_all=True)
+    inputs = {"x": np.load("one.npy")}
+    differences = node_differences(imported, inputs, reference.run(inputs))
+    assert len(differences) > 6 and max(item.largest for item in differences) <= 1
+    wanted = OnnxReference("m.onnx").run(inputs)
+    found = executor.run(imported.graph, inputs)
+    (name,) = wanted
+    np.testing.assert_allclose(found[name], wanted[name], atol=0.05)
+    assert main(["run", "q.onnx", "--engine", "machine", "--check", "--input", "one.npy"]) == 0
+
+
+@pytest.mark.parametrize("opset", [9, 11, 13, 21])
+def test_opsets(opset, files, capsys):
+    onnx.save(relu_network(3, opset), "m.onnx")
+    assert quantized("--method", "minmax", "--no-equalize", "--no-correct", "--json") == 0
+    (trial,) = json.loads(capsys.readouterr().out)["trials"]
+    assert (trial["method"], trial["equalized"], trial["corrected"]) == ("minmax", False, False)
+    versions = [item.version for item in onnx.load("q.onnx").opset_import if item.domain == ""]
+    assert versions == [17 if opset < 13 else opset]
+
+
+def test_pictures_and_text(files, capsys):
+    (files / "pictures").mkdir()
+    rng = np.random.default_rng(1)
+    for number in range(4):
+        Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(
+            files / "pictures" / f"{number}.png")
+    assert main(["quantize", "m.onnx", "--calib", "pictures", "--std", "255", "--crops", "1",
+                 "--equalize", "--correct", "--method", "mse", "-o", "q.onnx"]) == 0
+    text = capsys.readouterr().out
+    assert "cross-layer equalization with bias correction, chosen from 6 samples" in text
+    assert "held out" in text and "float: 1 x Softmax" in text
+
+
+def test_open_shapes(files, capsys):
+    onnx.save(relu_network(3, shape=(1, 3, "rows", 10)), "m.onnx")
+    refused(capsys, 3, "dynamic shape [1, 3, rows, 10]", "--shape x=1,3,1,10")
+    assert quantized("--shape", "x=1,3,12,10", "--method", "minmax") == 0
+
+
+def test_refuses_files(files, capsys):
+    whole = (files / "m.onnx").read_bytes()
+    (files / "m.onnx").write_bytes(whole[:-40])
+    refused(capsys, 3, "damaged, truncated or no ONNX file")
+    (files / "m.onnx").unlink()
+    refused(capsys, 3, "can't be read")
+    model = relu_network(3)
+    onnx.save(model, "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    (files / "w.bin").unlink()
+    refused(capsys, 3, "external weights can't be read", "w.bin")
+    model = relu_network(3)
+    model.graph.node[1].domain = "mine"
+    model.opset_import.append(onnx.helper.make_opsetid("mine", 1))
+    onnx.save(model, "m.onnx")
+    refused(capsys, 3, "m.onnx", "mine")
+    build = FloatBuilder()
+    data = build.node("Cast", build.input("x", (1, 3, 12, 10), onnx.TensorProto.INT32), to=1)
+    onnx.save(build.model(build.conv(data, 4, 3)), "m.onnx")
+    refused(capsys, 3, "input 'x' is int32")
+
+
+def test_refuses_quantized_networks(files, capsys):
+    assert quantized("--method", "minmax") == 0
+    capsys.readouterr()
+    refused(capsys, 3, "q.onnx: quantized already: node 0 is QuantizeLinear",
+            command=("quantize", "q.onnx", "--calib", "calib", "-o", "r.onnx"))
+
+
+def test_refuses_samples(files, capsys):
+    data = np.load("calib/x.npy")
+    data[3, 0, 1, 2, 3] = np.inf
+    np.save("calib/x.npy", data)
+    refused(capsys, 4, "x.npy: holds NaN or infinity")
+    np.save("calib/x.npy", np.zeros_like(data))
+    refused(capsys, 4, "'x' of the inputs is 0 everywhere on all 6 calibration samples")
+    np.save("calib/x.npy", data[:, :, :2])
+    refused(capsys, 4, "x.npy", "[8, 1, 2, 12, 10]")
+    (files / "calib" / "x.npy").write_bytes(b"no array")
+    refused(capsys, 4, "not a readable .npy")
+    (files / "calib" / "x.npy").unlink()
+    refused(capsys, 4, "calib: no samples")
+    (files / "calib").rmdir()
+    refused(capsys, 4, "calib: No such file")
+
+
+def test_refuses_arguments(files, capsys):
+    refused(capsys, 2, "--exclude nothing: no node of m.onnx", command=(
+        "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--exclude", "nothing"))
+    refused(capsys, 2, "is MODEL itself", command=(
+        "quantize", "m.onnx", "--calib", "calib", "-o", "m.onnx"))
+    refused(capsys, 2, "accepted are .onnx files", command=(
+        "quantize", "m.onnx", "--calib", "calib", "-o", "q.tflite"))
+    refused(capsys, 2, "--crops -1", command=(
+        "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--crops", "-1"))
+
+
+def test_several_inputs(files, capsys):
+    build = FloatBuilder(1)
+    parts = [build.conv(build.input(name, (1, 3, 6, 6)), 4, 3) for name in ("left", "right")]
+    onnx.save(build.model(build.conv(build.node("Add", *parts), 4, 4)), "m.onnx")
+    refused(capsys, 4, "no such folder", "left, right")
+    rng = np.random.default_rng(0)
+    for name, count in (("left", 5), ("right", 4)):
+        (files / "calib" / name).mkdir()
+        np.save(files / "calib" / name / "x.npy",
+                rng.standard_normal((count, 1, 3, 6, 6)).astype(np.float32))
+    refused(capsys, 4, "left: 5, right: 4")
+    np.save("calib/left/x.npy", np.load("calib/left/x.npy")[:4])
+    assert quantized("--json") == 0
+    assert min(json.loads(capsys.readouterr().out)["decibels"].values()) > 20
+
+
+def debugged(capsys, *options):
+    assert main(["debug", "m.onnx", "--quantized", "q.onnx", "--inputs", "calib", "--json",
+                 *options]) == 0
+    return json.loads(capsys.readouterr().out)["layers"]
+
+
+def changed(tensor, scale):
+    """q.onnx with another scale for a tensor."""
+    model = onnx.load("q.onnx")
+    for item in model.graph.initializer:
+        if item.name == f"{tensor}_scale":
+            value = onnx.numpy_helper.to_array(item) * np.float32(scale)
+            item.CopyFrom(onnx.numpy_helper.from_array(value, item.name))
+    onnx.save(model, "q.onnx")
+
+
+@pytest.mark.parametrize("scale, cause", [(0.2, "clipped range"), (60, "coarse step")])
+def test_debug_finds_the_layer_and_why(scale, cause, files, capsys):
+    assert quantized("--method", "minmax", "--no-equalize", "--no-correct") == 0
+    capsys.readouterr()
+    layers = debugged(capsys)
+    assert [item["own"] for item in layers] == sorted(item["own"] for item in layers)
+    assert all(item["own"] > 25 and not item["causes"] for item in layers)
+    victim = layers[-1]["tensor"]
+    changed(victim, scale)
+    layers = debugged(capsys, "--plot", "layers.png")
+    assert layers[0]["tensor"] == victim and cause in layers[0]["causes"][0]
+    assert (files / "layers.png").stat().st_size > 1000
+    assert all(item["own"] > 25 for item in layers[1:])
+
+
+def test_debug_equalized(files, capsys):
+    """It is held against the equalized float network, so nothing is lost by that alone."""
+    onnx.save(relu_network(3, spread=4.0), "m.onnx")
+    assert quantized("--method", "minmax", "--equalize") == 0
+    capsys.readouterr()
+    assert all(item["own"] > 20 for item in debugged(capsys))
+
+
+def test_debug_before_curves(files, capsys):
+    """Quantizes by itself; errors before a SiLU count as they are behind it."""
+    onnx.save(silu_network(), "m.onnx")
+    np.save("calib/x.npy", np.load("calib/x.npy")[:, :, :, :8, :8])
+    assert main(["debug", "m.onnx", "--inputs", "calib", "--method", "mse", "--worst", "3"]) == 0
+    text = capsys.readouterr().out
+    assert "likely cause" in text and "more lose less" in text
+    assert main(["debug", "m.onnx", "--inputs", "calib", "--method", "mse", "--json"]) == 0
+    layers = json.loads(capsys.readouterr().out)["layers"]
+    assert {item["operator"]: item["curved"] for item in layers}["Mul"] is False
+    assert sum(item["curved"] for item in layers) == 2
+
+
+def test_debug_refuses(files, capsys):
+    assert quantized("--method", "minmax") == 0
+    command = ("debug", "m.onnx", "--quantized", "q.onnx", "--inputs", "calib")
+    refused(capsys, 2, "--quantized and --method", command=(*command, "--method", "mse"))
+    refused(capsys, 2, "accepted are .png", command=(*command, "--plot", "x.txt"))
+    onnx.save(relu_network(4), "other.onnx")
+    refused(capsys, 3, "accepted is a quantized form of it", command=(
+        "debug", "m.onnx", "--quantized", "other.onnx", "--inputs", "calib"))
