@@ -28,6 +28,18 @@ class Resources:
     ebr: int
 
 
+def _sites_85f() -> tuple[str, ...]:
+    """Multipliers in rows there and back, by blocks of 16; four lie side by side, 9 tiles apart."""
+    sites = []
+    for row, y in enumerate((10, 34, 58)):
+        for block in ((0, 1, 2), (2, 1, 0))[row % 2]:
+            for group in range(4 * block, 4 * block + 4):
+                x = 4 + 9 * group + 2 * (group >= 7)  # clocks run through the middle
+                sites += [f"X{x + right}/Y{y}/MULT18_{number}"
+                          for right, number in ((0, 0), (1, 1), (4, 4), (5, 5))]
+    return tuple(sites)
+
+
 # Lattice FPGA-DS-02012, "ECP5 Family Selection Guide".
 _LFE5U_25F = Resources(lut4=24_288, ff=24_288, dsp=28, ebr=56)
 _LFE5U_85F = Resources(lut4=83_640, ff=83_640, dsp=156, ebr=208)
@@ -58,6 +70,8 @@ class Board:
         Device, package and speed grade, as options.
     loader : str
         The board's name for openFPGALoader.
+    multipliers : tuple of str
+        Sites for `fpga.multiplier_sites`; none where the placer finds good ones itself.
     """
 
     name: str
@@ -71,13 +85,15 @@ class Board:
     leds: tuple[tuple[str, int], ...]
     nextpnr: tuple[str, ...]
     loader: str
+    multipliers: tuple[str, ...] = ()
 
 
 BOARDS = {item.name: item for item in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with LFE5U-85F", platform=ULX3S_85F_Platform,
           device=_LFE5U_85F, presets=("ulx3s_85f",), clock_mhz=75, sdram="any-32MiB-7",
           baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
-          nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s"),
+          nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s",
+          multipliers=_sites_85f()),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
           platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("icesugar_pro",), clock_mhz=50,
           sdram="IS42S16160B-7", baud=1_000_000, leds=(("rgb_led", 0),),

@@ -15,6 +15,7 @@ from fpga.area import area, blocks
 from fpga.boards import Board
 from fpga.dsp_registers import pack_registers
 from fpga.floorplan import floorplan
+from fpga.multiplier_sites import fix_multipliers
 from fpga.netlist import mapping, teller
 from fpga.page import page
 from fpga.paths import critical_path
@@ -159,6 +160,7 @@ class Build:
         netlist = json.loads(path.read_text())
         module = netlist["modules"][TOP]
         registers = pack_registers(module)
+        fix_multipliers(module, self.board.multipliers)
         path.write_text(json.dumps(netlist))
         return {name: cell["type"] for name, cell in module["cells"].items()}, registers
 
