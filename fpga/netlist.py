@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from fpga.dsp_registers import pack_registers
 from fpga.toolchain import Tool
 from fpga.wide_muxes import wide_muxes
 
-__all__ = ["mapping", "netlist", "teller"]
+__all__ = ["block_names", "mapped", "mapping", "netlist", "teller"]
 
 _STEP = re.compile(r"^(\d+(?:\.\d+)?)\. (Executing .*)\.$")
 
@@ -45,20 +46,30 @@ def mapping(verilog: str, top: str, blocks: Iterable[str], folder: Path) -> str:
         "opt_clean"])
 
 
-def netlist(verilog: str, top: str, yosys: Tool, folder: Path,
-            tell: Callable[[str], None] = lambda text: None) -> str:
-    """The same design in Verilog of ECP5's cells, those that a board is placed and routed from.
+def block_names(verilog: str, top: str) -> set[str]:
+    """Modules directly below the top, ``TOP.name``, but for wide multiplexers."""
+    name = rf"^module (\\{re.escape(top)}\.(?!wide\d+x)\w+(?:\$\d+)?) ?\("
+    return set(re.findall(name, verilog, re.MULTILINE))
+
+
+def mapped(verilog: str, top: str, yosys: Tool, folder: Path,
+           tell: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """The same design of ECP5's cells, those that a board is placed and routed from.
 
     Parameters
     ----------
     verilog, top : str
-        Text and its top module; the modules directly below, ``TOP.name``, stay apart, but for wide
-        multiplexers.
+        Text and its top module.
     yosys : Tool
     folder : Path
-        For the files of Yosys.
+        For the files of Yosys; ``netlist.json`` is what it makes.
     tell : callable
         Told the step of the synthesis.
+
+    Returns
+    -------
+    dict
+        The one flat module that is left, as Yosys writes it in JSON.
 
     Raises
     ------
@@ -66,16 +77,20 @@ def netlist(verilog: str, top: str, yosys: Tool, folder: Path,
         If Yosys fails.
     """
     (folder / "design.v").write_text(verilog)
-    name = rf"^module (\\{re.escape(top)}\.(?!wide\d+x)\w+(?:\$\d+)?) ?\("
-    blocks = set(re.findall(name, verilog, re.MULTILINE))
     (folder / "synth.ys").write_text("\n".join([
         "read_verilog design.v", f"hierarchy -top {top}",
-        mapping(verilog, top, blocks, folder),
-        "write_json netlist.json", ""]))
+        mapping(verilog, top, block_names(verilog, top), folder), "write_json netlist.json", ""]))
     yosys.run(["-Q", "synth.ys"], folder, "yosys.log", teller(tell))
     found = json.loads((folder / "netlist.json").read_text())
     pack_registers(found["modules"][top])
     (folder / "netlist.json").write_text(json.dumps(found))
+    module: dict[str, Any] = found["modules"][top]
+    return module
+
+
+def netlist(verilog: str, top: str, yosys: Tool, folder: Path) -> str:
+    """What `mapped` makes, in Verilog."""
+    mapped(verilog, top, yosys, folder)
     (folder / "write.ys").write_text("\n".join([
         "read_json netlist.json", f"hierarchy -top {top}",
         "splitnets",  # bits of a word may depend on each other, words then seem to run in circles
