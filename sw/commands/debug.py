@@ -26,6 +26,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sw.commands.inputs import add_pictures, pictures
@@ -113,7 +114,7 @@ def _print(found: list[Layer], worst: int) -> None:
     for heading in ("layer", "operator", "own", "total", "likely cause"):
         table.add_column(heading, justify="right" if heading in ("own", "total") else "left")
     for layer in found[:worst]:
-        table.add_row(_short(layer.name), layer.operator, f"{layer.own:.1f} dB",
+        table.add_row(escape(_short(layer.name)), layer.operator, f"{layer.own:.1f} dB",
                       f"{layer.total:.1f} dB", "; ".join(layer.causes))
     console.print(table)
     if len(found) > worst:
@@ -134,7 +135,8 @@ def _plot(path: Path, found: list[Layer]) -> None:
     places = range(len(found))
     axes.plot(places, [layer.own for layer in found], ".", label="own")
     axes.plot(places, [layer.total for layer in found], label="total")
-    axes.set_xticks(places, [_short(layer.name) for layer in found], rotation=90, fontsize=5)
+    axes.set_xticks(places, [_short(layer.name) for layer in found], rotation=90, fontsize=5,
+                    parse_math=False)
     axes.set_ylabel("signal to noise (dB)")
     axes.set_ylim(0, None)
     axes.grid(axis="y", alpha=0.3)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from golden.spec.program import HostStep, Program
@@ -170,9 +171,11 @@ def print_placement(placement: Placement, every: bool = False) -> None:
     for place in placement.places if every else placement.grouped():
         more = f" and {len(place.names) - 1} more" if place.names[1:] else ""
         host = place.unit != _ARRAY
-        table.add_row("host" if host else "chip: array", place.names[0] + more, place.operator,
-                      f"{place.macs:,}" if place.macs else "", f"{place.bytes:,}" if host else "",
-                      "" if place.seconds is None else f"{1e3 * place.seconds:.2f}", place.why)
+        table.add_row("host" if host else "chip: array", escape(place.names[0]) + more,
+                      place.operator, f"{place.macs:,}" if place.macs else "",
+                      f"{place.bytes:,}" if host else "",
+                      "" if place.seconds is None else f"{1e3 * place.seconds:.2f}",
+                      escape(place.why))
     console.print(table)
     for line in placement.summary():
         console.print(line, markup=False, soft_wrap=True)

@@ -109,7 +109,7 @@ class Builder:
                 tensor = placed.tensor
                 for attrs in steps:
                     kind = type(attrs).__name__.lower()
-                    tensor = self.node(f"{name}_{kind}", attrs, [tensor],
+                    tensor = self.node(self.beside(name, kind), attrs, [tensor],
                                        output=f"{tensor}_{kind}", quant=self.quant(tensor))
                 self._moved[key] = Placed(tensor, wanted)
                 return self._moved[key]

@@ -112,7 +112,7 @@ class Section:
             parts=tuple((view.op, view.label, why) for view, why in zip(self._views, self._reasons,
                                                                strict=True)),
             macs=sum(macs(view.node, self._shape) for view in self._views))
-        made = self._build.external(f"{self._view.name}_host", attrs, tensors, [
+        made = self._build.external(self._build.beside(self._view.name, "host"), attrs, tensors, [
             (name, self._quant(name)) for name in self._wanted])
         self._placed = {name: Placed(tensor, where) for name, tensor, where in zip(
             self._wanted, made, stored, strict=True)}
