@@ -31,7 +31,7 @@ def middle(rng):
     """One operator between two convolutions."""
     build = OnnxBuilder()
     data = conv(build, build.pair(build.input([1, 3, 8, 7]), 0.03), rng, (4, 3))
-    data = build.pair(build.node("Sin", data), 1 / 128)
+    data = build.pair(build.node("LpNormalization", data, axis=1), 1 / 128)
     build.output(conv(build, data, rng, (5, 4)))
     return build
 
@@ -41,7 +41,7 @@ def unsigned(rng):
     build = OnnxBuilder()
     data = conv(build, build.pair(build.input([1, 3, 8, 7]), 0.03, 128, np.uint8), rng, (4, 3),
                 zero=100, dtype=np.uint8)
-    codes = build.quantize(build.node("Sin", data), 1 / 128, 128, np.uint8)
+    codes = build.quantize(build.node("LpNormalization", data, axis=1), 1 / 128, 128, np.uint8)
     codes = build.node("BitShift", codes, build.constant([1], np.uint8), direction="RIGHT")
     build.output(codes, TensorProto.UINT8)
     data = build.node("DequantizeLinear", codes, *build.parameters(1 / 64, 64, np.uint8))
@@ -71,7 +71,7 @@ def halves(rng):
     would like in another order."""
     build = OnnxBuilder()
     data = build.pair(build.input([1, 16, 6, 5]), 0.03)
-    build.node("Split", build.node("Sin", data), axis=1, outputs=2)
+    build.node("Split", build.node("LpNormalization", data, axis=1), axis=1, outputs=2)
     first = build.nodes[-1].output[0]
     ends = []
     for name in (first, f"{first}_1"):
