@@ -4,7 +4,7 @@ Before a depthwise convolution, normalization may have left channels whose range
 times, while the weights behind bring them to the same size. Equalization moves such factors through
 a Relu, but not through a curved function. Where nodes are convolution, function, depthwise
 convolution, and a convolution behind that sees all channels, the first three fall apart into two
-halves without changing anything: the wide channels and the narrow ones, joined in front of the last.
+halves without changing anything: wide channels and narrow ones, joined in front of the last.
 """
 
 from collections.abc import Mapping, Sequence
