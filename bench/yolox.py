@@ -170,6 +170,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("assets", type=Path)
     parser.add_argument("--method", choices=("auto", *METHODS), default="auto")
+    parser.add_argument("--samples", type=int, help="calibrate on K of them, evenly from all")
+    parser.add_argument("--no-correct", action="store_true", help="without bias correction")
     parser.add_argument("--model", type=Path, help="where to leave the int8 model")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -178,7 +180,11 @@ def main() -> None:
     figures: dict = {"network": path.stem, "float_ap50": measured(on_onnx_runtime(model), samples)}
     print(f"float: AP50 {figures['float_ap50']:.3f}", flush=True)
     images = calibration(samples)
-    found = quantize(prepare(path, model), images, Choices(arguments.method))
+    if arguments.samples:
+        step = max(len(images) / arguments.samples, 1)
+        images = [images[int(at * step)] for at in range(min(arguments.samples, len(images)))]
+    found = quantize(prepare(path, model), images, Choices(
+        arguments.method, correct=False if arguments.no_correct else None))
     with tempfile.TemporaryDirectory() as folder:
         target = arguments.model or Path(folder) / "int8.onnx"
         onnx.save(found.model, target)

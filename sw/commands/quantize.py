@@ -60,6 +60,9 @@ def add(parser: argparse.ArgumentParser) -> None:
                          ("correct", "bias correction")):
         parser.add_argument(f"--{option}", action=argparse.BooleanOptionalAction, default=None,
                             help=f"{what} (default: where it comes nearer)")
+    parser.add_argument("--no-split", dest="split", action="store_false",
+                        help="leave layers whole whose channels differ too much for one scale, in "
+                        "front of a curved function and a depthwise convolution")
     parser.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="NODE",
                         help="nodes that stay float, by the names that sentei debug shows")
     calibration = parser.add_argument_group("calibration")
@@ -91,7 +94,7 @@ def execute(arguments: argparse.Namespace) -> int:
         samples = read_calibration(arguments.calib, input_specs(model), pictures(arguments),
                                    crops=arguments.crops, seed=arguments.seed)
     choices = Choices(arguments.method, arguments.equalize, arguments.correct,
-                      frozenset(arguments.exclude))
+                      arguments.split, frozenset(arguments.exclude))
     with progress.step(f"quantizing on {len(samples)} samples"):
         found = quantize(model, samples, choices, progress.update)
     with progress.step(f"writing {arguments.output} and holding it against {path}"):
@@ -111,6 +114,7 @@ def _facts(arguments: argparse.Namespace, found: Quantized, decibels: dict[str, 
         "network": arguments.model, "file": str(arguments.output), "samples": found.calibrated,
         "held_out": found.held, "decibels": decibels, "chosen": vars(found.chosen),
         "trials": [vars(trial) for trial in found.trials],
+        "split": [item.node for item in found.splits],
         "quantized_nodes": len(placement.quantized), "tensors": len(placement.points),
         "products": len(placement.products),
         "tables": [network.label(region.nodes[-1]) for region in placement.regions.values()],
@@ -137,6 +141,10 @@ def _print(facts: dict) -> None:
     outside = Counter((item["operator"], item["reason"]) for item in facts["float_nodes"])
     for (operator, reason), count in sorted(outside.items()):
         console.print(f"float: {count} x {operator} ({reason})", markup=False)
+    for name in facts["split"]:
+        console.print(f"split: {name} and the depthwise convolution behind it, into wide and "
+                      "narrow channels (--no-split leaves them whole)", markup=False,
+                      soft_wrap=True)
     chosen = facts["chosen"]
     extra = [text for name, text in (("equalized", "cross-layer equalization"),
                                      ("corrected", "bias correction")) if chosen[name]]

@@ -60,8 +60,8 @@ class Survey:
 
     Members
     -------
-    variances : dict of str to ndarray
-        By channel.
+    squares, variances : dict of str to ndarray
+        Mean square, and variance, by channel.
 
     Raises
     ------
@@ -91,6 +91,7 @@ class Survey:
                 raise InputError(f"{network.where(name)} is {self._low[name]:g} everywhere on all "
                                  f"{len(samples)} calibration samples, which tells nothing of its "
                                  "range; accepted are samples on which it varies")
+        self.squares = {name: second / len(samples) for name, (_, second) in moments.items()}
         self.variances = {name: second / len(samples) - np.square(first / len(samples))
                           for name, (first, second) in moments.items()}
 

@@ -1,5 +1,6 @@
 """From a float network and samples to a quantized one, by the choices that lose least."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from sw.errors import InputError, ModelError
 from sw.quantize.correction import corrected_biases
 from sw.quantize.equalize import equalized
-from sw.quantize.histogram import Survey
+from sw.quantize.histogram import Histogram, Survey
 from sw.quantize.importance import importances
 from sw.quantize.network import Network
 from sw.quantize.placement import Placement, place
@@ -19,13 +20,15 @@ from sw.quantize.ranges import METHODS, Quant, chosen_range
 from sw.quantize.regions import function_of
 from sw.quantize.session import Samples, Traced
 from sw.quantize.sharing import shared_quants
+from sw.quantize.split import Split, find_splits, split_network
 from sw.quantize.weights import Codes, quantized_weights
 from sw.quantize.writer import written
 
 __all__ = ["Choices", "Judge", "Quantized", "Trial", "float_form", "quantize", "split"]
 
 AUTO = "auto"
-EQUALIZED = "sentei.equalized"  # in the file: what its tensors are compared with
+# In the file, since what its tensors are compared with depends on them.
+EQUALIZED, SPLIT = "sentei.equalized", "sentei.split"
 _HELD = 4  # every so many-th sample is held out
 _MOST_HELD = 16
 Progress = Callable[[str], None]
@@ -41,6 +44,8 @@ class Choices:
         One of METHODS, or ``auto``: the one that loses least on held-out samples.
     equalize, correct : bool or None
         Cross-layer equalization and bias correction; None: where they lose less.
+    split : bool
+        Layers whose channels differ too much in front of a curved function fall into two.
     exclude : frozenset of str
         Nodes that stay float.
     """
@@ -48,6 +53,7 @@ class Choices:
     method: str = AUTO
     equalize: bool | None = None
     correct: bool | None = None
+    split: bool = True
     exclude: frozenset[str] = frozenset()
 
 
@@ -90,6 +96,8 @@ class Quantized:
         Samples.
     judge : Judge
         Of the held-out samples.
+    splits : list of Split
+        Layers that fell into two.
     """
 
     model: onnx.ModelProto
@@ -102,6 +110,7 @@ class Quantized:
     calibrated: int
     held: int
     judge: "Judge"
+    splits: Sequence[Split]
 
 
 def split(samples: Samples) -> tuple[Samples, Samples]:
@@ -149,9 +158,22 @@ class Judge:
 def float_form(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Network:
     """The prepared float model in the form that has been quantized."""
     network = Network(model)
-    if any(item.key == EQUALIZED for item in quantized.metadata_props):
-        return equalized(network) or network
-    return network
+    properties = {item.key: item.value for item in quantized.metadata_props}
+    splits = [Split(name, tuple(narrow)) for name, narrow in
+              json.loads(properties.get(SPLIT, "{}")).items()]
+    try:
+        network = split_network(network, splits)
+    except ValueError as error:
+        raise ModelError(f"not a quantized form of this network: {error}") from None
+    return (EQUALIZED in properties and equalized(network)) or network
+
+
+def _properties(is_equalized: bool, splits: Sequence[Split]) -> dict[str, str]:
+    """What `float_form` needs."""
+    found = {EQUALIZED: "yes"} if is_equalized else {}
+    if splits:
+        found[SPLIT] = json.dumps({item.node: item.narrow for item in splits})
+    return found
 
 
 class _Form:
@@ -167,13 +189,19 @@ class _Form:
         sums = [network.nodes[at].output[0] for at in self.placement.products.values()]
         survey = Survey(network, self.placement.points, [*self.placement.points, *sums], samples,
                         progress)
-        self.histograms = survey.histograms(
-            importances(network, self.placement, survey.variances), progress)
+        self.importance = importances(network, self.placement, survey.variances)
+        self.survey = survey
+        self.histograms: dict[str, Histogram] = {}
         self.functions = {name: function_of(network, region)
                           for name, region in self.placement.regions.items()}
 
+    def splits(self) -> list[Split]:
+        """Layers that should be split."""
+        return find_splits(self.network, self.survey.squares, self.importance)
+
     def quants(self, method: str) -> dict[str, Quant]:
         """Quantizations of all points by one method."""
+        self.histograms = self.histograms or self.survey.histograms(self.importance, self.progress)
         ranges = {}
         for name in self.placement.points:
             self.progress(f"{method}: {name}")
@@ -229,7 +257,12 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
                 raise InputError(f"input {name!r} holds NaN or infinity on calibration sample "
                                  f"{number + 1}; accepted are finite numbers")
     calibration, held = split(samples)
-    networks = [(False, Network(model))]
+    network, splits = Network(model), list[Split]()
+    form = _Form(network, choices.exclude, calibration, progress)
+    if choices.split and (splits := form.splits()):
+        network = split_network(network, splits)
+        form = _Form(network, choices.exclude, calibration, progress)
+    networks = [(False, network)]
     if choices.equalize is not False and (other := equalized(networks[0][1])) is not None:
         networks.append((True, other))
     if choices.equalize:
@@ -238,7 +271,8 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
     best: tuple[Trial, _Form, dict[str, Quant], dict[int, Codes], onnx.ModelProto] | None = None
     trials: list[Trial] = []
     for is_equalized, network in networks:
-        form = _Form(network, choices.exclude, calibration, progress)
+        if form.network is not network:
+            form = _Form(network, choices.exclude, calibration, progress)
         judge = judge or Judge(network, form.placement, held)
         for method in METHODS if choices.method == AUTO else (choices.method,):
             quants = form.quants(method)
@@ -247,8 +281,7 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
                 if corrected:
                     codes = form.corrected(quants, codes)
                 found = form.model(quants, codes)
-                if is_equalized:
-                    onnx.helper.set_model_props(found, {EQUALIZED: "yes"})
+                onnx.helper.set_model_props(found, _properties(is_equalized, splits))
                 progress(f"trying {method}")
                 trial = Trial(method, is_equalized, corrected, *judge.judge(found))
                 trials.append(trial)
@@ -257,4 +290,4 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
     assert best is not None and judge is not None
     trial, form, quants, codes, found = best
     return Quantized(found, form.network, form.placement, quants, codes, trial, trials,
-                     len(calibration), len(held), judge)
+                     len(calibration), len(held), judge, splits)

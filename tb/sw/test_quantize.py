@@ -17,6 +17,7 @@ from sw.quantize.ranges import METHODS, Range, chosen_range, quant_of
 from sw.quantize.regions import find_regions, function_of
 from sw.quantize.session import Traced, open_session
 from sw.quantize.sharing import shared_quants
+from sw.quantize.split import Split, find_splits, split_network
 from sw.quantize.weights import LARGEST_BIAS, quantized_weights
 from tb.lib.float_networks import FloatBuilder, concat_network, relu_network, silu_network
 
@@ -158,6 +159,44 @@ def test_bias_correction_takes_the_mean_error_off(tmp_path):
     corrected = codes(corrected_biases(form, placement, quants, plain, data))
     assert off(corrected) < off(plain) / 10
     assert all(np.array_equal(form.constants[name], data) for name, data in before.items())
+
+
+def uneven_network():
+    """Channels that differ a hundred times, made alike by the depthwise weights behind a SiLU."""
+    build = FloatBuilder(3)
+    spread = np.repeat(np.array([0.05, 8], np.float32), 4)[[0, 5, 1, 6, 2, 7, 3, 4]]
+    kernel = build.rng.standard_normal((8, 3, 1, 1)).astype(np.float32) * spread[:, None, None,
+                                                                                 None]
+    data = build.node("Conv", build.input("x", (1, 3, 8, 8)), build.constant(kernel),
+                      build.constant(np.zeros(8, np.float32)))
+    kernel = (build.rng.standard_normal((8, 1, 3, 3)) / spread[:, None, None, None]).astype(
+        np.float32)
+    data = build.silu(build.node("Conv", build.silu(data), build.constant(kernel), group=8,
+                                 pads=[1, 1, 1, 1]))
+    return build.model(build.conv(data, 4, 8))
+
+
+def test_split_preserves_the_function(tmp_path):
+    before = network(uneven_network(), tmp_path)
+    after = split_network(before, [Split(before.nodes[0].name, (0, 2, 4, 6))])
+    data = samples(3, (1, 3, 8, 8))
+    for wanted, found in zip(outputs(before.model, data), outputs(after.model, data), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    assert len(after.nodes) == len(before.nodes) + 5
+    with pytest.raises(ValueError, match="no layer 'nothing'"):
+        split_network(before, [Split("nothing", (0,))])
+
+
+def test_split_where_it_gains(tmp_path):
+    """The channels are found, and the network comes nearer for it."""
+    model = prepare(tmp_path / "m.onnx", uneven_network())
+    found = {split: quantize(model, samples(8, (1, 3, 8, 8)), Choices("mse", split=split))
+             for split in (False, True)}
+    (split,) = found[True].splits
+    assert split.narrow == (0, 2, 4, 6) and not found[False].splits
+    assert found[True].chosen.score > found[False].chosen.score + 6
+    even = network(silu_network(), tmp_path)
+    assert find_splits(even, {}, {}) == []
 
 
 def test_weights_are_symmetric_by_channel(tmp_path):
