@@ -50,9 +50,10 @@ def focus(build, data):
     return build.node("Concat", *parts, axis=1)
 
 
-def resize(scales=(), sizes=(), **attributes):
+def resize(scales=(), sizes=(), region=None, **attributes):
     def make(build, data):
-        return build.node("Resize", data, "", build.constant(scales, np.float32) if scales else "",
+        part = "" if region is None else build.constant(region, np.float32)
+        return build.node("Resize", data, part, build.constant(scales, np.float32) if scales else "",
                           *([numbers(build, *sizes)] if sizes else []), mode="nearest",
                           **attributes)
     return make
@@ -66,6 +67,7 @@ MOVES = {
     "pixel shuffle": (pixel_shuffle, 2, (Take, DepthToSpace)),
     "twice": (resize((1, 1, 2, 2), coordinate_transformation_mode="asymmetric",
                      nearest_mode="floor"), 8, (Take,)),
+    "empty region": (resize((1, 1, 2, 2), region=()), 8, (Take,)),
     "sizes": (resize(sizes=(1, 8, 12, 24)), 8, (Take,)),
     "odd scales": (resize((1, 1, 1.5, 0.5), coordinate_transformation_mode="half_pixel"), 8,
                    (Take,)),

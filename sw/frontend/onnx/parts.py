@@ -147,12 +147,13 @@ def resize(view: View) -> Value:
         raise view.fail(f"mode {mode}, keep_aspect_ratio_policy {policy}, "
                         f"coordinate_transformation_mode {place}; accepted are nearest, stretch, "
                         "and any but tf_crop_and_resize")
-    given = [view.constant(at, "sizes").data if view.has(at) else np.empty(0)
+    given = [view.constant(at, "sizes").data if view.has(at) else None
              for at in range(1, len(view.node.input))]
     indices: list[np.ndarray | None] = [None] * rank
     for number, axis in enumerate(axes):
         # Axis by axis, the scale or size of each.
-        own = [Constant(data[number:number + 1]) if data.size else None for data in given]
+        # An input may also be there and empty.
+        own = [None if data is None else Constant(data[number:number + 1]) for data in given]
         line = Constant(np.arange(source.shape[axis], dtype=np.float32))
         (found,) = fold(view, [line, *own], view.opsets, ("axes", "keep_aspect_ratio_policy"))
         indices[axis] = found.data.astype(int)
