@@ -53,7 +53,8 @@ def focus(build, data):
 def resize(scales=(), sizes=(), region=None, **attributes):
     def make(build, data):
         part = "" if region is None else build.constant(region, np.float32)
-        return build.node("Resize", data, part, build.constant(scales, np.float32) if scales else "",
+        factors = build.constant(scales, np.float32) if scales else ""
+        return build.node("Resize", data, part, factors,
                           *([numbers(build, *sizes)] if sizes else []), mode="nearest",
                           **attributes)
     return make
