@@ -51,7 +51,7 @@ _PLAIN_WIDTH = 150  # where there is no terminal to ask
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei quantize``."""
-    add_model(parser, "float .onnx file")
+    add_model(parser, "float .onnx or .tflite file")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
                         help=".onnx file to write")
     parser.add_argument("--method", choices=("auto", *METHODS), default="auto",
@@ -80,8 +80,9 @@ def execute(arguments: argparse.Namespace) -> int:
     progress = Progress(plain=arguments.json)
     path = Path(arguments.model)
     writable(arguments.output)
-    if not is_onnx(path) or not is_onnx(arguments.output):
-        raise UsageError(f"{path}, {arguments.output}: accepted are .onnx files")
+    if not (is_onnx(path) or path.suffix.lower() == ".tflite") or not is_onnx(arguments.output):
+        raise UsageError(f"{path}, {arguments.output}: accepted are float .onnx and .tflite files "
+                         "as MODEL, .onnx as OUT")
     if arguments.output.exists() and path.exists() and arguments.output.samefile(path):
         raise UsageError(f"{arguments.output}: is MODEL itself; accepted is another file")
     if arguments.crops < 0:

@@ -8,6 +8,7 @@ import onnx
 from onnxsim import simplify
 
 from sw.errors import ModelError
+from sw.frontend.floats import to_onnx
 from sw.frontend.onnx.file import Shapes, read
 from sw.inputs import TensorSpec
 
@@ -22,11 +23,12 @@ _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Co
 
 
 def read_float(path: Path, shapes: Shapes) -> onnx.ModelProto:
-    """Read a float ONNX file of fixed shapes.
+    """Read a float ONNX file of fixed shapes, or a float TensorFlow Lite file as one.
 
     Parameters
     ----------
     path : Path
+        A TensorFlow Lite file ends in ``.tflite``.
     shapes : mapping of str to tuple of int
         Sizes of inputs that the file leaves open; an open batch is 1.
 
@@ -37,7 +39,9 @@ def read_float(path: Path, shapes: Shapes) -> onnx.ModelProto:
     UsageError
         If ``shapes`` doesn't fit the inputs.
     """
-    model = read(path, shapes)
+    # What was translated goes through the same checks.
+    raw = to_onnx(path).SerializeToString() if path.suffix.lower() == ".tflite" else None
+    model = read(path, shapes, raw)
     for index, node in enumerate(model.graph.node):
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             raise ModelError(f"{path}: quantized already: node {index} is {node.op_type} "

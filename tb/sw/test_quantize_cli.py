@@ -137,7 +137,7 @@ def test_refuses_arguments(files, capsys):
         "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--exclude", "nothing"))
     refused(capsys, 2, "is MODEL itself", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "m.onnx"))
-    refused(capsys, 2, "accepted are .onnx files", command=(
+    refused(capsys, 2, "accepted are float .onnx and .tflite", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "q.tflite"))
     refused(capsys, 2, "--crops -1", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--crops", "-1"))
