@@ -12,8 +12,8 @@ import numpy as np
 
 __all__ = [
     "Add", "Attributes", "AveragePool", "Clamp", "Concat", "Conv2D", "DepthwiseConv2D",
-    "FullyConnected", "GraphError", "LARGEST_WEIGHT", "MaxPool", "Maximum", "Mean", "Minimum",
-    "Pad", "Quantize", "Reshape", "Scale", "Shape", "Softmax", "Weighted", "Window",
+    "FullyConnected", "GraphError", "LARGEST_WEIGHT", "MaxPool", "Mean", "Pad", "Quantize",
+    "Reshape", "Scale", "Shape", "Softmax", "Weighted", "Window",
 ]
 
 LARGEST_WEIGHT = 255  # magnitude of a uint8 less its zero point
@@ -272,24 +272,6 @@ class Mean(Attributes):
         sizes = [1 if axis in self.axes else size for axis, size in enumerate(data)]
         return tuple(size for axis, size in enumerate(sizes)
                      if self.keep_dims or axis not in self.axes)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Maximum(Attributes):
-    """Larger of two tensors of one quantization, value by value; axes of size 1 repeat."""
-
-    def shape(self, *inputs: Shape) -> Shape:
-        """The inputs' common shape."""
-        first, second = inputs
-        _require(len(first) == len(second) and all(
-            a == b or 1 in (a, b) for a, b in zip(first, second, strict=True)),
-            f"shapes {first} and {second} differ in an axis in which neither is 1")
-        return tuple(max(pair) for pair in zip(first, second, strict=True))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Minimum(Maximum):
-    """Smaller of two tensors, as `Maximum`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

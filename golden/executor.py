@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from golden import attributes, edges
+from golden.broadcast import Maximum, Minimum, Multiply
 from golden.external import External, Runner
 from golden.graph import Graph, Node
 from golden.lookup import Lookup
@@ -29,14 +30,15 @@ from golden.ops.elementwise import (
     lookup,
     maximum,
     minimum,
+    multiply,
     pad,
     quantize,
 )
 from golden.ops.movement import depth_to_space, space_to_depth, take
 from golden.ops.pooling import average_pool, max_pool, mean
-from golden.ops.resize import multiply, resize_bilinear
+from golden.ops.resize import resize_bilinear
 from golden.ops.softmax import softmax
-from golden.resize import Multiply, ResizeBilinear
+from golden.resize import ResizeBilinear
 from golden.transposed import TransposedConv2D
 
 __all__ = ["OPERATORS", "outputs_of", "run", "run_node"]
@@ -65,9 +67,9 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.FullyConnected: fully_connected,
     Lookup: lookup,
     attributes.MaxPool: max_pool,
-    attributes.Maximum: maximum,
+    Maximum: maximum,
     attributes.Mean: mean,
-    attributes.Minimum: minimum,
+    Minimum: minimum,
     Multiply: multiply,
     attributes.Pad: pad,
     attributes.Quantize: quantize,

@@ -19,10 +19,8 @@ from golden.attributes import (
     DepthwiseConv2D,
     FullyConnected,
     GraphError,
-    Maximum,
     MaxPool,
     Mean,
-    Minimum,
     Pad,
     Quantize,
     Reshape,
@@ -31,6 +29,7 @@ from golden.attributes import (
     Weighted,
     Window,
 )
+from golden.broadcast import Maximum, Minimum
 from golden.external import External
 
 __all__ = [

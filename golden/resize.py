@@ -1,32 +1,10 @@
-"""Operators that only some networks need, and that the host runs: products, bilinear sizes."""
+"""Bilinear interpolation."""
 
 from dataclasses import dataclass
 
-from golden.attributes import Attributes, GraphError, Maximum, Scale, Shape
+from golden.attributes import Attributes, GraphError, Shape
 
-__all__ = ["Multiply", "ResizeBilinear"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Multiply(Maximum):
-    """requantize((x - zero) * (y - zero)) + output_zero, clamped; axes of size 1 repeat.
-
-    Parameters
-    ----------
-    input_zeros : tuple of int
-        Zero points of the two inputs.
-    scale : Scale
-        Factor from the product to the output's steps.
-    output_zero : int
-    least, most : int
-        Clamp of the output, within int8.
-    """
-
-    input_zeros: tuple[int, int]
-    scale: Scale
-    output_zero: int
-    least: int = -128
-    most: int = 127
+__all__ = ["ResizeBilinear"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from golden.attributes import Add, Clamp, Concat, Maximum, Minimum, Pad, Quantize
+from golden.attributes import Add, Clamp, Concat, Pad, Quantize
+from golden.broadcast import Maximum, Minimum, Multiply
 from golden.lookup import Lookup
 from golden.ops.requantize import finish, requantize
 
-__all__ = ["add", "clamp", "clamp_table", "concat", "lookup", "maximum", "minimum", "pad",
-           "quantize"]
+__all__ = ["add", "clamp", "clamp_table", "concat", "lookup", "maximum", "minimum",
+           "multiply", "pad", "quantize"]
 
 
 def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
@@ -56,6 +57,13 @@ def minimum(first: np.ndarray, second: np.ndarray, attrs: Minimum) -> np.ndarray
     """Smaller values of two arrays."""
     del attrs
     return np.minimum(first, second)
+
+
+def multiply(first: np.ndarray, second: np.ndarray, attrs: Multiply) -> np.ndarray:
+    """Product of two int8 arrays."""
+    x, y = (array.astype(np.int32) - zero
+            for array, zero in zip((first, second), attrs.input_zeros, strict=True))
+    return finish(requantize(x * y, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
 
 
 def pad(x: np.ndarray, attrs: Pad) -> np.ndarray:

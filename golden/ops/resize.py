@@ -1,21 +1,13 @@
-"""Products of two tensors, and bilinear interpolation."""
+"""Bilinear interpolation."""
 
 import numpy as np
 
-from golden.ops.requantize import finish, requantize
-from golden.resize import Multiply, ResizeBilinear
+from golden.resize import ResizeBilinear
 
-__all__ = ["multiply", "resize_bilinear"]
+__all__ = ["resize_bilinear"]
 
 _BITS = 10  # fraction bits of positions
 _ONE = 1 << _BITS
-
-
-def multiply(first: np.ndarray, second: np.ndarray, attrs: Multiply) -> np.ndarray:
-    """Product of two int8 arrays."""
-    x, y = (array.astype(np.int32) - zero
-            for array, zero in zip((first, second), attrs.input_zeros, strict=True))
-    return finish(requantize(x * y, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
 
 
 def _positions(size: int, wanted: int, attrs: ResizeBilinear) -> tuple[np.ndarray, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tflite
 
+from golden.broadcast import Maximum, Minimum, Multiply
 from golden.edges import DequantizeLinear, QuantizeLinear
 from golden.graph import (
     Add,
@@ -16,16 +17,13 @@ from golden.graph import (
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
-    Maximum,
     MaxPool,
     Mean,
-    Minimum,
     Pad,
     Quantize,
     Reshape,
     Softmax,
 )
-from golden.resize import Multiply
 from golden.spec.numerics import quantize_multiplier
 from golden.transposed import TransposedConv2D
 from sw.frontend.operands import Operand, Operands

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from golden.broadcast import Maximum, Minimum, Multiply
 from golden.edges import Transpose
 from golden.graph import (
     Add,
@@ -14,9 +15,7 @@ from golden.graph import (
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
-    Maximum,
     MaxPool,
-    Minimum,
     Pad,
     Softmax,
 )
@@ -27,11 +26,9 @@ from golden.ops.convolution import (
     transposed_conv2d,
 )
 from golden.ops.edges import transpose
-from golden.ops.elementwise import add, maximum, minimum, pad
+from golden.ops.elementwise import add, maximum, minimum, multiply, pad
 from golden.ops.pooling import average_pool, max_pool
-from golden.ops.resize import multiply
 from golden.ops.softmax import softmax
-from golden.resize import Multiply
 from golden.transposed import TransposedConv2D
 
 DATA = Path(__file__).parents[1] / "data" / "cmsis_nn.npz"

@@ -5,7 +5,7 @@ from onnx import TensorProto, helper
 
 from tb.lib.onnx_builder import OnnxBuilder
 
-__all__ = ["branch", "conv", "ends", "halves", "middle", "unsigned"]
+__all__ = ["branch", "conv", "ends", "middle", "results", "unsigned"]
 
 
 def conv(build, data, rng, channels, *, scale=0.05, zero=0, dtype=np.int8):
@@ -66,16 +66,15 @@ def branch(rng):
     return build
 
 
-def halves(rng):
+def results(rng):
     """Two results of one section into convolutions with few weights, whose channels the compiler
     would like in another order."""
     build = OnnxBuilder()
     data = build.pair(build.input([1, 16, 6, 5]), 0.03)
-    build.node("Split", build.node("LpNormalization", data, axis=1), axis=1, outputs=2)
-    first = build.nodes[-1].output[0]
+    first = build.node("LpNormalization", data, axis=1)
     ends = []
-    for name in (first, f"{first}_1"):
-        kernel = rng.integers(-100, 101, (16, 8, 3, 3)) * (rng.random((1, 8, 1, 1)) < 0.5)
+    for name in (first, build.node("LRN", first, size=3, alpha=3.0)):
+        kernel = rng.integers(-100, 101, (16, 16, 3, 3)) * (rng.random((1, 16, 1, 1)) < 0.5)
         product = build.node("Conv", build.pair(name, 1 / 128),
                              build.weights(kernel.astype(np.int8), 0.004))
         ends.append(build.pair(product, 0.01))

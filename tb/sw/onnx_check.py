@@ -5,12 +5,12 @@ import numpy as np
 from golden import executor
 from golden.spec.config import preset
 from sw.compiler import compile_graph
-from sw.frontend.onnx import import_model
+from sw.frontend.onnx import import_model, load
 from sw.onnx_runtime import run_external
 from sw.reference_onnx import OnnxReference, node_differences, summed
 from sw.session import open_engine
 
-__all__ = ["check", "random_inputs"]
+__all__ = ["check", "placed", "random_inputs"]
 
 
 def random_inputs(graph, rng, spread=1.0):
@@ -25,6 +25,14 @@ def random_inputs(graph, rng, spread=1.0):
             inputs[name] = rng.integers(limits.min, limits.max + 1, tensor.shape).astype(
                 tensor.dtype)
     return inputs
+
+
+def placed(path, *words):
+    """What the chip can't do is a section of the host's, which says why in these words."""
+    reasons = "; ".join(why for node in load(path).nodes if node.op == "External"
+                        for _, _, why in node.attrs.parts)
+    for word in words:
+        assert word in reasons, reasons
 
 
 def check(path, *, seed=0, samples=3, chip=True, shapes=None, share=0.02, spread=1.0,

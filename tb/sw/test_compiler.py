@@ -97,7 +97,7 @@ def test_wide_pixels():
 
 
 def test_host_operators_between():
-    """Steps on chip and host take turns, through DRAM."""
+    """Steps on chip and host take turns, through DRAM; the sum tabulates what is clamped."""
     built = Builder((1, 6, 5, 8))
     hidden = built.conv("t0", 12, 3)
     weights = built.softmax(hidden)

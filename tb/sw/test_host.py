@@ -24,7 +24,7 @@ from tb.lib.onnx_builder import OnnxBuilder
 from tb.sw.onnx_check import check, random_inputs
 
 pytest.importorskip("onnxruntime")
-NETWORKS = ("ends", "middle", "unsigned", "branch", "halves")
+NETWORKS = ("ends", "middle", "unsigned", "branch", "results")
 
 
 @pytest.fixture
@@ -83,6 +83,8 @@ def test_sections_are_as_large_as_can_be(rng, tmp_path):
     assert (node.attrs.taken, node.attrs.given) == ((("int8", (1, 6, 5, 4)),),) * 2
     assert [why for op, _, why in node.attrs.parts] == [
         "the chip has no operator LpNormalization", "", ""]
+    (node,) = sections(load(saved("results", rng, tmp_path)))
+    assert node.attrs.given == (("int8", (1, 6, 5, 16)),) * 2
 
 
 def test_samples_together(rng, tmp_path):

@@ -8,12 +8,11 @@ from golden.lookup import Lookup
 from golden.spec.config import preset
 from golden.spec.isa import PostMode
 from sw.compiler.lower import lower
-from sw.errors import ModelError
 from sw.frontend.onnx import load
 from sw.frontend.onnx.operators import CONVERTERS, MICROSOFT
 from sw.frontend.onnx.pointwise import pointwise
 from tb.lib.onnx_builder import OnnxBuilder
-from tb.sw.onnx_check import check
+from tb.sw.onnx_check import check, placed
 from tb.sw.test_onnx_operators import feature_map, int8, save
 
 pytest.importorskip("onnxruntime")
@@ -229,13 +228,14 @@ def test_microsoft(op, rng, tmp_path):
     check(save(tmp_path, build, build.pair(found, 0.02, -100)))
 
 
-REFUSALS = {
+ON_HOST = {
     "not quantized": (lambda b, rng: b.node("Sigmoid", b.node(
-        "Conv", feature_map(b), b.weights(int8(rng, 5, 5, 1, 1), 0.004))), "float and not quanti"),
+        "Conv", feature_map(b), b.weights(int8(rng, 5, 5, 1, 1), 0.004))),
+        "float and not quantized"),
     "two tensors": (lambda b, rng: (lambda x: b.node("Mul", x, conv(b, rng, x, 5)))(
         feature_map(b)), "no unit for products of computed tensors"),
     "a map of constants": (lambda b, rng: b.node("Mul", feature_map(b), b.constant(
-        np.ones((1, 5, 7, 6)), np.float32)), r"constant of shape \[1, 5, 7, 6\]"),
+        np.ones((1, 5, 7, 6)), np.float32)), "constant of shape [1, 5, 7, 6]"),
     "negative slopes": (lambda b, rng: b.node("PRelu", feature_map(b), b.constant(
         -np.ones((5, 1, 1)), np.float32)), "at least 0 a channel"),
     "maximum of two": (lambda b, rng: (lambda x: b.node("Max", x, conv(b, rng, x, 5)))(
@@ -243,10 +243,9 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("kind", REFUSALS)
-def test_refusals(kind, rng, tmp_path):
+@pytest.mark.parametrize("kind", ON_HOST)
+def test_left_to_the_host(kind, rng, tmp_path):
     build = OnnxBuilder()
-    make, text = REFUSALS[kind]
+    make, text = ON_HOST[kind]
     path = save(tmp_path, build, build.pair(make(build, rng), 0.03))
-    with pytest.raises(ModelError, match=text):
-        load(path)
+    placed(path, text)
