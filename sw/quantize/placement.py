@@ -139,12 +139,19 @@ class _Placer:
         if operator in _KEEPING:
             given = given[:1]
         whole = operator in _KEEPING | {"Concat"}
-        if any(name not in self.found.own and not (whole and name in network.inputs)
-               for name in given):
+        if any(name not in self.found.own and not (
+                name in network.inputs if whole else self._crosses(name)) for name in given):
             return "its input is float"
         if at not in self.leads and (region or operator in _MOVING | {"Concat", "Mul"}):
             return "behind the last weights"
         return ""
+
+    def _crosses(self, tensor: str) -> bool:
+        """Whether the host gives a tensor in 8 bits anyway: a product reads it."""
+        network = self.network
+        return tensor in network.giver and any(
+            network.weights(at) and network.nodes[at].name not in self.exclude
+            and network.nodes[at].input[0] == tensor for at in network.readers[tensor])
 
     def _spatial(self, at: int) -> bool:
         network, node = self.network, self.network.nodes[at]

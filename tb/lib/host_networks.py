@@ -5,7 +5,11 @@ from onnx import TensorProto, helper
 
 from tb.lib.onnx_builder import OnnxBuilder
 
+<<<<<<< HEAD
 __all__ = ["branch", "conv", "ends", "middle", "results", "unsigned"]
+=======
+__all__ = ["blocks", "branch", "conv", "ends", "halves", "middle", "unsigned"]
+>>>>>>> face
 
 
 def conv(build, data, rng, channels, *, scale=0.05, zero=0, dtype=np.int8):
@@ -79,4 +83,15 @@ def results(rng):
                              build.weights(kernel.astype(np.int8), 0.004))
         ends.append(build.pair(product, 0.01))
     build.output(build.node("Concat", *ends, axis=1))
+    return build
+
+
+def blocks(rng):
+    """Pixels made of channels, channels last at once for an output and read by the host too."""
+    build = OnnxBuilder()
+    data = conv(build, build.pair(build.input([1, 3, 6, 5]), 0.03), rng, (12, 3))
+    wide = build.node("DepthToSpace", data, blocksize=2)
+    last = build.node("Transpose", wide, perm=[0, 2, 3, 1])
+    build.output(build.node("Reshape", last, build.constant([1, -1, 3], np.int64)), rank=3)
+    build.output(build.node("Sin", build.node("DepthToSpace", data, blocksize=2, mode="CRD")))
     return build

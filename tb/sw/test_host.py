@@ -24,7 +24,7 @@ from tb.lib.onnx_builder import OnnxBuilder
 from tb.sw.onnx_check import check, random_inputs
 
 pytest.importorskip("onnxruntime")
-NETWORKS = ("ends", "middle", "unsigned", "branch", "results")
+NETWORKS = ("ends", "middle", "unsigned", "branch", "results", "blocks")
 
 
 @pytest.fixture
@@ -85,6 +85,14 @@ def test_sections_are_as_large_as_can_be(rng, tmp_path):
         "the chip has no operator LpNormalization", "", ""]
     (node,) = sections(load(saved("results", rng, tmp_path)))
     assert node.attrs.given == (("int8", (1, 6, 5, 16)),) * 2
+
+
+def test_blocks_of_pixels_before_the_host(rng, tmp_path):
+    """The chip makes the pixels, the host does what is left: no product moves there."""
+    graph = load(saved("blocks", rng, tmp_path))
+    assert {part[0] for node in sections(graph) for part in node.attrs.parts} == {
+        "Transpose", "Reshape", "Sin"}
+    assert sum(node.op == "DepthToSpace" for node in graph.nodes) == 2
 
 
 def test_samples_together(rng, tmp_path):

@@ -248,6 +248,20 @@ def test_placement_leaves_the_tail_float(tmp_path):
     assert place(form, frozenset([form.nodes[0].name])).outside[0] == "excluded"
 
 
+def test_placement_adds_what_the_host_gives(tmp_path):
+    """A residual from the host comes in the 8 bits in which the product beside it reads it."""
+    build = FloatBuilder()
+    data = build.conv(build.input("x", (1, 3, 8, 8)), 4, 3)
+    given = build.node("Sin", data)
+    data = build.node("Relu", build.node("Add", given, build.conv(given, 4, 4)))
+    form = network(build.model(build.conv(data, 4, 4)), tmp_path)
+    placement = place(form)
+    assert [form.nodes[at].op_type for at in placement.outside] == ["Sin"]
+    excluded = {node.name for node in form.nodes if given in node.input and node.op_type == "Conv"}
+    assert "Add" in {form.nodes[at].op_type
+                     for at in place(form, frozenset(excluded)).outside}
+
+
 def test_concat_shares_one_quantization(tmp_path):
     form = network(concat_network(), tmp_path)
     placement = place(form)

@@ -39,7 +39,7 @@ class Builder:
         self.slots: dict[str, Slots] = {}  # by node
         self.rounded: set[str] = set()  # averages kept in 8 bits though the file doesn't say so
         self._renamed: dict[str, str] = {}
-        self._moved: dict[tuple[str, tuple[int, ...], bytes], Placed] = {}
+        self._moved: dict[tuple[str, bytes, tuple[int, ...], bytes], Placed] = {}
 
     def input(self, name: str, shape: tuple[int, ...], dtype: str,
               quant: Quant | None = None) -> str:
@@ -102,7 +102,7 @@ class Builder:
     def arranged(self, name: str, placed: Placed, shape: tuple[int, ...],
                  wanted: np.ndarray) -> Placed | None:
         """The tensor of ONNX's ``shape`` in another order; None if no transposition gives it."""
-        key = placed.tensor, wanted.shape, wanted.tobytes()
+        key = placed.tensor, placed.stored.tobytes(), wanted.shape, wanted.tobytes()
         if key not in self._moved:
             steps = rearrangement(placed.stored, wanted)
             if steps is not None:

@@ -138,11 +138,14 @@ class Section:
         else:
             assert isinstance(value, Integers)
             placed = value.place()
-        shape = self._port(placed.tensor)[1]
         moved = movement(placed.stored, value.shape, plain(value.shape))
+        if moved is None and (tidy := self._build.arranged(
+                self._view.name, placed, value.shape, canonical(value.shape))) is not None:
+            placed = tidy  # blocks of pixels made of channels, for one: the chip moves the bytes
+            moved = movement(placed.stored, value.shape, plain(value.shape))
         if moved is None:
             raise Disorder(self._view, name, value.shape)
-        sizes, perm = moved
+        shape, (sizes, perm) = self._port(placed.tensor)[1], moved
         if perm is not None:
             inner = border.reshape(inner, shape, sizes)
             inner = border.node("Transpose", inner, perm=perm)
