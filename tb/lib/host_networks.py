@@ -5,11 +5,7 @@ from onnx import TensorProto, helper
 
 from tb.lib.onnx_builder import OnnxBuilder
 
-<<<<<<< HEAD
-__all__ = ["branch", "conv", "ends", "middle", "results", "unsigned"]
-=======
-__all__ = ["blocks", "branch", "conv", "ends", "halves", "middle", "unsigned"]
->>>>>>> face
+__all__ = ["blocks", "branch", "conv", "ends", "middle", "results", "unsigned"]
 
 
 def conv(build, data, rng, channels, *, scale=0.05, zero=0, dtype=np.int8):
