@@ -6,7 +6,8 @@ from golden.spec.config import Config
 from sw.compiler.chain import Chain, inner_tensors
 from sw.compiler.cost import Cost, op_cost
 from sw.compiler.pack import PackedOp
-from sw.compiler.plan import Plan, plan_memory
+from sw.compiler.plan import Plan, plan_memory, plan_strips
+from sw.compiler.strips import Strips
 from sw.compiler.window import HostOp, LayerTensor, WindowOp
 from sw.errors import ModelError
 
@@ -28,13 +29,14 @@ def plan_chains(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str,
     costs = [op_cost(config, op, item) if isinstance(op, WindowOp) and item else Cost()
              for op, item in zip(ops, packed, strict=True)]
     chains: list[Chain] = []
-    plan = plan_memory(config, ops, tensors, costs)
+    strips = plan_strips(config, ops, tensors, costs)
+    plan = plan_memory(config, ops, tensors, costs, chains, strips)
     first = 0
     while chain and first < len(ops):
         tried = [(made, part) for end in range(first + 2, min(first + _LONGEST, len(ops)) + 1)
                  if (part := _chain(config, ops, tensors, costs, first, end))
                  and part.inner - set(plan.resident)
-                 and (made := _try(config, ops, tensors, costs, [*chains, part]))]
+                 and (made := _try(config, ops, tensors, costs, [*chains, part], strips))]
         best, part = min(tried, key=lambda item: item[0].cycles, default=(plan, None))
         if part and best.cycles < plan.cycles - _LEAST_GAIN:
             plan, chains, first = best, [*chains, part], part.first + len(part.ops)
@@ -53,8 +55,8 @@ def _chain(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, Laye
 
 
 def _try(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
-         costs: list[Cost], chains: list[Chain]) -> Plan | None:
+         costs: list[Cost], chains: list[Chain], strips: list[Strips | None]) -> Plan | None:
     try:
-        return plan_memory(config, ops, tensors, costs, chains)
+        return plan_memory(config, ops, tensors, costs, chains, strips)
     except ModelError:
         return None  # a row of each is too much

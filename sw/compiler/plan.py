@@ -18,7 +18,7 @@ from sw.compiler.tile import Buffer, Tile
 from sw.compiler.window import HostOp, LayerTensor, WindowOp
 from sw.errors import ModelError
 
-__all__ = ["Buffer", "OpPlan", "Plan", "Slide", "Tile", "plan_memory"]
+__all__ = ["Buffer", "OpPlan", "Plan", "Slide", "Tile", "plan_memory", "plan_strips"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class _Unit(NamedTuple):
 
 
 def plan_memory(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
-                costs: Sequence[Cost], chains: Sequence[Chain] = ()) -> Plan:
+                costs: Sequence[Cost], chains: Sequence[Chain] = (),
+                strips: Sequence[Strips | None] | None = None) -> Plan:
     """Place and tile.
 
     Parameters
@@ -90,45 +91,56 @@ def plan_memory(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str,
         Of each operator.
     chains : sequence of Chain
         Operators to run as chains, none in two of them.
+    strips : sequence of (Strips or None), optional
+        Those that `plan_strips` made of the same arguments: what other plans found need not be
+        found again.
 
     Raises
     ------
     ModelError
         If not even one output pixel of some operator (one row of a chain) fits.
     """
-    return _Planner(config, ops, tensors, costs, chains).run()
+    return _Planner(config, ops, tensors, chains,
+                    strips or plan_strips(config, ops, tensors, costs)).run()
+
+
+def plan_strips(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+                costs: Sequence[Cost]) -> list[Strips | None]:
+    """What finds the strips of each operator; None for the host's."""
+    return [Strips(config, op, cost, tensors) if isinstance(op, WindowOp) else None
+            for op, cost in zip(ops, costs, strict=True)]
 
 
 class _Planner:
     def __init__(self, config: Config, ops: list[WindowOp | HostOp],
-                 tensors: dict[str, LayerTensor], costs: Sequence[Cost],
-                 chains: Sequence[Chain]) -> None:
-        self.config, self.ops, self.tensors = config, ops, tensors
-        self.strips = Strips(config, tensors)
-        self.costs = costs
+                 tensors: dict[str, LayerTensor], chains: Sequence[Chain],
+                 strips: Sequence[Strips | None]) -> None:
+        self.config, self.ops, self.tensors, self.strips = config, ops, tensors, strips
         self.units: list[_Unit] = []
         starts = {chain.first: chain for chain in chains}
         while (first := self.units[-1].end if self.units else 0) < len(ops):
             chain = starts.get(first)
             self.units.append(_Unit(first, first + (len(chain.ops) if chain else 1), chain))
+        self.operands = [self._operands(unit) for unit in self.units]
         self.life: dict[str, tuple[int, int]] = {}
-        for index in range(len(self.units)):
-            for name in self.operands(index):
+        for index, names in enumerate(self.operands):
+            for name in names:
                 self.life[name] = (self.life.get(name, (index, index))[0], index)
+        self.words = {name: tensors[name].height * tensors[name].width
+                      * tensors[name].groups(config.group) for name in self.life}
         self.resident = set(self.life)
+        self.taken = [0] * len(self.units)  # words of the feature maps resident there
+        for name, (birth, death) in self.life.items():
+            for index in range(birth, death + 1):
+                self.taken[index] += self.words[name]
         self.budget = [config.words] * len(self.units)
 
-    def operands(self, index: int) -> list[str]:
+    def _operands(self, unit: _Unit) -> list[str]:
         """Feature maps that a unit shares with others."""
-        unit = self.units[index]
         if unit.chain:
             return unit.chain.outer()
         op = self.ops[unit.first]
         return op.operands if isinstance(op, WindowOp) else []
-
-    def words(self, name: str) -> int:
-        tensor = self.tensors[name]
-        return tensor.height * tensor.width * tensor.groups(self.config.group)
 
     def live(self, index: int) -> list[str]:
         return [name for name in self.resident
@@ -137,7 +149,7 @@ class _Planner:
     def free(self, index: int) -> int:
         """Words that a unit may take besides the feature maps resident there."""
         return min(self.budget[index],
-                   self.config.words - sum(self.words(name) for name in self.live(index)))
+                   self.config.words - self.taken[index])
 
     def run(self) -> Plan:
         while True:
@@ -154,20 +166,21 @@ class _Planner:
         for op in self.ops:
             if isinstance(op, WindowOp) and len(op.sources) > 1:
                 if any(name not in self.resident for name in op.sources):
-                    self.resident -= set(op.sources)
+                    for name in self.resident.intersection(op.sources):
+                        self._remove(name)
 
     def _least(self, index: int) -> int:
         """Words of a unit's smallest strips."""
         unit = self.units[index]
         if unit.chain:
             return unit.chain.least(self.resident)
-        op = self.ops[unit.first]
-        return self.strips.words(op, 1, 1, self.resident) if isinstance(op, WindowOp) else 0
+        strips = self.strips[unit.first]
+        return strips.words(1, 1, self.resident) if strips else 0
 
     def _fits(self) -> bool:
         """Evict from the first unit whose smallest strips do not fit; False if it did."""
         for index in range(len(self.units)):
-            if not self.operands(index):
+            if not self.operands[index]:
                 continue
             if self.free(index) < self._least(index) or self._extent_too_large(index):
                 self._evict(index)
@@ -176,10 +189,10 @@ class _Planner:
 
     def _extent_too_large(self, index: int) -> bool:
         return any(max(self.tensors[name].width, self.tensors[name].height) > MAX_EXTENT
-                   for name in self.operands(index) if name in self.resident)
+                   for name in self.operands[index] if name in self.resident)
 
     def _evict(self, index: int) -> None:
-        live, operands = self.live(index), self.operands(index)
+        live, operands = self.live(index), self.operands[index]
         if not live:
             unit = self.units[index]
             what = "not even one row of a chain fits" if unit.chain else \
@@ -187,23 +200,27 @@ class _Planner:
             raise ModelError(
                 f"{self.ops[unit.first].name}: {what} the scratchpad of {self.config.words} "
                 f"words, it needs {self._least(index)}; accepted is a larger bank_words")
-        self._discard(max(live, key=lambda n: (n not in operands, self.words(n), n)))
+        self._discard(max(live, key=lambda n: (n not in operands, self.words[n], n)))
 
     def _discard(self, name: str) -> None:
-        self.resident.discard(name)
+        self._remove(name)
         self.budget = [self.config.words] * len(self.units)  # there are other strips now
+
+    def _remove(self, name: str) -> None:
+        """A feature map goes to DRAM."""
+        self.resident.remove(name)
+        birth, death = self.life[name]
+        for index in range(birth, death + 1):
+            self.taken[index] -= self.words[name]
 
     def _shape(self, index: int) -> StripShape | ChainShape | None:
         """The fastest shape that fits."""
         unit = self.units[index]
-        streamed = {name for name in self.operands(index) if self._streams(index, name)}
+        streamed = {name for name in self.operands[index] if self._streams(index, name)}
         if unit.chain:
             return unit.chain.best(self.free(index), self.resident, streamed)
-        op = self.ops[unit.first]
-        if not isinstance(op, WindowOp):
-            return None
-        return self.strips.best(op, self.costs[unit.first], self.free(index), self.resident,
-                                streamed)
+        strips = self.strips[unit.first]
+        return strips.best(self.free(index), self.resident, streamed) if strips else None
 
     def _streams(self, index: int, name: str) -> bool:
         """Does this tensor cross to or from DRAM while this unit runs?"""
@@ -213,7 +230,7 @@ class _Planner:
 
     def _place(self, shapes: list[StripShape | ChainShape | None]) -> Plan | None:
         """First fit, largest first; on failure shrink or evict and return None."""
-        items = [_Item((name,), self.words(name), *self.life[name]) for name in self.resident]
+        items = [_Item((name,), self.words[name], *self.life[name]) for name in self.resident]
         for index, shape in enumerate(shapes):
             items += [_Item((str(index), *key), words, index, index)
                       for key, words in self._areas(index, shape) if words]
@@ -227,10 +244,12 @@ class _Planner:
         plan = Plan({name: Buffer(placed[name,].base, self.tensors[name].height,
                                   self.tensors[name].width) for name in sorted(self.resident)},
                     [None] * len(self.ops))
-        for index, shape in enumerate(shapes):
-            bases = {key[1:]: item.base for key, item in placed.items()
-                     if len(key) > 1 and key[0] == str(index)}
-            self._fill(plan, self.units[index], shape, bases)
+        bases: list[dict[tuple[str, ...], int]] = [{} for _ in shapes]
+        for key, item in placed.items():
+            if len(key) > 1:
+                bases[int(key[0])][key[1:]] = item.base
+        for unit, shape, mine in zip(self.units, shapes, bases, strict=True):
+            self._fill(plan, unit, shape, mine)
         return plan
 
     def _areas(self, index: int, shape: StripShape | ChainShape | None,
@@ -238,9 +257,9 @@ class _Planner:
         """Keys and words of everything that a unit needs for itself."""
         unit = self.units[index]
         if isinstance(shape, StripShape):
-            op = self.ops[unit.first]
-            assert isinstance(op, WindowOp)
-            words = self.strips.words(op, shape.rows, shape.columns, self.resident)
+            strips = self.strips[unit.first]
+            assert strips
+            words = strips.words(shape.rows, shape.columns, self.resident)
             return [((str(copy),), words) for copy in range(shape.copies)]
         areas: list[tuple[tuple[str, ...], int]] = []
         if shape and unit.chain:
@@ -301,7 +320,7 @@ class _Planner:
         # There is one: alone, a feature map fits, and so do the smallest strips.
         self._discard(max((name for name in self.resident if self.life[name][0] <= item.death
                            and self.life[name][1] >= item.birth),
-                          key=lambda n: (self.words(n), n)))
+                          key=lambda n: (self.words[n], n)))
 
 
 def _first_fit(item: _Item, placed: Iterable[_Item], words: int) -> int:
