@@ -341,7 +341,7 @@ _TABLE = [
     ("mac.drain", "places", "dropped stall: copies into a full queue",
      "| (waiting != 0)) & room)", "| (waiting != 0)))"),
     ("mac.drain", "sign", "sign of the greatest byte",
-     "(picked.acc[:8] ^ (1 << 7)).as_signed()", "picked.acc[:8].as_signed()"),
+     "(acc[:8] ^ (1 << 7)).as_signed()", "acc[:8].as_signed()"),
 
     ("mac.unit", "twice", "an instruction is handed over twice",
      "& (h | taker.ready))", "& taker.ready & ~h)"),

@@ -49,7 +49,7 @@ def _weights(view: View, position: int, axis: int) -> Weights:
         raise view.fail(f"weights have {scales.size} scales and {zeros.size} zero points, must be "
                         f"1 or {channels}")
     if scales.dtype != np.float32 or not (np.isfinite(scales).all() and (scales > 0).all()):
-        raise view.fail("weights have scales that are not float32 above 0")
+        raise view.wrong("weights have scales that are not float32 above 0")
     if data.dtype not in (np.int8, np.uint8) or zeros.dtype != data.dtype:
         raise view.fail(f"weights are {data.dtype}, their zero point {zeros.dtype}; accepted are "
                         "int8 and uint8, the same for both")

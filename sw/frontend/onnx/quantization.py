@@ -114,7 +114,7 @@ def _parameters(view: View, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndar
     if zeros is not None and zeros.size != scales.size:
         raise view.fail(f"{zeros.size} zero points for {scales.size} scales")
     if scales.dtype != np.float32 or not (np.isfinite(scales).all() and (scales > 0).all()):
-        raise view.fail("has scales that are not float32 above 0")
+        raise view.wrong("has scales that are not float32 above 0")
     kind = "uint8" if zeros is None else str(zeros.dtype)
     return scales, np.zeros_like(scales, np.int32) if zeros is None else zeros, axis, kind
 
@@ -136,7 +136,7 @@ def quantize_linear(view: View) -> Value:
         steps = np.rint(value.data.astype(np.float32) / _along(view, scales, rank, axis))
         steps = steps + _along(view, zeros.astype(np.float32), rank, axis)
         if not np.isfinite(steps).all():
-            raise view.fail("quantizes a constant that holds NaN or infinity")
+            raise view.wrong("quantizes a constant that holds NaN or infinity")
         origin = None if value.codes is not None or value.origin is None else (
             value.origin.quantized(_along(view, scales, rank, axis),
                                    _along(view, zeros.astype(np.int64), rank, axis)))

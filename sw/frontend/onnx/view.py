@@ -101,6 +101,10 @@ class View:
         """The refusal of this node."""
         return Refusal(self, text)
 
+    def wrong(self, text: str) -> ModelError:
+        """The refusal of the network, for what would be as wrong on the host."""
+        return ModelError(f"{self.path}: {self.label}: {text}")
+
     def attribute(self, name: str, default: Any) -> Any:
         """An attribute; text as str, numbers in tuples."""
         value = self._attributes.get(name, default)

@@ -33,7 +33,7 @@ def bias_of(view: View, position: int, channels: int) -> Bias:
     if values.size not in (1, channels) or values.shape[-1:] not in ((), (1,), (channels,)):
         raise view.fail(f"bias has shape {list(values.shape)}, must be 1 or {channels} values")
     if not np.isfinite(values).all():
-        raise view.fail("bias holds NaN or infinity")
+        raise view.wrong("bias holds NaN or infinity")
     values = np.broadcast_to(values.ravel(), (channels,)).copy()
     return Bias(values, _place(constant, values))
 
