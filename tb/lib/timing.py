@@ -5,7 +5,7 @@ from golden.spec.registers import COUNTERS
 from sw.driver.result import RunResult
 from sw.report.figures import STALLS, intervals, layer_figures
 
-__all__ = ["WATERFALL", "compare_timing"]
+__all__ = ["WATERFALL", "compare_cycles", "compare_timing"]
 
 # Each cycle is one of these.
 WATERFALL = ("mac_busy", *STALLS.values())
@@ -16,14 +16,19 @@ RUN_PART, RUN_CYCLES = 0.01, 4
 LAYER_PART, LAYER_CYCLES = 0.05, 8
 
 
+def compare_cycles(rtl: RunResult, machine: RunResult) -> None:
+    """Hold a run's cycles: within 1 % or 4 cycles."""
+    assert abs(machine.cycles - rtl.cycles) <= max(RUN_PART * rtl.cycles, RUN_CYCLES), (
+        f"{rtl.cycles} cycles on the RTL, {machine.cycles} on the machine")
+
+
 def compare_timing(config: Config, layers: list[dict], rtl: RunResult, machine: RunResult) -> None:
     """Hold a run's cycles, those of every layer, and what they were spent on.
 
     A run is within 1 % or 4 cycles. A layer, from one log record to the next, and each part of its
     waterfall are within 5 % of its cycles or 8 cycles. Waterfalls add up exactly, on both.
     """
-    assert abs(machine.cycles - rtl.cycles) <= max(RUN_PART * rtl.cycles, RUN_CYCLES), (
-        f"{rtl.cycles} cycles on the RTL, {machine.cycles} on the machine")
+    compare_cycles(rtl, machine)
     assert [record.tag for record in rtl.log] == [record.tag for record in machine.log]
     for result in (rtl, machine):
         assert sum(result.counters[name] for name in WATERFALL) == result.cycles
