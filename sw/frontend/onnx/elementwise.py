@@ -303,7 +303,11 @@ def pad(view: View) -> Value:
                     value=min(max(code(value, quant), least), most))
         return view.emit(attrs, [ordered], canonical(shape), quant)
 
-    return Real(shape, source.own, make)
+    own = source.own
+    if own is not None and np.float32(value) != (
+            np.float32(code(value, own) - own.zero_point) * np.float32(own.scale)):
+        own = None  # the value would be rounded, to steps that need not be the output's
+    return Real(shape, own, make)
 
 
 def quantized_float(view: View, floating: Placed, quant: Quant,

@@ -9,6 +9,7 @@ from onnx import external_data_helper
 
 from sw.errors import ModelError, UsageError
 from sw.frontend.onnx.partition import reads
+from sw.frontend.onnx.shapes import with_shapes
 
 __all__ = ["LEAST_OPSET", "Shapes", "parse", "read"]
 
@@ -170,8 +171,8 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         for size in output.type.tensor_type.shape.dim:
             size.Clear()
     try:
-        onnx.checker.check_model(model, full_check=True)
-        return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+        onnx.checker.check_model(model)
+        return with_shapes(model)
     except REFUSALS as error:
         raise ModelError(f"{path}: damaged or contradictory ONNX file: "
                          f"{_first_lines(error)}") from None

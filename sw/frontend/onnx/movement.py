@@ -36,8 +36,8 @@ def _relabelled(view: View, shape: Shape, relabel: Callable[[Placed], Placed],
 
 def _reshaped(view: View, shape: Shape) -> Value:
     if min(shape, default=1) < 1 or math.prod(shape) != math.prod(view.value(0).shape):
-        raise view.fail(f"{list(view.value(0).shape)} to {list(shape)}: different numbers of "
-                        "values")
+        raise view.wrong(f"{list(view.value(0).shape)} to {list(shape)}: different numbers of "
+                         "values")
     return _relabelled(view, shape, lambda placed: placed)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from golden.graph import Quant
 from golden.movement import Take
-from sw.frontend.onnx.folding import fold
+from sw.frontend.onnx.folding import run_alone
 from sw.frontend.onnx.layout import canonical, canonical_axes, plain
 from sw.frontend.onnx.values import Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
@@ -155,6 +155,7 @@ def resize(view: View) -> Value:
         # An input may also be there and empty.
         own = [None if data is None else Constant(data[number:number + 1]) for data in given]
         line = Constant(np.arange(source.shape[axis], dtype=np.float32))
-        (found,) = fold(view, [line, *own], view.opsets, ("axes", "keep_aspect_ratio_policy"))
-        indices[axis] = found.data.astype(int)
+        # ONNX's evaluator takes scale times size for the new size, and rounds in float64.
+        indices[axis] = run_alone(view, [line, *own], ("axes", "keep_aspect_ratio_policy")
+                                  ).astype(int)
     return taken(view, source, indices)

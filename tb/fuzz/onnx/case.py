@@ -102,8 +102,8 @@ class Case:
     def __str__(self) -> str:
         graph = self.model.graph
         opset = max(item.version for item in self.model.opset_import if not item.domain)
-        lines = [f"case {self.name}: opset {opset}{', to be quantized' if self.quantize else ''}, "
-                 f"seed {self.seed}"]
+        form = ", to be quantized" if self.quantize else ""
+        lines = [f"case {self.name}: opset {opset}{form}, seed {self.seed}"]
         lines += [f"  {node.op_type}({', '.join(node.input)}) -> {', '.join(node.output)} "
                   + " ".join(f"{item.name}={onnx.helper.get_attribute_value(item)}"
                              for item in node.attribute if item.name != "value")

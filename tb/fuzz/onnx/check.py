@@ -1,6 +1,5 @@
 """One case: quantized, imported, compiled, run; what must be equal or near."""
 
-import re
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from golden import executor
 from golden.spec.program import ChipStep, Program
 from sw.compiler import compile_graph
 from sw.driver.device import Device
-from sw.driver.transport import Transport
 from sw.engines.machine import MachineTransport
 from sw.errors import ModelError, ReferenceError_
 from sw.frontend.onnx import Imported, import_model

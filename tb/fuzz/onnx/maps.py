@@ -30,12 +30,16 @@ class MapSketch(FunctionSketch):
             pads, padding = [0, 0, 0, 0], "NOTSET"
             if self.chance(0.2) and dilations == [1, 1]:
                 attributes["auto_pad"] = padding = self.pick(("SAME_UPPER", "SAME_LOWER", "VALID"))
+                if within and padding != "VALID":  # ONNX Runtime's pools refuse longer strides
+                    attributes["strides"] = [min(size, step) for size, step in zip(
+                        window, attributes.get("strides", (1, 1)), strict=True)]
             elif self.chance(0.6):
                 limits = window if within else extent
                 attributes["pads"] = pads = (
                     [self.integer(0, limits[at % 2] - 1) for at in range(4)] if self.chance(0.6)
                     else [limits[at % 2] // 2 for at in range(4)])
-            if ceil and self.opset >= 10 and self.chance(0.3):
+            # ONNX Runtime refuses ceil_mode with SAME.
+            if ceil and self.opset >= 10 and not padding.startswith("SAME") and self.chance(0.3):
                 attributes["ceil_mode"] = 1
             if padding.startswith("SAME") or all(
                     size + pads[at] + pads[at + 2] >= extent[at]
@@ -332,8 +336,9 @@ class MapSketch(FunctionSketch):
         if kind == 3:
             inputs, attributes = self.listed(13, "axes", (self.integer(0, 4),))
             wide = self.node("Unsqueeze", real, *inputs, **attributes)
-            inputs, attributes = self.listed(13, "axes", (
-                next(axis for axis, size in enumerate(self.shapes[wide]) if size == 1),))
+            inputs, attributes = self.listed(13, "axes", (self.pick([
+                axis for axis, size in enumerate(self.shapes[wide]) if size == 1 and (
+                    axis or self.shapes[wide][1] == 1)]),))
             return self.kept(self.node("Squeeze", wide, *inputs, **attributes), value)
         rows = self.shaped(real, (1, channels, height * width))
         return self.kept(self.shaped(self.clamped(rows), value.shape), value)
@@ -408,7 +413,7 @@ class MapSketch(FunctionSketch):
 
     def blocks(self, value: Value) -> Value:
         """Pixels made of channels or channels of pixels, also in three steps."""
-        batch, channels, height, width = value.shape
+        _, channels, height, width = value.shape
         for block in self.rng.permutation([2, 3]).tolist():
             if channels % block ** 2 == 0:
                 return self._pixels(value, block)

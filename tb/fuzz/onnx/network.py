@@ -152,7 +152,7 @@ class _Network(MapSketch):
 
     def _ended_rows(self, value: Value) -> Value:
         kind = self.integer(0, 3)
-        if kind == 0:
+        if kind == 0 and value.shape[-1] > 1:
             return Value(value.shape, self.node("Softmax", self.real(value),
                                                 axis=len(value.shape) - 1))
         if kind == 1:
@@ -193,8 +193,8 @@ class _Network(MapSketch):
         else:
             name, kind = self.real(value), TensorProto.FLOAT
         given = {item.name for item in (*self.inputs, *self.outputs)}
-        if name in given or self.form == "float" and name not in {
-                output for node in self.nodes for output in node.output}:
+        if name in given or name in self._data or (self.form == "float" and name not in {
+                output for node in self.nodes for output in node.output}):
             name = self._given(self.node("Identity", name), kind, value.shape)
         self.output(name, kind, len(value.shape))
 

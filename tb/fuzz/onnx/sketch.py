@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from sw.frontend.onnx.shapes import runtime_shape
 from tb.lib.onnx_builder import OnnxBuilder
 
 __all__ = ["FORMS", "MICROSOFT", "Sketch", "Value"]
@@ -122,8 +123,9 @@ class Sketch(OnnxBuilder):
             schema, node, types, data, opset_imports=[helper.make_opsetid("", self.opset)])
         for name, kind in found.items():
             tensor = kind.tensor_type
-            self._given(name, tensor.elem_type, tuple(
-                size.dim_value for size in tensor.shape.dim))
+            shape = runtime_shape(node, self.shapes[node.input[0]], self._data) or tuple(
+                size.dim_value for size in tensor.shape.dim)
+            self._given(name, tensor.elem_type, shape)
         return first
 
     def _given(self, name, kind, shape):
