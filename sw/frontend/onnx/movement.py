@@ -28,10 +28,16 @@ def _relabelled(view: View, shape: Shape, relabel: Callable[[Placed], Placed],
                         view.alone)
     real = view.real(0)
     floating, average = real.floating, real.average
+
+    def moved() -> Placed:
+        assert floating is not None
+        placed = relabel(floating())
+        if placed.stored.shape != shape or not np.array_equal(placed.stored, plain(shape)):
+            raise view.fail("moves float values, which nothing quantizes")
+        return placed
+
     return Real(shape, real.own, lambda quant, bounds: relabel(real.place(quant, bounds)),
-                None if floating is None else lambda: view.arranged(
-                    relabel(floating()), shape, plain(shape)),
-                average and average.chosen(rows))
+                None if floating is None else moved, average and average.chosen(rows))
 
 
 def _reshaped(view: View, shape: Shape) -> Value:

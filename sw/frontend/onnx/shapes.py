@@ -72,18 +72,20 @@ def _restated(model: onnx.ModelProto, found: onnx.ModelProto, seen: Container[in
 
 
 def _cut(node: onnx.NodeProto, given: Shape, wanted: Shape) -> None:
-    """A pool without the windows that ONNX infers beyond ``wanted``."""
+    """A pool without ``ceil_mode``, of windows that give ``wanted``."""
     attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
     extents, strides, pads = _geometry(attributes, len(given) - 2)
-    rank, floor = len(extents), []
     for axis, (length, extent, step) in enumerate(zip(given[2:], extents, strides, strict=True)):
-        before, after = pads[axis], pads[axis + rank]
-        floor.append((length + before + after - extent) // step + 1)
-        reach = (wanted[axis + 2] - 1) * step + extent - length - before
-        pads[axis + rank] = min(after, max(reach, 0))
-    changed = {"ceil_mode": 0} if floor == list(wanted[2:]) else {"pads": pads}
-    kept = [item for item in node.attribute if item.name not in changed]
-    kept = [onnx.AttributeProto.FromString(item.SerializeToString()) for item in kept]
+        after = axis + len(extents)
+        reach = (wanted[axis + 2] - 1) * step + extent - length - pads[axis]
+        if reach > pads[after] and attributes.get("count_include_pad"):
+            raise ValueError(f"{node.op_type} {node.name or node.output[0]!r} has ceil_mode 1, "
+                             "count_include_pad 1, and windows beyond the padding along one axis, "
+                             "in it alone along another; accepted are windows that begin before")
+        pads[after] = max(pads[after], reach)
+    changed = {"ceil_mode": 0, "pads": pads}
+    kept = [onnx.AttributeProto.FromString(item.SerializeToString()) for item in node.attribute
+            if item.name not in (*changed, "auto_pad")]
     del node.attribute[:]
     node.attribute.extend([*kept, *(helper.make_attribute(*item) for item in changed.items())])
 

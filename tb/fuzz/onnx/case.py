@@ -28,8 +28,8 @@ class Case:
     chip : str
         One of `CHIPS`.
     model : onnx.ModelProto
-    quantize : bool
-        It is a float network, which `sw.quantize` makes one of 8 bits.
+    form : str
+        One of `tb.fuzz.onnx.sketch.FORMS`; ``float`` is quantized by `sw.quantize` first.
     shapes : dict of str to tuple of int
         Of inputs whose sizes the model leaves open.
     seed : int
@@ -39,7 +39,7 @@ class Case:
     name: str
     chip: str
     model: onnx.ModelProto
-    quantize: bool
+    form: str
     shapes: dict[str, tuple[int, ...]]
     seed: int
 
@@ -54,7 +54,7 @@ class Case:
         seed = int(np.random.default_rng([number, *chip.encode()]).integers(1 << 31))
         drawn = draw(seed, steps=steps)
         return cls(name=f"{chip}-{number}", chip=chip, model=drawn.model, shapes=drawn.shapes,
-                   quantize=drawn.form == "float", seed=seed)
+                   form=drawn.form, seed=seed)
 
     @classmethod
     def named(cls, name: str) -> "Case":
@@ -80,8 +80,9 @@ class Case:
             (said,) = (item.value for item in model.metadata_props if item.key == _KEY)
             said = json.loads(said)
             said["shapes"] = {name: tuple(shape) for name, shape in said["shapes"].items()}
-            case = cls(model=model, **said)
-            return case.change(chip=case.chip if case.chip in CHIPS else CHIPS[case.chip])
+            if said["chip"] not in CHIPS:
+                raise ValueError(f"chip {said['chip']!r}")
+            return cls(model=model, **said)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a case: {type(error).__name__} {error}") from None
 
@@ -90,8 +91,7 @@ class Case:
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
         onnx.helper.set_model_props(model, {_KEY: json.dumps(
-            {name: getattr(self, name) for name in ("name", "chip", "quantize", "shapes",
-                                                    "seed")})})
+            {name: getattr(self, name) for name in ("name", "chip", "form", "shapes", "seed")})})
         path.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(model, path)
 
@@ -102,8 +102,7 @@ class Case:
     def __str__(self) -> str:
         graph = self.model.graph
         opset = max(item.version for item in self.model.opset_import if not item.domain)
-        form = ", to be quantized" if self.quantize else ""
-        lines = [f"case {self.name}: opset {opset}{form}, seed {self.seed}"]
+        lines = [f"case {self.name}: {self.form}, opset {opset}, seed {self.seed}"]
         lines += [f"  {node.op_type}({', '.join(node.input)}) -> {', '.join(node.output)} "
                   + " ".join(f"{item.name}={onnx.helper.get_attribute_value(item)}"
                              for item in node.attribute if item.name != "value")
