@@ -252,11 +252,11 @@ def test_placement_adds_what_the_host_gives(tmp_path):
     """A residual from the host comes in the 8 bits in which the product beside it reads it."""
     build = FloatBuilder()
     data = build.conv(build.input("x", (1, 3, 8, 8)), 4, 3)
-    given = build.node("Sin", data)
+    given = build.node("LRN", data, size=3)
     data = build.node("Relu", build.node("Add", given, build.conv(given, 4, 4)))
     form = network(build.model(build.conv(data, 4, 4)), tmp_path)
     placement = place(form)
-    assert [form.nodes[at].op_type for at in placement.outside] == ["Sin"]
+    assert [form.nodes[at].op_type for at in placement.outside] == ["LRN"]
     excluded = {node.name for node in form.nodes if given in node.input and node.op_type == "Conv"}
     assert "Add" in {form.nodes[at].op_type
                      for at in place(form, frozenset(excluded)).outside}

@@ -42,9 +42,10 @@ REFUSALS = (
 # Why the host may run what docs/operators.md says the chip does, in forms that it doesn't.
 HOST = (
     # What isn't quantized: behind or between others that the host runs, or left so by the network.
-    "stays float", "moves float values", "is not quantized", "and not quantized", "its result is float",
-    "are not quantized", "both operands are computed", "the chip has no operator",
-    "mode linear", "slopes of shape", "that don't count", "ceil_mode 1 with count_include_pad 1",
+    "stays float", "moves float values", "is not quantized", "and not quantized",
+    "its result is float", "are not quantized", "both operands are computed",
+    "the chip has no operator", "mode linear", "slopes of shape", "that don't count",
+    "ceil_mode 1 with count_include_pad 1",
     "in an order that mixes channels", "flattens; accepted is the last axis",
     "an output that is an input", "different tensors")
 
@@ -96,7 +97,8 @@ class Outcome:
         for node in self.imported.graph.nodes:
             for op, _, why in node.attrs.parts if isinstance(node.attrs, External) else ():
                 if why:
-                    text = re.sub(r"node \d+ \(\w+ '[^']*'\)", "a node", why.partition("; accepted")[0])
+                    text = re.sub(r"node \d+ \(\w+ '[^']*'\)", "a node",
+                                  why.partition("; accepted")[0])
                     found.append(f"{op}: {re.sub(_NUMBERS, '...', text)}")
         return found
 
