@@ -36,7 +36,7 @@ REFUSALS = (
     "not even one output pixel fits the scratchpad",
     # ... of four samples, for what a clamp or a function has made constant.
     "which tells nothing of its range",
-    "nothing to quantize: no node has constant weights",
+    "nothing to quantize: no node has constant weights", "constant whatever the inputs are",
     # A pool whose last window is dropped along one axis, and counts less along the other.
     "accepted are windows that begin before")
 # Why the host may run what docs/operators.md says the chip does, in forms that it doesn't.
