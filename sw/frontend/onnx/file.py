@@ -79,7 +79,7 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
         given = shapes.get(name, ())
         if given and len(given) != len(sizes):
             raise UsageError(f"--shape {name}: {len(given)} sizes, the input has {len(sizes)}")
-        symbols = ", ".join(size.dim_param or str(size.dim_value or "?") for size in sizes)
+        symbols = ", ".join(str(size.dim_param or size.dim_value or "?") for size in sizes)
         stated = [size.dim_value if size.HasField("dim_value") else None for size in sizes]
         fixed: list[int | None] = [*given] or [1 if size is None and axis == 0 else size
                                                for axis, size in enumerate(stated)]

@@ -187,7 +187,7 @@ class Section:
             if name in view.node.output and view.op == "QuantizeLinear":
                 try:
                     return activation_quant(view, 1, 2)[0]
-                except ModelError:
+                except (KeyError, ModelError):  # computed, in the section itself or before
                     return None
         return None
 
