@@ -132,6 +132,10 @@ def test_open_sizes(tmp_path):
     refused(path, "size 4 of axis 1, the file says 3", shapes={"image": (1, 4, 5, 5)},
             error=UsageError)
     assert load(path, {"image": (1, 3, 5, 6)}).tensors["image"].shape == (1, 3, 5, 6)
+    build = OnnxBuilder()
+    path = finished(tmp_path, build, build.pair(build.input([-1, 3, 0, 6], name="image"), 0.03))
+    refused(path, "'image' has dynamic shape [-1, 3, ?, 6]", "--shape image=1,3,1,6")
+    assert load(path, {"image": (1, 3, 5, 6)}).tensors["image"].shape == (1, 3, 5, 6)
 
 
 def test_shape_on_the_command_line(tmp_path, capsys):

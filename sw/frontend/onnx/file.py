@@ -80,7 +80,8 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
         if given and len(given) != len(sizes):
             raise UsageError(f"--shape {name}: {len(given)} sizes, the input has {len(sizes)}")
         symbols = ", ".join(str(size.dim_param or size.dim_value or "?") for size in sizes)
-        stated = [size.dim_value if size.HasField("dim_value") else None for size in sizes]
+        # Some tools write -1 or 0 where a size is open.
+        stated = [size.dim_value if size.dim_value > 0 else None for size in sizes]
         fixed: list[int | None] = [*given] or [1 if size is None and axis == 0 else size
                                                for axis, size in enumerate(stated)]
         for axis, (size, said) in enumerate(zip(fixed, stated, strict=True)):
