@@ -382,7 +382,7 @@ def test_refuses_constant_outputs(tmp_path):
     """A softmax of one value is 1."""
     build = FloatBuilder()
     data = build.node("GlobalAveragePool", build.conv(build.input("x", (1, 3, 4, 4)), 1, 3))
-    with pytest.raises(ModelError, match="output 't2' is .*constant whatever the inputs are"):
+    with pytest.raises(ModelError, match="'t2' is an input of the network, or constant"):
         network(build.model(build.node("Softmax", data, axis=1)), tmp_path)
 
 

@@ -24,17 +24,18 @@ __all__ = ["Campaign", "page"]
 _REPORT_SECONDS = 15
 _INTRODUCTION = """# Random ONNX networks
 
-`make fuzz-onnx N=5000` draws convolutional networks of every operator of [operators.md](operators.md),
-in opsets 8 to the newest, in odd sizes, with branches, residuals and several heads: float ones, which
-`sw.quantize` makes int8, and ones of QuantizeLinear/DequantizeLinear pairs or QLinear operators with
-random scales. Each is imported, compiled for one of the chips of [fuzz.md](fuzz.md) and run. Golden =
-machine (some: = RTL) in every byte of the outputs, and every rounded tensor of the golden model is
-within 1 of ONNX Runtime's for the same inputs. The host may only run what operators.md doesn't claim,
-and refusals must be expected ones; both are counted below.
+`make fuzz-onnx N=5000` draws convolutional networks of every operator that
+[operators.md](operators.md) lists, in opsets 8 to the newest, in odd sizes, with branches,
+residuals and several heads: float ones, which `sw.quantize` makes int8, and ones of
+QuantizeLinear/DequantizeLinear pairs or QLinear operators with random scales. Each is imported,
+compiled for one of the chips of [fuzz.md](fuzz.md) and run. Golden = machine (some: = RTL) in every
+byte of the outputs, and every rounded tensor of the golden model is within 1 of ONNX Runtime's for
+the same inputs. The host may only run what operators.md doesn't claim, and refusals must be
+expected ones; both are counted below.
 
-A case follows from its name: `python -m tb.fuzz.onnx --case base-17`. One that fails is shrunk to the
-few nodes that matter and saved in `build/fuzz/onnx` with the command that runs it again; the exit code
-is then 1. `make test` runs 200.
+A case follows from its name: `python -m tb.fuzz.onnx --case base-17`. One that fails is shrunk to
+the few nodes that matter and saved in `build/fuzz/onnx` with the command that runs it again; the
+exit code is then 1. `make test` runs 200.
 
 This page is made by `python -m tb.fuzz.onnx --page bench/onnx_fuzz.json`.
 
