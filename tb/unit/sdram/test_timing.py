@@ -58,9 +58,10 @@ def test_times_that_makers_give_in_cycles():
 
 
 def test_slowest():
-    fast, wide = PARTS["IS42S16160G-7"], PARTS["AS4C32M16SB-7"]
+    fast = dataclasses.replace(PARTS["IS42S16160G-7"], refresh_ms=32)
+    wide = PARTS["AS4C32M16SB-7"]
     both = slowest("both", fast, wide)
-    assert both == dataclasses.replace(wide, name="both", columns=512)
+    assert both == dataclasses.replace(wide, name="both", columns=512, refresh_ms=32)
 
 
 @pytest.mark.parametrize("change, text", [

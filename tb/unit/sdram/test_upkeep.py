@@ -1,5 +1,6 @@
 """Upkeep: commands of the power-up, refreshes in time however long quiet takes."""
 
+import dataclasses
 import itertools
 import random
 
@@ -49,6 +50,28 @@ def test_power_up(beat_bytes, cas, mode):
     assert seen[0][2] == 1 << 10 and seen[9][2] == mode
     gaps = [b[0] - a[0] for a, b in itertools.pairwise(seen)]
     assert gaps == [cycles.rp, *[cycles.rfc] * 8]
+
+
+def test_refresh_to_the_cycle():
+    """None lost, also when one goes as the next becomes due; no interval longer than asked for."""
+    interval = 40
+    cycles = dataclasses.replace(PART.cycles(MHZ), interval=interval, power_up=1)
+    late = range(interval - 12, interval)
+    waits = itertools.chain([0, 0], *((0, cycle) for cycle in late), itertools.repeat(0))
+    wait = [0]
+
+    def quiet(held):
+        if held == 1:
+            wait[0] = next(waits)
+        return held > wait[0]
+
+    seen = record(Upkeep(Geometry(PART, 16), cycles), cycles=40 * interval, quiet=quiet)
+    start = next(index for index, item in enumerate(seen) if item[1] == Command.MODE)
+    first, *refreshes = [item[0] for item in seen[start:] if item[1] == Command.REFRESH]
+    due = [first + interval * (n + 1) for n in range(len(refreshes))]
+    assert refreshes[-8:] == due[-8:]
+    delays = [cycle - at for cycle, at in zip(refreshes, due, strict=True)]
+    assert set(delays) > {0, *late}
 
 
 @pytest.mark.parametrize("seed", range(2))
