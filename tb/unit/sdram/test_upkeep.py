@@ -15,8 +15,9 @@ PART = PARTS["IS42S16160B-7"]
 MHZ = 25
 
 
-def make(beat_bytes=16, cas=2):
-    return Upkeep(Geometry(PART, beat_bytes), PART.cycles(MHZ, cas=cas))
+def make(beat_bytes=16, cas=2, **changes):
+    cycles = dataclasses.replace(PART.cycles(MHZ, cas=cas), **changes)
+    return Upkeep(Geometry(PART, beat_bytes), cycles)
 
 
 def record(dut, *, cycles, quiet):
@@ -55,7 +56,6 @@ def test_power_up(beat_bytes, cas, mode):
 def test_refresh_to_the_cycle():
     """None lost, also when one goes as the next becomes due; no interval longer than asked for."""
     interval = 40
-    cycles = dataclasses.replace(PART.cycles(MHZ), interval=interval, power_up=1)
     late = range(interval - 12, interval)
     waits = itertools.chain([0, 0], *((0, cycle) for cycle in late), itertools.repeat(0))
     wait = [0]
@@ -65,7 +65,7 @@ def test_refresh_to_the_cycle():
             wait[0] = next(waits)
         return held > wait[0]
 
-    seen = record(Upkeep(Geometry(PART, 16), cycles), cycles=40 * interval, quiet=quiet)
+    seen = record(make(interval=interval, power_up=1), cycles=60 * interval, quiet=quiet)
     start = next(index for index, item in enumerate(seen) if item[1] == Command.MODE)
     first, *refreshes = [item[0] for item in seen[start:] if item[1] == Command.REFRESH]
     due = [first + interval * (n + 1) for n in range(len(refreshes))]
@@ -78,8 +78,8 @@ def test_refresh_to_the_cycle():
 def test_refresh_rate(seed):
     """As many refreshes as intervals, though each may be late."""
     rng = random.Random(seed)
-    dut = make()
-    interval = dut.cycles.interval
+    interval = 50
+    dut = make(interval=interval, power_up=1)
     wait = [0]
 
     def quiet(held):
