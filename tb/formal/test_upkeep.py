@@ -56,7 +56,7 @@ class UpkeepProperty(Property):
                 sent["MODE"], cycles.mrd - 1, Mux(busy == 0, 0, busy - 1))))),
             closed.eq((closed | sent["PRECHARGE"]) & block.hold),
         ]
-        with m.If(block.ready & ~debt.all()):
+        with m.If((block.ready | sent["MODE"]) & ~debt.all()):
             m.d.sync += debt.eq(debt + due - sent["REFRESH"])
         m.d.comb += [
             Assert(~block.command.valid | sent["PRECHARGE"] | sent["REFRESH"] | sent["MODE"],
@@ -74,8 +74,10 @@ class UpkeepProperty(Property):
             Assert(clock < cycles.interval, "clock"),
             Assert(pause == busy, "pause"),
             Assert(is_in["REFRESH"] | (busy == 0), "no pause elsewhere"),
+            Assert((inner["power_up"] == 0) | (is_in["REST"] & ~block.ready), "power-up is over"),
+            Assert(block.ready | (debt == 0), "nothing is owed before"),
             Assert(is_in["REST"] | is_in["CLOSE"] | is_in["REFRESH"], "states"),
-            Assert(closed == is_in["REFRESH"], "closed in that state"),
+            Assert((closed & block.hold) == is_in["REFRESH"], "closed in that state"),
             Assert(~is_in["CLOSE"] | (block.hold & asked), "asked"),
             Assert(~is_in["REFRESH"] | block.hold, "hold"),
         ]
