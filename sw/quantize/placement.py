@@ -130,8 +130,9 @@ class _Placer:
             return "no operator of the chip"
         if operator == "ReduceMean" and not self._spatial(at):
             return "averages others than rows and columns"
-        if operator == "Resize" and (network.attribute(at, "mode", b"nearest") != b"nearest"):
-            return "interpolates"
+        if operator == "Resize" and network.attribute(at, "mode", b"nearest") not in (
+                b"nearest", b"linear"):
+            return "interpolates otherwise than linearly"
         if operator == "Pad" and (network.attribute(at, "mode", b"constant") != b"constant"
                                   or (len(node.input) > 2 and node.input[2]
                                       and network.constants.get(node.input[2], np.ones(1)).any())):

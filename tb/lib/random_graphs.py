@@ -17,13 +17,14 @@ from golden.attributes import (
 from golden.graph import Graph, Node, Quant, Tensor
 from golden.lookup import Lookup
 from golden.movement import DepthToSpace, SpaceToDepth, Take
+from golden.resize import ResizeLinear
 from golden.spec.numerics import quantize_multiplier
 from golden.transposed import TransposedConv2D
 
 __all__ = ["KINDS", "RandomGraph"]
 
 KINDS = ("conv", "depthwise", "grouped", "fc", "add", "max", "average", "mean", "clamp", "concat",
-         "pad", "residual", "chain", "lookup", "take", "blocks", "transposed")
+         "pad", "residual", "chain", "lookup", "take", "blocks", "transposed", "interpolated")
 
 
 class RandomGraph:
@@ -293,3 +294,18 @@ class RandomGraph:
             pads=tuple(pads), groups=groups, input_zero=self.quant_zero(name), output_zero=zero,
             **self.scales(outputs, depth // groups * window[0] * window[1]), **self.clamps()),
             name, zero=zero)
+
+    def _interpolated(self, name: str) -> str:
+        """Steps of one size on each axis, from anywhere, kept within the picture."""
+        _, height, width, _ = self.graph.tensors[name].shape
+        lines, parts = [], (self.integer(1, 12), self.integer(1, 12))
+        for size, whole in zip((height, width), parts, strict=True):
+            step, end = self.integer(1, 2 * whole), (size - 1) * whole
+            count = self.integer(1, min(2 * whole * size // step + 1, 3 * size))
+            first = self.integer(-whole, 0)
+            lines.append(tuple(min(max(first + step * at, 0), end) for at in range(count)))
+        zero = self.zero()
+        real = float(self.rng.uniform(0.5, 2)) / (parts[0] * parts[1])
+        return self.node(ResizeLinear(
+            rows=lines[0], columns=lines[1], parts=parts, input_zero=self.quant_zero(name),
+            scale=quantize_multiplier(real), output_zero=zero, **self.clamps()), name, zero=zero)
