@@ -6,6 +6,7 @@ from golden.external import External
 from golden.graph import Graph, Node
 from golden.spec.config import Config
 from sw.compiler import (
+    lower_gate,
     lower_movement,
     lower_resize,
     lower_simple,
@@ -26,7 +27,8 @@ _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
     "DepthwiseConv2D": lower_weighted.depthwise_conv2d,
     "FullyConnected": lower_weighted.fully_connected, "Lookup": lower_tables.lookup,
     "MaxPool": lower_simple.max_pool,
-    "Mean": lower_simple.mean, "Pad": lower_simple.pad, "Quantize": lower_simple.quantize,
+    "Mean": lower_simple.mean, "Multiply": lower_gate.multiply,
+    "Pad": lower_simple.pad, "Quantize": lower_simple.quantize,
     "Reshape": lower_simple.reshape, "ResizeLinear": lower_resize.resize_linear,
     "Softmax": lower_simple.softmax,
     "SpaceToDepth": lower_movement.space_to_depth, "Take": lower_movement.take,
