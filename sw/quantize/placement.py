@@ -132,8 +132,9 @@ class _Placer:
             return "no operator of the chip"
         if operator in _REDUCTIONS and not self._spatial(at):
             return "reduces others than rows and columns"
-        if operator == "Resize" and (network.attribute(at, "mode", b"nearest") != b"nearest"):
-            return "interpolates"
+        if operator == "Resize" and network.attribute(at, "mode", b"nearest") not in (
+                b"nearest", b"linear"):
+            return "interpolates otherwise than linearly"
         if operator in _KEEPING:
             given = given[:1]
         whole = operator in _KEEPING | {"Concat"}
