@@ -188,8 +188,7 @@ class _Placer:
         axis = channel_axis(rank) - rank
         return all(data.size == 1 or (data.size == channels and data.ndim >= -axis
                                       and data.shape[axis] == channels) for data in rest) and not (
-            node.op_type == "Div" and node.input[0] in network.constants) and not (
-            node.op_type == "PRelu" and (rest[0] < 0).any())
+            node.op_type == "Div" and node.input[0] in network.constants)
 
     def _behind(self, at: int, channels: int) -> str:
         """The point that a product gives: behind factors by channel and a clamp."""

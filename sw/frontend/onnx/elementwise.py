@@ -243,25 +243,35 @@ def _gated(view: View, main: int, gate: int) -> Real:
 def prelu(view: View) -> Value:
     """PRelu: one slope by a table, one a channel as a sum of the halves.
 
-    A quantized tensor; constant slopes, one number, or one of at least 0 a channel.
+    A quantized tensor; constant slopes, one number or one a channel.
 
-    Runs on the chip: a table; with a slope a channel, one pass.
+    Runs on the chip: a table; with a slope a channel one pass, two if any is below 0.
     """
     found = tabulated(view)
     if not isinstance(found, str):
         return found
     source, slopes = view.real(0), view.constant(1, "slope")
     own, vector = view.own(0), channel_vector(source, slopes)
-    if vector is None or vector.values.min() < 0:
-        raise view.fail(f"slopes of shape {list(slopes.shape)}; accepted is one number, or one of "
-                        f"at least 0 a channel of {list(source.shape)}")
+    if vector is None:
+        raise view.fail(f"slopes of shape {list(slopes.shape)}; accepted is one number, or one a "
+                        f"channel of {list(source.shape)}")
+
+    def half(least: int, most: int) -> Real:
+        return Real(source.shape, own, lambda quant, bounds: view.bounded(
+            view.feature_map(source, own), own, (least, most)))
+
     # What is below 0 has a step of its own: half of it and half of the output's are 1 at most.
-    below = (own.zero_point + 128) * own.scale * float(vector.values.max())
-    quant = Quant(max(below, own.scale) / 255, 127)
-    product = as_product(view, source).affine(vector.values, Bias(np.zeros_like(vector.values)))
-    above = Real(source.shape, own, lambda quant, bounds: view.bounded(
-        view.feature_map(source, own), own, (own.zero_point, 127)))
-    return sum_of(view, _clamped(product, -math.inf, 0.0), above, (quant, own))
+    depth = (own.zero_point + 128) * own.scale
+    low, high = (depth * float(slope) for slope in (
+        max(vector.values.max(), 0.0), max(-vector.values.min(), 0.0)))
+    step = max(low + high, own.scale) / 255
+    quant = Quant(step, round(low / step) - 128)
+    # Slopes that turn up what is below 0 must not turn down what is above.
+    below: Real = as_product(view, half(-128, own.zero_point) if high else source).affine(
+        vector.values, Bias(np.zeros_like(vector.values)))
+    if not high:
+        below = _clamped(below, -math.inf, 0.0)
+    return sum_of(view, below, half(own.zero_point, 127), (quant, own))
 
 
 def concatenated(view: View, sources: list[Real], axis: int) -> Real:
