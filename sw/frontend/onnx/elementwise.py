@@ -130,6 +130,24 @@ def _taken_over(view: View) -> bool:
     return any(isinstance(view.value(at), Product) for at in (0, 1))
 
 
+def _added(view: View, sign: float) -> Value:
+    """The first operand plus ``sign`` times the second."""
+    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
+        return found
+    joined = _with_constant(view)
+    if isinstance(joined, str):
+        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
+            raise view.fail(joined)
+        second, quant = view.real(1), view.own(1)
+        if sign < 0:
+            second, quant = negated(view, second, quant)
+        return sum_of(view, view.real(0), second, (view.own(0), quant))
+    product, vector, first = joined
+    ones = np.ones_like(vector.values)
+    vector = vector.affine(sign * ones if first else ones, Bias(np.zeros_like(ones)))
+    return product.affine(ones if first else sign * ones, vector)
+
+
 def add(view: View) -> Value:
     """Add: of two feature maps, or a bias.
 
@@ -138,15 +156,7 @@ def add(view: View) -> Value:
     Runs on the chip: part of the operator that computes the later operand; constants in the
     bias of the product before them, in a table, or as a convolution of each channel.
     """
-    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
-        return found
-    joined = _with_constant(view)
-    if isinstance(joined, str):
-        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
-            raise view.fail(joined)
-        return sum_of(view, view.real(0), view.real(1), (view.own(0), view.own(1)))
-    product, vector, _ = joined
-    return product.affine(np.ones_like(vector.values), vector)
+    return _added(view, 1.0)
 
 
 def sub(view: View) -> Value:
@@ -156,17 +166,7 @@ def sub(view: View) -> Value:
 
     Runs on the chip, as Add.
     """
-    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
-        return found
-    joined = _with_constant(view)
-    if isinstance(joined, str):
-        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
-            raise view.fail(joined)
-        turned, quant = negated(view, view.real(1), view.own(1))
-        return sum_of(view, view.real(0), turned, (view.own(0), quant))
-    product, vector, first = joined
-    sign = np.full_like(vector.values, 1.0 if first else -1.0)
-    return product.affine(sign, vector.affine(-sign, Bias(np.zeros_like(sign))))
+    return _added(view, -1.0)
 
 
 def mul(view: View) -> Value:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tb.fuzz.__main__ import commit
 from tb.fuzz.chips import CHIPS
-from tb.fuzz.onnx.campaign import Campaign, table
+from tb.fuzz.onnx.campaign import Campaign, page
 from tb.fuzz.onnx.case import Case
 
 
@@ -28,7 +28,7 @@ def main() -> int:
                         help="print the page of an account written before, run nothing")
     args = parser.parse_args()
     if args.page:
-        print(table(json.loads(args.page.read_text())), end="")
+        print(page(json.loads(args.page.read_text())), end="")
         return 0
     chips = tuple(args.preset.split(","))
     if unknown := set(chips) - set(CHIPS):
@@ -50,7 +50,8 @@ def main() -> int:
     campaign.run(args.count, args.seed)
     account = {"command": f"python -m tb.fuzz.onnx {' '.join(sys.argv[1:])}", "commit": commit(),
                **campaign.account()}
-    print(table(account))
+    print(f"{account['cases']} networks, {account['mismatches']} mismatches, "
+          f"{account['seconds']} s; refused: {account['refused']}")
     if args.json:
         args.json.write_text(json.dumps(account, indent=1) + "\n")
     return bool(campaign.failures)

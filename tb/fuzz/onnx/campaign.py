@@ -19,9 +19,29 @@ from tb.fuzz.onnx.case import Case
 from tb.fuzz.onnx.check import Outcome, Refused, check
 from tb.fuzz.onnx.shrink import shrink
 
-__all__ = ["Campaign", "table"]
+__all__ = ["Campaign", "page"]
 
 _REPORT_SECONDS = 15
+_INTRODUCTION = """# Random ONNX networks
+
+`make fuzz-onnx N=5000` draws convolutional networks of every operator that
+[operators.md](operators.md) lists, in opsets 8 to the newest, in odd sizes, with branches,
+residuals and several heads: float ones, which `sw.quantize` makes int8, and ones of
+QuantizeLinear/DequantizeLinear pairs or QLinear operators with random scales. Each is imported,
+compiled for one of the chips of [fuzz.md](fuzz.md) and run. Golden = machine (some: = RTL) in every
+byte of the outputs, and every rounded tensor of the golden model is within 1 of ONNX Runtime's for
+the same inputs. The host may only run what operators.md doesn't claim, and refusals must be
+expected ones; both are counted below.
+
+A case follows from its name: `python -m tb.fuzz.onnx --case base-17`. One that fails is shrunk to
+the few nodes that matter and saved in `build/fuzz/onnx` with the command that runs it again; the
+exit code is then 1. `make test` runs 200.
+
+This page is made by `python -m tb.fuzz.onnx --page bench/onnx_fuzz.json`.
+
+## Last campaign
+
+"""
 _SMALL = ("tiny", "least")  # chips that are simulated as RTL too
 _SAID = ("QuantizeLinear", "DequantizeLinear", "Constant")  # say how, and compute nothing
 
@@ -190,11 +210,11 @@ def _label(node: onnx.NodeProto) -> str:
     return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
 
 
-def table(account: dict[str, Any]) -> str:
+def page(account: dict[str, Any]) -> str:
     """An account as Markdown."""
     rate = account["cases"] / max(account["seconds"], 1e-9)
     share = account["one_off"] / max(account["compared"], 1)
-    text = (f"`{account['command']}`, commit {account['commit']}:\n"
+    text = (f"{_INTRODUCTION}`{account['command']}`, commit {account['commit']}:\n"
             f"**{account['cases']} networks, {account['mismatches']} mismatches**; "
             f"{account['rtl']} of them on the RTL, the others on the machine.\n"
             f"{account['compared']:,} values of inner tensors compared with ONNX Runtime's, "

@@ -45,7 +45,7 @@ HOST = (
     "stays float", "moves float values", "is not quantized", "and not quantized",
     "its result is float", "are not quantized", "both operands are computed",
     "the chip has no operator", "mode linear", "slopes of shape", "that don't count",
-    "ceil_mode 1 with count_include_pad 1",
+    "windows beyond the padding",
     "in an order that mixes channels", "flattens",
     "an output that is an input", "different tensors")
 

@@ -13,7 +13,7 @@ __all__ = ["Drawn", "draw"]
 
 LEAST_OPSET = 8
 _STEPS = {
-    "convolution": 8, "transposed": 2, "pooled": 3, "reduced": 1, "function": 4, "sloped": 1,
+    "convolution": 8, "transposed": 2, "pooled": 3, "reduced": 1, "function": 6, "sloped": 1,
     "summed": 4, "joined": 3, "gated": 1, "sliced": 1, "parted": 1, "shuffled": 1, "turned": 1,
     "reshaped": 1, "padded": 2, "resized": 2, "gathered": 1, "blocks": 2, "same": 1, "alone": 2,
     "foreign": 1}
