@@ -26,7 +26,7 @@ __all__ = ["KINDS", "RandomGraph"]
 
 KINDS = ("conv", "depthwise", "grouped", "fc", "add", "max", "average", "mean", "clamp", "concat",
          "pad", "residual", "chain", "lookup", "take", "blocks", "transposed", "interpolated",
-         "gate")
+         "gate", "views")
 
 
 class RandomGraph:
@@ -336,3 +336,41 @@ class RandomGraph:
             self.graph.outputs = (gate,)
         kind = self.integer(0, 3)
         return (found, self._conv(found), self._add(found, name), self._lookup(found))[kind]
+
+    def _views(self, name: str) -> str:
+        """Branches joined, shuffled and parted for convolutions, which may read them in place."""
+        if self.integer(0, 3) == 0:
+            block = self.integer(1, 3)
+            _, height, width, channels = self.graph.tensors[name].shape
+            sizes = (max(height // block, 1) * block, max(width // block, 1) * block)
+            name = self.node(Take(indices=(None, *(
+                tuple(at % old for at in range(new)) for new, old in zip(
+                    sizes, (height, width), strict=True)), None)), name, zero=self.quant_zero(name))
+            name = self.node(SpaceToDepth(block=block), name, zero=self.quant_zero(name))
+            channels = self.graph.tensors[name].shape[3]
+            order = tuple(self.rng.permutation(channels).tolist())
+            name = self.node(Take(indices=(None, None, None, order)), name,
+                             zero=self.quant_zero(name))
+            return self._conv(name)
+        parts = [name]
+        for _ in range(self.integer(1, 4)):
+            parts.append(self._conv(parts[-1], like=True))
+            if self.integer(0, 1):
+                parts[-1] = self._max_like(parts[-1])
+        whole = self.node(Concat(axis=3), *parts, zero=self.quant_zero(name))
+        channels = self.graph.tensors[whole].shape[3]
+        order = self.rng.permutation(channels)
+        if self.integer(0, 1):
+            whole = self.node(Take(indices=(None, None, None, tuple(order.tolist()))), whole,
+                              zero=self.quant_zero(whole))
+        cut = self.integer(1, channels)
+        some = self.node(Take(indices=(None, None, None, tuple(range(cut)))), whole,
+                         zero=self.quant_zero(whole))
+        first, second = self._conv(some, like=True), self._conv(whole)
+        self.graph.outputs = (second,)
+        again = self.node(Concat(axis=3), first, some, zero=self.quant_zero(first))
+        return self._conv(again) if self.integer(0, 2) else again
+
+    def _max_like(self, name: str) -> str:
+        return self.node(MaxPool(window=(3, 3), pads=(1, 1, 1, 1)), name,
+                         zero=self.quant_zero(name))
