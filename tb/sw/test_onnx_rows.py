@@ -71,7 +71,8 @@ def test_the_same_numbers(seed, opset, tmp_path):
     onnx.save(build.model(*ends), path)
     lifted = read(path, {})
     given = {"x": build.rng.standard_normal((1, 4, SIZE)).astype(np.float32)}
-    results = [onnxruntime.InferenceSession(raw, providers=["CPUExecutionProvider"]).run(ends, given)
+    results = [onnxruntime.InferenceSession(
+        raw, providers=["CPUExecutionProvider"]).run(ends, given)
                for raw in (path.read_bytes(), lifted.SerializeToString())]
     for wanted, found in zip(*results, strict=True):
         assert wanted.shape == found.shape
