@@ -124,7 +124,7 @@ class Network:
         if bias and (bias not in self.constants or self.constants[bias].ndim > 2):
             return None
         if node.op_type in ("Conv", "ConvTranspose"):
-            if data.ndim != 4:  # of one or three spatial axes: the host's
+            if data.ndim != 4:  # of three spatial axes: the host's
                 return None
             turned = node.op_type == "ConvTranspose"
             return Weights(node.input[1], int(turned), bias, True)
@@ -145,6 +145,16 @@ class Network:
         group = self.attribute(at, "group", 1)
         assert isinstance(group, int)
         return size * group if self.nodes[at].op_type == "ConvTranspose" else size
+
+    def macs(self, at: int) -> int:
+        """Multiplications of a node with weights."""
+        found = self.weights(at)
+        assert found is not None
+        node, turned = self.nodes[at], self.nodes[at].op_type == "ConvTranspose"
+        shape = self.shapes.get(node.input[0] if turned else node.output[0], (0,))
+        data = self.constants[found.name]
+        channels = data.shape[0] if turned or data.ndim > 2 else self.channels(at)
+        return math.prod(shape) // channels * data.size
 
     def bias(self, at: int) -> NDArray:
         """Bias of each channel of a node with weights; zeros if it has none."""

@@ -2,7 +2,9 @@
 
 The chip computes between int8 tensors. A node of it reads and gives quantized tensors (points);
 clamps and factors by channel behind it belong to it, since quantizing commutes with them. What
-remains, at the network's ends and around what the chip can't do, stays float: the host runs it.
+remains, at the network's ends and around what the chip can't do, stays float: the host runs it. So
+does the little that weights do behind it in the end (a box's mean behind softmax): it isn't worth
+the way back to the chip.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ _POOLS = _REDUCTIONS | {"AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
 _CLAMPS = frozenset(("Relu", "Clip"))
 _AFFINE = frozenset(("Add", "Sub", "Mul", "Div", "BatchNormalization"))
 _OF_TWO = frozenset(("Add", "Sub", "Mul"))
+_LITTLE = 1e-3  # of all MACs
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,12 @@ class Placement:
 
 
 class _Placer:
-    """Places one network."""
+    """Places one network; nodes of ``little`` stay on the host with what is around them."""
 
-    def __init__(self, network: Network, exclude: frozenset[str]) -> None:
+    def __init__(self, network: Network, exclude: frozenset[str],
+                 little: frozenset[int] = frozenset()) -> None:
         self.network, self.exclude, self.found = network, exclude, Placement()
+        self.little = little
         self.leads = self._leading()
         self.regions = find_regions(network)
         self.done: set[int] = set()
@@ -85,7 +90,8 @@ class _Placer:
         for at in reversed(range(len(network.nodes))):
             readers = [reader for name in network.nodes[at].output
                        for reader in network.readers.get(name, ())]
-            if any(reader in found or network.weights(reader) for reader in readers):
+            if any(reader in found or (network.weights(reader) and reader not in self.little)
+                   for reader in readers):
                 found.add(at)
         return found
 
@@ -102,6 +108,8 @@ class _Placer:
         network, node = self.network, self.network.nodes[at]
         if node.name in self.exclude:
             self.found.outside[at] = "excluded"
+        elif at in self.little:
+            self.found.outside[at] = "little work, behind the host's"
         elif network.weights(at):
             self._take(at, self._behind(at, network.channels(at)), product=True)
         elif reason := self._refused(at):
@@ -132,8 +140,9 @@ class _Placer:
             return "no operator of the chip"
         if operator in _REDUCTIONS and not self._spatial(at):
             return "reduces others than rows and columns"
-        if operator == "Resize" and (network.attribute(at, "mode", b"nearest") != b"nearest"):
-            return "interpolates"
+        if operator == "Resize" and network.attribute(at, "mode", b"nearest") not in (
+                b"nearest", b"linear"):
+            return "interpolates otherwise than linearly"
         if operator in _KEEPING:
             given = given[:1]
         whole = operator in _KEEPING | {"Concat"}
@@ -150,7 +159,8 @@ class _Placer:
         network = self.network
         return tensor in network.giver and any(
             network.weights(at) and network.nodes[at].name not in self.exclude
-            and network.nodes[at].input[0] == tensor for at in network.readers[tensor])
+            and at not in self.little and network.nodes[at].input[0] == tensor
+            for at in network.readers[tensor])
 
     def _spatial(self, at: int) -> bool:
         network, node = self.network, self.network.nodes[at]
@@ -187,8 +197,7 @@ class _Placer:
         axis = channel_axis(rank) - rank
         return all(data.size == 1 or (data.size == channels and data.ndim >= -axis
                                       and data.shape[axis] == channels) for data in rest) and not (
-            node.op_type == "Div" and node.input[0] in network.constants) and not (
-            node.op_type == "PRelu" and (rest[0] < 0).any())
+            node.op_type == "Div" and node.input[0] in network.constants)
 
     def _behind(self, at: int, channels: int) -> str:
         """The point that a product gives: behind factors by channel and a clamp."""
@@ -251,4 +260,24 @@ def place(network: Network, exclude: frozenset[str] = frozenset()) -> Placement:
     exclude : frozenset of str
         Names of nodes that stay float.
     """
-    return _Placer(network, exclude).run()
+    found = _Placer(network, exclude).run()
+    little = _little(network, found)
+    return _Placer(network, exclude, little).run() if little else found
+
+
+def _little(network: Network, placed: Placement) -> frozenset[int]:
+    """Products that read what the host gives, if they and all behind them do next to nothing."""
+    work: dict[int, int] = {}
+    behind: dict[int, set[int]] = {}  # products that a node leads to, itself included
+    for at in reversed(range(len(network.nodes))):
+        behind[at] = set().union(*(behind[reader] for name in network.nodes[at].output
+                                   for reader in network.readers.get(name, ())))
+        if network.weights(at):
+            behind[at].add(at)
+            work[at] = network.macs(at)
+    most = _LITTLE * sum(work.values())
+    hosts = {at for at in work if at in placed.quantized
+             and network.nodes[at].input[0] in network.giver
+             and network.nodes[at].input[0] not in placed.own
+             and sum(work[other] for other in behind[at]) <= most}
+    return frozenset(set().union(*(behind[at] for at in hosts)))

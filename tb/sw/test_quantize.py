@@ -251,6 +251,44 @@ def test_placement_leaves_the_tail_float(tmp_path):
     assert place(form, frozenset([form.nodes[0].name])).outside[0] == "excluded"
 
 
+def test_scores_are_exact_near_zero(tmp_path):
+    """Nearly all lie far below, where a sigmoid is 0; other ends lose nothing of their range."""
+    build = FloatBuilder()
+    data = build.node("Relu", build.conv(build.input("x", (1, 3, 12, 10)), 8, 3))
+    kernel, bias = build.weights(2, 8, 1, 1), build.constant(np.full(2, -60, np.float32))
+    scores = build.node("Conv", data, kernel, bias)
+    rows = build.node("Reshape", scores, build.constant(np.array([1, -1], np.int64)))
+    model = prepare(tmp_path / "m.onnx", build.model(rows, build.conv(data, 4, 8)))
+    given = samples()
+    plain = quantize(model, given, Choices("mse", correct=False))
+    asked = quantize(model, given, Choices("mse", correct=False, scores=frozenset((rows,))))
+    assert (asked.quants[scores].scale, asked.quants[scores].zero) == (np.float32(16 / 255), 0)
+    name = next(end for end in asked.placement.ends(asked.network) if end != scores)
+    for found in (plain, asked):
+        values = np.concatenate([dict(Traced(model, [name]).run(sample))[name].ravel()
+                                 for sample in split(given)[0]])
+        assert 255 * found.quants[name].scale >= 0.98 * (values.max() - values.min())
+    assert plain.quants[scores].zero == 127
+
+
+@pytest.mark.parametrize("channels, taken", [(1, False), (64, True)])
+def test_placement_of_what_follows_the_host(channels, taken, tmp_path):
+    """Weights behind a softmax: a mean of its bins stays with it, a layer that works does not."""
+    build = FloatBuilder()
+    data = build.node("Relu", build.conv(build.input("x", (1, 3, 32, 32)), 64, 3, size=3))
+    data = build.node("Relu", build.conv(data, 64, 64, size=3))
+    bins = build.node("Softmax", build.conv(data, 16, 64), axis=1)
+    ends = build.node("Sigmoid", build.conv(bins, channels, 16))
+    form = Network(prepare(tmp_path / "m.onnx", build.model(ends)))
+    placement = place(form)
+    conv = [at for at, node in enumerate(form.nodes) if node.op_type == "Conv"]
+    assert [at in placement.quantized for at in conv] == [True, True, True, taken]
+    if not taken:
+        assert placement.outside[conv[-1]] == "little work, behind the host's"
+    assert [form.macs(at) for at in conv] == [
+        32 * 32 * 9 * 3 * 64, 32 * 32 * 9 * 64 * 64, 32 * 32 * 64 * 16, 32 * 32 * 16 * channels]
+
+
 def test_placement_adds_what_the_host_gives(tmp_path):
     """A residual from the host comes in the 8 bits in which the product beside it reads it."""
     build = FloatBuilder()

@@ -121,10 +121,11 @@ def test_refuses_files(files, capsys):
     onnx.save(build.model(found), "m.onnx")
     refused(capsys, 3, "known only when it runs")
     build = FloatBuilder()
-    kernel = build.constant(np.ones((4, 3, 3), np.float32))
-    onnx.save(build.model(build.node("Conv", build.input("x", (1, 3, 120)), kernel)), "m.onnx")
-    np.save("calib/x.npy", np.random.default_rng(0).random((4, 1, 3, 120), np.float32))
-    refused(capsys, 3, "nothing to quantize", "of two spatial axes")
+    kernel = build.constant(np.ones((4, 3, 3, 3, 3), np.float32))
+    source = build.input("x", (1, 3, 4, 4, 4))
+    onnx.save(build.model(build.node("Conv", source, kernel)), "m.onnx")
+    np.save("calib/x.npy", np.random.default_rng(0).random((4, 1, 3, 4, 4, 4), np.float32))
+    refused(capsys, 3, "nothing to quantize", "of up to two spatial axes")
 
 
 def test_refuses_quantized_networks(files, capsys):
@@ -156,6 +157,8 @@ def test_refuses_samples(files, capsys):
 def test_refuses_arguments(files, capsys):
     refused(capsys, 2, "--exclude nothing: no node of m.onnx", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--exclude", "nothing"))
+    refused(capsys, 2, "--scores nothing: no output of m.onnx", command=(
+        "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--scores", "nothing"))
     refused(capsys, 2, "is MODEL itself", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "m.onnx"))
     refused(capsys, 2, "accepted are float .onnx and .tflite", command=(

@@ -9,6 +9,7 @@ from onnx import external_data_helper
 
 from sw.errors import ModelError, UsageError
 from sw.frontend.onnx.partition import reads
+from sw.frontend.onnx.rows import lift_rows
 from sw.frontend.onnx.shapes import with_shapes
 
 __all__ = ["LEAST_OPSET", "Shapes", "parse", "read"]
@@ -203,7 +204,8 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
     try:
         _complete(model)
         onnx.checker.check_model(model)
-        return with_shapes(model)
+        model = with_shapes(model)
+        return with_shapes(lift_rows(model))
     except REFUSALS as error:
         raise ModelError(f"{path}: damaged or contradictory ONNX file: "
                          f"{_first_lines(error)}") from None
