@@ -1,4 +1,4 @@
-"""Quantize a float ONNX network to int8, from a few samples and without labels.
+"""Quantize a float ONNX or TensorFlow Lite network to int8, from a few samples, without labels.
 
 DIR holds samples as the network will see them: pictures, or .npy of one sample or many. 50 to 200
 that differ are plenty; how pictures become inputs is said as for sentei run. A network of several

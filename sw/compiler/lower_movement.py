@@ -55,8 +55,8 @@ def take(net: Lowering, node: Node) -> None:
     attrs = node.attrs
     assert isinstance(attrs, Take)
     if takes_channels(net.graph, node):
-        view, order = net.channels(node.inputs[0]), attrs.indices[3]
-        net.viewed(node, view if order is None else view.chosen(np.array(order)))
+        view, which = net.channels(node.inputs[0]), attrs.indices[3]
+        net.viewed(node, view if which is None else view.chosen(np.array(which)))
         return
     shape = net.graph.tensors[node.inputs[0]].shape
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])

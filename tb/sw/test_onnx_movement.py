@@ -72,6 +72,11 @@ MOVES = {
     "sizes": (resize(sizes=(1, 8, 12, 24)), 8, (Take,)),
     "odd scales": (resize((1, 1, 1.5, 0.5), coordinate_transformation_mode="half_pixel"), 8,
                    (Take,)),
+    # ONNX's evaluator takes 7.5 pixels for the size of the first, its inference 5 for the second's.
+    "corners": (resize((1, 1, 1.3, 1.5), coordinate_transformation_mode="align_corners",
+                       nearest_mode="floor"), 8, (Take,)),
+    "rounded scale": (resize((1, 1, 1, 0.7), coordinate_transformation_mode="asymmetric"), 8,
+                      (Take,)),
     "DCR": (lambda b, x: b.node("DepthToSpace", x, blocksize=2), 2, (DepthToSpace,)),
     "CRD": (lambda b, x: b.node("DepthToSpace", x, blocksize=2, mode="CRD"), 2,
             (Take, DepthToSpace)),
@@ -100,6 +105,45 @@ def test_moves(move, rng, tmp_path):
     places = ["chip" if hasattr(op, "post") else "host" for op in lower(
         load(path), preset("base")).ops]
     assert "chip, host, chip" not in ", ".join(places)
+
+
+@pytest.mark.parametrize("move", ["DCR", "space to depth", "shuffle"])
+def test_moves_of_inputs_and_outputs(move, rng, tmp_path):
+    """Between the network's own order and the chip's there is more than channels first or last."""
+    build = OnnxBuilder()
+    make, channels, _ = MOVES[move]
+    data = feature_map(build, 8, (6, 8))
+    found = build.pair(make(build, data), 0.03, 3)
+    check(save(tmp_path, build, conv(build, rng, found, 4, channels),
+               make(build, conv(build, rng, data, 8, 8))))
+
+
+def test_any_order_for_the_host(tmp_path):
+    """What no transposition brings into ONNX's order comes to the host all the same."""
+    build = OnnxBuilder()
+    rows = build.node("Transpose", feature_map(build, 8, (6, 8)), perm=[0, 1, 3, 2])
+    parts = build.node("Transpose", reshaped(build, rows, 1, 4, 2, 24, 2), perm=[0, 3, 2, 1, 4])
+    found = build.node("Sin", reshaped(build, parts, 1, 8, 8, 6))
+    norm = build.node("LpNormalization", found, axis=1)
+    check(save(tmp_path, build, build.pair(norm, 0.01)))
+
+
+def test_moved_floats(tmp_path):
+    """A float input that only the host reads, transposed."""
+    build = OnnxBuilder()
+    data = build.input([1, 4, 5, 6])
+    turned = build.node("Transpose", data, perm=[0, 2, 3, 1])
+    found = conv(build, np.random.default_rng(1), build.pair(data, 0.03), 4, 4)
+    check(save(tmp_path, build, found, turned))
+    placed(tmp_path / "m.onnx", "moves float values")
+
+
+def test_padding_is_rounded_once(tmp_path):
+    """A value between two steps, then a function, then finer steps."""
+    build = OnnxBuilder()
+    padded = build.node("Pad", feature_map(build, 3, (4, 4), 0.05, 0), numbers(
+        build, 0, 0, 1, 1, 0, 0, 1, 1), build.constant(np.float32(-0.4251)))
+    check(save(tmp_path, build, build.pair(build.node("Abs", padded), 0.004, -128)))
 
 
 @pytest.mark.parametrize("opset", [13, 18])

@@ -130,6 +130,24 @@ def _taken_over(view: View) -> bool:
     return any(isinstance(view.value(at), Product) for at in (0, 1))
 
 
+def _added(view: View, sign: float) -> Value:
+    """The first operand plus ``sign`` times the second."""
+    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
+        return found
+    joined = _with_constant(view)
+    if isinstance(joined, str):
+        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
+            raise view.fail(joined)
+        second, quant = view.real(1), view.own(1)
+        if sign < 0:
+            second, quant = negated(view, second, quant)
+        return sum_of(view, view.real(0), second, (view.own(0), quant))
+    product, vector, first = joined
+    ones = np.ones_like(vector.values)
+    vector = vector.affine(sign * ones if first else ones, Bias(np.zeros_like(ones)))
+    return product.affine(ones if first else sign * ones, vector)
+
+
 def add(view: View) -> Value:
     """Add: of two feature maps, or a bias.
 
@@ -138,15 +156,7 @@ def add(view: View) -> Value:
     Runs on the chip: part of the operator that computes the later operand; constants in the
     bias of the product before them, in a table, or as a convolution of each channel.
     """
-    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
-        return found
-    joined = _with_constant(view)
-    if isinstance(joined, str):
-        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
-            raise view.fail(joined)
-        return sum_of(view, view.real(0), view.real(1), (view.own(0), view.own(1)))
-    product, vector, _ = joined
-    return product.affine(np.ones_like(vector.values), vector)
+    return _added(view, 1.0)
 
 
 def sub(view: View) -> Value:
@@ -156,17 +166,7 @@ def sub(view: View) -> Value:
 
     Runs on the chip, as Add.
     """
-    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
-        return found
-    joined = _with_constant(view)
-    if isinstance(joined, str):
-        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
-            raise view.fail(joined)
-        turned, quant = negated(view, view.real(1), view.own(1))
-        return sum_of(view, view.real(0), turned, (view.own(0), quant))
-    product, vector, first = joined
-    sign = np.full_like(vector.values, 1.0 if first else -1.0)
-    return product.affine(sign, vector.affine(-sign, Bias(np.zeros_like(sign))))
+    return _added(view, -1.0)
 
 
 def mul(view: View) -> Value:
@@ -243,25 +243,35 @@ def _gated(view: View, main: int, gate: int) -> Real:
 def prelu(view: View) -> Value:
     """PRelu: one slope by a table, one a channel as a sum of the halves.
 
-    A quantized tensor; constant slopes, one number, or one of at least 0 a channel.
+    A quantized tensor; constant slopes, one number or one a channel.
 
-    Runs on the chip: a table; with a slope a channel, one pass.
+    Runs on the chip: a table; with a slope a channel one pass, two if any is below 0.
     """
     found = tabulated(view)
     if not isinstance(found, str):
         return found
     source, slopes = view.real(0), view.constant(1, "slope")
     own, vector = view.own(0), channel_vector(source, slopes)
-    if vector is None or vector.values.min() < 0:
-        raise view.fail(f"slopes of shape {list(slopes.shape)}; accepted is one number, or one of "
-                        f"at least 0 a channel of {list(source.shape)}")
+    if vector is None:
+        raise view.fail(f"slopes of shape {list(slopes.shape)}; accepted is one number, or one a "
+                        f"channel of {list(source.shape)}")
+
+    def half(least: int, most: int) -> Real:
+        return Real(source.shape, own, lambda quant, bounds: view.bounded(
+            view.feature_map(source, own), own, (least, most)))
+
     # What is below 0 has a step of its own: half of it and half of the output's are 1 at most.
-    below = (own.zero_point + 128) * own.scale * float(vector.values.max())
-    quant = Quant(max(below, own.scale) / 255, 127)
-    product = as_product(view, source).affine(vector.values, Bias(np.zeros_like(vector.values)))
-    above = Real(source.shape, own, lambda quant, bounds: view.bounded(
-        view.feature_map(source, own), own, (own.zero_point, 127)))
-    return sum_of(view, _clamped(product, -math.inf, 0.0), above, (quant, own))
+    depth = (own.zero_point + 128) * own.scale
+    low, high = (depth * float(slope) for slope in (
+        max(vector.values.max(), 0.0), max(-vector.values.min(), 0.0)))
+    step = max(low + high, own.scale) / 255
+    quant = Quant(step, round(low / step) - 128)
+    # Slopes that turn up what is below 0 must not turn down what is above.
+    below: Real = as_product(view, half(-128, own.zero_point) if high else source).affine(
+        vector.values, Bias(np.zeros_like(vector.values)))
+    if not high:
+        below = _clamped(below, -math.inf, 0.0)
+    return sum_of(view, below, half(own.zero_point, 127), (quant, own))
 
 
 def concatenated(view: View, sources: list[Real], axis: int) -> Real:
@@ -337,7 +347,11 @@ def pad(view: View) -> Value:
                     value=min(max(code(value, quant), least), most))
         return view.emit(attrs, [ordered], canonical(shape), quant)
 
-    return Real(shape, source.own, make)
+    own = source.own
+    if own is not None and np.float32(value) != (
+            np.float32(code(value, own) - own.zero_point) * np.float32(own.scale)):
+        own = None  # the value would be rounded, to steps that need not be the output's
+    return Real(shape, own, make)
 
 
 def quantized_float(view: View, floating: Placed, quant: Quant,

@@ -8,7 +8,7 @@ from golden.attributes import LARGEST_WEIGHT
 from golden.graph import Quant
 from golden.movement import Take
 from golden.resize import ResizeLinear
-from sw.frontend.onnx.folding import fold
+from sw.frontend.onnx.folding import run_alone
 from sw.frontend.onnx.layout import canonical, canonical_axes, plain
 from sw.frontend.onnx.scales import scale_of
 from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
@@ -167,11 +167,12 @@ def _lines(view: View, shape: tuple[int, ...]) -> list[np.ndarray | None]:
     found: list[np.ndarray | None] = [None] * rank
     for number, axis in enumerate(axes):
         # Axis by axis, the scale or size of each.
-        # An input may also be there and empty.
-        own = [None if data is None else Constant(data[number:number + 1]) for data in given]
-        line = Constant(np.arange(shape[axis], dtype=np.float32))
-        (made,) = fold(view, [line, *own], view.opsets, ("axes", "keep_aspect_ratio_policy"))
-        found[axis] = made.data
+        # As the last of four, which ONNX Runtime interpolates. An input may be there and empty.
+        own = [None if data is None else Constant(data[:0] if not data.size else np.append(
+            np.ones(3, data.dtype), data[number])) for data in given]
+        line = Constant(np.arange(shape[axis], dtype=np.float32).reshape(1, 1, 1, -1))
+        # ONNX's evaluator takes scale times size for the new size, and rounds in float64.
+        found[axis] = run_alone(view, [line, *own], ("axes", "keep_aspect_ratio_policy")).ravel()
     return found
 
 
