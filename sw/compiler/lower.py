@@ -13,6 +13,7 @@ from sw.compiler import (
     lower_tables,
     lower_weighted,
 )
+from sw.compiler.focus import with_blocks
 from sw.compiler.fold import fold_narrow
 from sw.compiler.lowering import Lowered, Lowering
 from sw.compiler.split import split_wide
@@ -46,6 +47,7 @@ def lower(graph: Graph, config: Config, *, dense: bool = False) -> Lowered:
     ModelError
         For a window or stride beyond the instruction set.
     """
+    graph = with_blocks(graph)
     net = Lowering(graph, config)
     for name in graph.inputs:
         net.tensor(name).bytes_in_dram = True
