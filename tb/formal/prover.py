@@ -45,7 +45,12 @@ class Property(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = self.sync
-        inside = Fragment.get(self.block, platform)
+        self._locals = {}
+        sys.setprofile(self._note)
+        try:
+            inside = Fragment.get(self.block, platform)
+        finally:
+            sys.setprofile(None)
         m.submodules.block = inside
         self.inner = {signal.name: signal for statements in inside.statements.values()
                       for statement in statements for signal in statement._lhs_signals()}
@@ -53,8 +58,20 @@ class Property(Elaboratable):
         return m
 
     def describe(self, m, block):
-        """Drive the inputs, add assumptions and assertions; ``self.inner``: signals by name."""
+        """Drive the inputs, add assumptions and assertions; ``self.inner``: signals by name.
+
+        Where Amaranth finds no name for a signal, and in components of the block, `variables` has
+        it.
+        """
         raise NotImplementedError
+
+    def _note(self, frame, event, _):
+        if event == "return" and frame.f_code.co_name == "elaborate":
+            self._locals[id(frame.f_locals["self"])] = dict(frame.f_locals)
+
+    def variables(self, component):
+        """Local variables of the ``elaborate`` of the block or a component in it, by name."""
+        return self._locals[id(component)]
 
     @staticmethod
     def free(m, *signals):
