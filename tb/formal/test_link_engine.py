@@ -9,8 +9,10 @@ one that came too early, SEQUENCE; a repetition that does not read again has the
 Buses and buffers are any: they answer when and what they like. HELLO has no number.
 """
 
+import functools
 from types import SimpleNamespace
 
+import pytest
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
 
@@ -19,7 +21,7 @@ from hw.link.bus_port import BusPort
 from hw.link.engine import LinkEngine
 from hw.link.frame_buffer import FrameBuffer
 from tb.formal.abstract import Kept, ListMemory
-from tb.formal.prover import Property, made_of, verify
+from tb.formal.prover import Property, faulty, made_of, refute, verify
 
 HELLO = Hello(digest=1, clock_hz=1, baud=1, memory_bytes=1 << 12, beat_bytes=4)
 BITS = 12  # of the requests' numbers; the line knows eight
@@ -187,3 +189,19 @@ class EngineProperty(Property):
 def test_for_ever():
     verify(EngineProperty(lambda **parts: made_of(LinkEngine, **parts), bind=True), depth=2,
            inductive=True)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("fresh.eq(distance == 0)", "fresh.eq(distance <= 1)"),
+    ("with m.Elif(~fresh & ~(self.is_access & ~self.carries)):",
+     "with m.Elif(~fresh & ~self.is_access):"),
+])
+def test_fault(old, new):
+    refute(EngineProperty(lambda **parts: faulty(LinkEngine, old, new, **parts)), depth=12)
+
+
+def test_fault_of_the_expected_number():
+    """HELLO counts: in the registers, before the line shows it."""
+    make = functools.partial(faulty, LinkEngine, "with m.If(fresh & ~self.is_hello):",
+                             "with m.If(fresh):")
+    refute(EngineProperty(make, bind=True), depth=11)
