@@ -16,7 +16,7 @@ from amaranth.hdl import Assert, Assume, Module, Mux, Signal, Value
 from hw.bus.arbiter import Arbiter, _Owners
 from tb.formal.abstract import Kept, ListQueue
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.formal.prover import Property, faults, faulty, made_of, refute, verify
 
 IN_FLIGHT = 2
 
@@ -168,22 +168,24 @@ def test_for_ever():
            inductive=True)
 
 
-@pytest.mark.parametrize("old, new", [
+@pytest.mark.parametrize("old, new", faults(
+    2,
     ("owner.eq(b.valid & (~a.valid | ~last))", "owner.eq(b.valid & ~a.valid)"),
     ("free.eq((~bus.valid | bus.ready) & Cat(", "free.eq(Cat("),
     ("free.eq((~bus.valid | bus.ready) & owners.o.valid)", "free.eq(owners.o.valid)"),
     ("owners.o.ready.eq(free & valid & last)", "owners.o.ready.eq(free & valid)"),
     ("owners.o.ready.eq(bus.valid & bus.ready & last)", "owners.o.ready.eq(bus.valid & bus.ready)"),
     ("a.valid.eq(bus.valid & ~owner)", "a.valid.eq(bus.valid)"),
-])
+))
 def test_fault(old, new):
     refute(ArbiterProperty(lambda **parts: faulty(Arbiter, old, new, **parts)), depth=7)
 
 
-@pytest.mark.parametrize("old, new", [
+@pytest.mark.parametrize("old, new", faults(
+    1,
     ("[(count - 1)[:len(count)]]", "[0]"),
     ("with m.If(push & ~pop):", "with m.If(push):"),
     ("self.i.ready.eq(count != self.depth)", "self.i.ready.eq(1)"),
-])
+))
 def test_fault_of_owners(old, new):
     refute(OwnersProperty(faulty(_Owners, old, new)(3)), depth=6)

@@ -11,7 +11,7 @@ from hw.bus.axi import AXI4
 from hw.bus.slice import AXISlice
 from tb.formal.abstract import Kept, ListQueue
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.formal.prover import Property, faults, faulty, made_of, refute, verify
 
 CHANNELS = ("aw", "w", "ar", "b", "r")  # in the order in which the slice makes them
 
@@ -61,11 +61,12 @@ def test_for_ever():
            inductive=True)
 
 
-@pytest.mark.parametrize("old, new", [
+@pytest.mark.parametrize("old, new", faults(
+    1,
     ("connect(m, buffer.o, flipped(after))",
      "connect(m, buffer.o, flipped(after)); m.d.comb += buffer.o.ready.eq(1)"),
     ("connect(m, flipped(before), buffer.i)",
      "connect(m, flipped(before), buffer.i); m.d.comb += before.ready.eq(1)"),
-])
+))
 def test_fault(old, new):
     refute(SliceProperty(lambda **parts: faulty(AXISlice, old, new, **parts)), depth=5)

@@ -12,7 +12,7 @@ from amaranth.hdl import Assert, Cat, Module, Mux, Signal
 from hw.haul import Haul
 from tb.formal.abstract import Kept, ListQueue
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.formal.prover import Property, faults, faulty, made_of, refute, verify
 
 BITS = 4
 
@@ -94,12 +94,13 @@ def test_for_ever(depth):
            inductive=True)
 
 
-@pytest.mark.parametrize("old, new", [
+@pytest.mark.parametrize("old, new", faults(
+    1,
     ("Signal(range(self.DEPTH + 1), init=self.DEPTH)",
      "Signal(range(self.DEPTH + 2), init=self.DEPTH + 1)"),
     ("with m.If(sent[0] != taken[-1]):", "with m.If(sent[0] & ~taken[-1]):"),
     ("end.i.payload.eq(payloads[-1])", "end.i.payload.eq(payloads[-2])"),
     ("end.i.valid.eq(sent[-1])", "end.i.valid.eq(sent[-1] & ~end.o.valid)"),
-])
+))
 def test_fault(old, new):
     refute(HaulProperty(lambda **parts: faulty(Haul, old, new, **parts), depth=2), depth=10)

@@ -16,7 +16,7 @@ from amaranth.hdl import Assert, Assume, Module, Mux, Signal
 from hw.sdram.interface import Command, Geometry
 from hw.sdram.timing import PARTS, SdramCycles
 from hw.sdram.upkeep import Upkeep
-from tb.formal.prover import Property, faulty, refute, verify
+from tb.formal.prover import Property, faults, faulty, refute, verify
 
 CYCLES = SdramCycles(cas=2, rcd=2, rp=3, ras=4, rc=6, rfc=5, rrd=2, wr=2, mrd=2, interval=20,
                      power_up=1)
@@ -132,13 +132,14 @@ def test_in_time_for_ever():
     verify(UpkeepProperty(Upkeep, prompt=True), depth=2, inductive=True)
 
 
-@pytest.mark.parametrize("old, new", [
+@pytest.mark.parametrize("old, new", faults(
+    2,
     ("with m.Elif(refresh & ~due):", "with m.Elif(refresh):"),
     ("send(Command.REFRESH, cycles.rfc)", "send(Command.REFRESH, cycles.rfc - 1)"),
     ("send(Command.PRECHARGE, cycles.rp,", "send(Command.PRECHARGE, cycles.rp - 1,"),
     ("self.hold & self.quiet & (power_up == 0)", "self.hold & (power_up == 0)"),
     ("Mux(due, cycles.interval - 1, interval - 1)", "Mux(due, cycles.interval, interval - 1)"),
-])
+))
 def test_fault(old, new):
     kind = faulty(Upkeep, old, new)
     kind.INITIAL = 1  # sooner initialized
