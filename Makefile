@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 
-.PHONY: run test setup lint unit test-torch test-tensorflow bench board docs synth fuzz formal \
+.PHONY: run test setup lint unit test-torch test-tensorflow bench board docs synth fuzz fuzz-onnx formal \
         gate mutate clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
@@ -50,6 +50,10 @@ board: $(VENV)/.test
 N ?= 1000
 fuzz: $(VENV)/.test
 	@$(BIN)/python -m tb.fuzz --count $(N) --seed $(or $(SEED),0)
+
+## fuzz-onnx: N random ONNX networks, golden = machine, within 1 of ONNX Runtime
+fuzz-onnx: $(VENV)/.test
+	@$(BIN)/python -m tb.fuzz.onnx --count $(N) --seed $(or $(SEED),0) --rtl 4
 
 ## formal: the proofs of tb/formal, those of make test and deeper ones
 formal: $(VENV)/.test

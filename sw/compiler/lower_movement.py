@@ -11,12 +11,11 @@ import numpy as np
 
 from golden.graph import Node
 from golden.movement import DepthToSpace, SpaceToDepth, Take
-from sw.compiler.lowering import MAX_STRIDE, MAX_WINDOW, Lowering
+from sw.compiler.lowering import MAX_STRIDE, MAX_WINDOW, MOST_COPIES, Lowering
 from sw.compiler.taps import sparse_taps
+from sw.compiler.views import ChannelView, takes_channels
 
 __all__ = ["depth_to_space", "space_to_depth", "take"]
-
-_MOST_COPIES = 64  # windows that one operator becomes
 
 
 class _Run(NamedTuple):
@@ -55,6 +54,10 @@ def take(net: Lowering, node: Node) -> None:
     """Copies of rectangles, channels in any order."""
     attrs = node.attrs
     assert isinstance(attrs, Take)
+    if takes_channels(net.graph, node):
+        view, which = net.channels(node.inputs[0]), attrs.indices[3]
+        net.viewed(node, view if which is None else view.chosen(np.array(which)))
+        return
     shape = net.graph.tensors[node.inputs[0]].shape
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
     sizes = (source.height, source.width, source.channels)
@@ -68,8 +71,8 @@ def take(net: Lowering, node: Node) -> None:
                                for item, size in zip(spatial[-3:], sizes, strict=True))
     (tall, rows), (wide, columns) = _repeated(rows), _repeated(columns)
     copies = [(down, across) for down in _runs(rows) for across in _runs(columns)]
-    if len(copies) > _MOST_COPIES:
-        net.host(node, f"{len(copies)} rectangles to copy, accepted are {_MOST_COPIES}")
+    if len(copies) > MOST_COPIES:
+        net.host(node, f"{len(copies)} rectangles to copy, accepted are {MOST_COPIES}")
         return
     chosen = np.tile(channels, wide)
     kernel = np.ones((len(chosen), 1, 1, 1), np.int8)
@@ -106,12 +109,8 @@ def space_to_depth(net: Lowering, node: Node) -> None:
     if block > min(MAX_WINDOW, MAX_STRIDE):
         net.host(node, f"blocks of {block} are beyond {min(MAX_WINDOW, MAX_STRIDE)}")
         return
-    given, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
+    given = net.plain(node.inputs[0])
     source = net.view(given, given.height, given.width // block, given.channels * block)
-    row = np.repeat(np.arange(block), source.channels)
-    kernel = np.zeros((output.channels, block, 1, 1), np.int8)
-    kernel[np.arange(output.channels), row] = 1
-    blocks = sparse_taps(net.config, kernel, np.zeros(output.channels, int),
-                         np.tile(np.arange(source.channels), block))
-    net.emit(node, [source], output, blocks, net.uniform_post(output.channels),
-             stride=(block, 1))
+    each = np.tile(np.arange(source.channels), block)
+    net.viewed(node, ChannelView((source,), np.zeros_like(each), each,
+                                 np.repeat(np.arange(block), source.channels), block))

@@ -24,6 +24,7 @@ from golden.spec.numerics import requantize
 from sw.compiler.lowering import Lowering, pixels
 from sw.compiler.pooling import average_scale, pool_regions
 from sw.compiler.taps import sparse_taps
+from sw.compiler.views import joined, takes_channels
 from sw.compiler.window import Taps, WindowOp
 
 __all__ = ["add", "average_pool", "concat", "max_pool", "mean", "pad", "quantize",
@@ -213,6 +214,9 @@ def concat(net: Lowering, node: Node) -> None:
     rank = len(shape)
     if attrs.axis < rank - 2 and math.prod(shape[:attrs.axis]) != 1:
         net.host(node, f"axis {attrs.axis} of {shape} is not rows, columns or channels")
+        return
+    if takes_channels(net.graph, node):
+        net.viewed(node, joined([net.channels(name) for name in node.inputs]))
         return
     sources = [net.plain(name) for name in node.inputs]
     output = net.tensor(node.outputs[0])

@@ -9,6 +9,7 @@ from golden.graph import Node
 from golden.transposed import TransposedConv2D
 from sw.compiler.lowering import MAX_WINDOW, Lowering
 from sw.compiler.taps import conv_taps, scattered_taps, sparse_taps
+from sw.compiler.views import ChannelView, conv_view_taps
 from sw.compiler.window import Gather, LayerTensor, Post, WindowOp
 
 __all__ = ["conv2d", "depthwise_conv2d", "fully_connected", "transposed_conv2d"]
@@ -36,6 +37,9 @@ def conv2d(net: Lowering, node: Node) -> None:
     """Convolution; a thin input that begins in DRAM is gathered."""
     attrs = node.attrs
     assert isinstance(attrs, Conv2D)
+    if node.inputs[0] in net.views:
+        _viewing(net, node, attrs, net.views[node.inputs[0]])
+        return
     source, extra = _source(net, node)
     output = net.tensor(node.outputs[0])
     kernel = attrs.kernel
@@ -55,6 +59,17 @@ def conv2d(net: Lowering, node: Node) -> None:
         blocks = conv_taps(net.config, kernel, dilation)
     net.emit(node, [source], output, blocks, post, stride=stride, pad=pad, macs=macs,
               pad_value=attrs.input_zero)
+
+
+def _viewing(net: Lowering, node: Node, attrs: Conv2D, view: ChannelView) -> None:
+    """A convolution that reads channels where they are."""
+    output, kernel = net.tensor(node.outputs[0]), attrs.kernel
+    net.emit(node, list(view.sources), output,
+             conv_view_taps(net.config, kernel, attrs.dilation, view),
+             _weighted_post(attrs, kernel.astype(np.int64).sum(axis=(1, 2, 3))),
+             stride=(attrs.stride[0] * view.step, attrs.stride[1]),
+             pad=(attrs.pads[0] * view.step, attrs.pads[2]), pad_value=attrs.input_zero,
+             macs=output.height * output.width * kernel.size)
 
 
 def _gathered(net: Lowering, node: Node, source: LayerTensor, attrs: Conv2D, pad: tuple[int, int],

@@ -13,14 +13,16 @@ from golden.spec.config import Config
 from golden.spec.isa import ArrayMode
 from golden.spec.numerics import IDENTITY
 from sw.compiler.taps import sparse_taps
+from sw.compiler.views import ChannelView, copy_taps, may_view
 from sw.compiler.window import HostOp, LayerTensor, Post, Taps, WindowOp
 from sw.driver.host import attributes_to_json
 from sw.errors import ModelError
 
-__all__ = ["MAX_WINDOW", "Lowered", "Lowering", "pixels"]
+__all__ = ["MAX_STRIDE", "MAX_WINDOW", "MOST_COPIES", "Lowered", "Lowering", "pixels"]
 
 MAX_WINDOW = 256
 MAX_STRIDE = 63
+MOST_COPIES = 64  # windows that one operator becomes, where it is many
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Lowering:
         self.out = Lowered()
         self.root = self.out.root
         self.pads: dict[str, tuple[str, Pad]] = {}  # fused: by output, input and attributes
+        self.views: dict[str, ChannelView] = {}  # by output, what nothing has copied
         self.tables: dict[str, tuple[str, np.ndarray]] = {}  # as well: by output, input and table
 
     def tensor(self, name: str) -> LayerTensor:
@@ -98,6 +101,19 @@ class Lowering:
     def plain(self, name: str) -> LayerTensor:
         """A graph tensor with the rows and columns that its shape says."""
         return self.view(self.tensor(name), *pixels(self.graph.tensors[name].shape))
+
+    def channels(self, name: str) -> ChannelView:
+        """Where the channels of a graph tensor are."""
+        return self.views.get(name) or ChannelView.whole(self.plain(name))
+
+    def viewed(self, node: Node, view: ChannelView) -> None:
+        """Let a node's result be channels of other tensors: as they are, or copied."""
+        if may_view(self.config, self.graph, node, view):
+            self.views[node.outputs[0]] = view
+            return
+        output = self.tensor(node.outputs[0])
+        self.emit(node, list(view.sources), output, copy_taps(self.config, view),
+                  self.uniform_post(output.channels), stride=(view.step, 1))
 
     def alone(self, name: str) -> bool:
         """Has exactly one consumer and is not asked for."""

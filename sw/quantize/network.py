@@ -8,7 +8,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-__all__ = ["Network", "Weights"]
+__all__ = ["Network", "Weights", "channel_axis"]
+
+
+def channel_axis(rank: int) -> int:
+    """Of feature maps and vectors the second axis, of rows the last."""
+    return 1 if rank in (2, 4) else rank - 1
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,16 @@ class Network:
         group = self.attribute(at, "group", 1)
         assert isinstance(group, int)
         return size * group if self.nodes[at].op_type == "ConvTranspose" else size
+
+    def macs(self, at: int) -> int:
+        """Multiplications of a node with weights."""
+        found = self.weights(at)
+        assert found is not None
+        node, turned = self.nodes[at], self.nodes[at].op_type == "ConvTranspose"
+        shape = self.shapes.get(node.input[0] if turned else node.output[0], (0,))
+        data = self.constants[found.name]
+        channels = data.shape[0] if turned or data.ndim > 2 else self.channels(at)
+        return math.prod(shape) // channels * data.size
 
     def bias(self, at: int) -> NDArray:
         """Bias of each channel of a node with weights; zeros if it has none."""

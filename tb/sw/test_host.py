@@ -315,3 +315,33 @@ def test_types_nobody_passes_on(tmp_path):
     build.output(build.node("Cast", data, to=onnx.TensorProto.BFLOAT16),
                  onnx.TensorProto.BFLOAT16)
     refused(build.save(tmp_path / "m.onnx"), "node 2 (Cast", "bfloat16", "accepted are")
+
+
+def test_outputs_that_are_inputs_or_each_other(rng, tmp_path):
+    """Each is a tensor of its own."""
+    build = OnnxBuilder()
+    data = build.input([1, 3, 4, 4])
+    found = build.node("Softmax", host_networks.conv(build, build.pair(data, 0.03), rng, (4, 3)))
+    for name in (found, build.node("Identity", data), build.node("Identity", found)):
+        build.output(name)
+    assert len(check(build.save(tmp_path / "m.onnx")).graph.outputs) == 3
+
+
+def test_the_newest_opset(tmp_path):
+    """ONNX's may be newer than ONNX Runtime's: the host's part is said in an older one."""
+    build = OnnxBuilder(onnx.defs.onnx_opset_version())
+    found = build.node("LpNormalization", build.pair(build.input([1, 3, 4, 4]), 0.03), axis=1)
+    build.output(build.pair(found, 0.01))
+    check(build.save(tmp_path / "m.onnx"))
+
+
+def test_parameters_that_the_host_computes(rng, tmp_path):
+    """A scale computed in the section that reads it."""
+    build = OnnxBuilder()
+    data = host_networks.conv(build, build.pair(build.input([1, 3, 4, 4]), 0.03), rng, (4, 3))
+    most = build.node("ReduceMax", build.node("Sin", data), keepdims=0)
+    scale = build.node("Div", build.node("Abs", most), build.constant(np.float32(127)))
+    zero = build.constant(np.int8(0))
+    codes = build.node("QuantizeLinear", build.node("Sin", data), scale, zero)
+    build.output(build.node("DequantizeLinear", codes, scale, zero))
+    load(build.save(tmp_path / "m.onnx"))

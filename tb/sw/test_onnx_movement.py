@@ -5,6 +5,7 @@ import pytest
 
 from golden.graph import Concat, Pad
 from golden.movement import DepthToSpace, SpaceToDepth, Take
+from golden.resize import ResizeLinear
 from golden.spec.config import preset
 from golden.transposed import TransposedConv2D
 from sw.compiler.lower import lower
@@ -71,6 +72,11 @@ MOVES = {
     "sizes": (resize(sizes=(1, 8, 12, 24)), 8, (Take,)),
     "odd scales": (resize((1, 1, 1.5, 0.5), coordinate_transformation_mode="half_pixel"), 8,
                    (Take,)),
+    # ONNX's evaluator takes 7.5 pixels for the size of the first, its inference 5 for the second's.
+    "corners": (resize((1, 1, 1.3, 1.5), coordinate_transformation_mode="align_corners",
+                       nearest_mode="floor"), 8, (Take,)),
+    "rounded scale": (resize((1, 1, 1, 0.7), coordinate_transformation_mode="asymmetric"), 8,
+                      (Take,)),
     "DCR": (lambda b, x: b.node("DepthToSpace", x, blocksize=2), 2, (DepthToSpace,)),
     "CRD": (lambda b, x: b.node("DepthToSpace", x, blocksize=2, mode="CRD"), 2,
             (Take, DepthToSpace)),
@@ -99,6 +105,45 @@ def test_moves(move, rng, tmp_path):
     places = ["chip" if hasattr(op, "post") else "host" for op in lower(
         load(path), preset("base")).ops]
     assert "chip, host, chip" not in ", ".join(places)
+
+
+@pytest.mark.parametrize("move", ["DCR", "space to depth", "shuffle"])
+def test_moves_of_inputs_and_outputs(move, rng, tmp_path):
+    """Between the network's own order and the chip's there is more than channels first or last."""
+    build = OnnxBuilder()
+    make, channels, _ = MOVES[move]
+    data = feature_map(build, 8, (6, 8))
+    found = build.pair(make(build, data), 0.03, 3)
+    check(save(tmp_path, build, conv(build, rng, found, 4, channels),
+               make(build, conv(build, rng, data, 8, 8))))
+
+
+def test_any_order_for_the_host(tmp_path):
+    """What no transposition brings into ONNX's order comes to the host all the same."""
+    build = OnnxBuilder()
+    rows = build.node("Transpose", feature_map(build, 8, (6, 8)), perm=[0, 1, 3, 2])
+    parts = build.node("Transpose", reshaped(build, rows, 1, 4, 2, 24, 2), perm=[0, 3, 2, 1, 4])
+    found = build.node("Sin", reshaped(build, parts, 1, 8, 8, 6))
+    norm = build.node("LpNormalization", found, axis=1)
+    check(save(tmp_path, build, build.pair(norm, 0.01)))
+
+
+def test_moved_floats(tmp_path):
+    """A float input that only the host reads, transposed."""
+    build = OnnxBuilder()
+    data = build.input([1, 4, 5, 6])
+    turned = build.node("Transpose", data, perm=[0, 2, 3, 1])
+    found = conv(build, np.random.default_rng(1), build.pair(data, 0.03), 4, 4)
+    check(save(tmp_path, build, found, turned))
+    placed(tmp_path / "m.onnx", "moves float values")
+
+
+def test_padding_is_rounded_once(tmp_path):
+    """A value between two steps, then a function, then finer steps."""
+    build = OnnxBuilder()
+    padded = build.node("Pad", feature_map(build, 3, (4, 4), 0.05, 0), numbers(
+        build, 0, 0, 1, 1, 0, 0, 1, 1), build.constant(np.float32(-0.4251)))
+    check(save(tmp_path, build, build.pair(build.node("Abs", padded), 0.004, -128)))
 
 
 @pytest.mark.parametrize("opset", [13, 18])
@@ -156,9 +201,38 @@ def test_transposed_convolution(kind, rng, tmp_path):
     assert len(kinds(check(path, samples=2, config="base"), TransposedConv2D)) == 1
 
 
+# Scales, where they are counted from, and windows that this becomes on the chip.
+LINEAR = {
+    "twice": ((2, 2), "half_pixel", 12), "thrice": ((3, 3), "half_pixel", 15),
+    "rows": ((4, 1), "half_pixel", 8), "sixteen": ((1, 16), "pytorch_half_pixel", 3),
+    "asymmetric": ((2, 3), "asymmetric", 6), "corners": ((16 / 6, 22 / 8), "align_corners", 11),
+    "halves": ((0.5, 0.5), "half_pixel", 1), "three halves": ((1.5, 0.5), "half_pixel", 5),
+}
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_linear_interpolation(kind, rng, tmp_path):
+    (tall, wide), place, windows = LINEAR[kind]
+    build = OnnxBuilder()
+    data = conv(build, rng, feature_map(build, 8, (6, 8)), 8, 8)
+    found = build.node("Resize", data, "", build.constant((1, 1, tall, wide), np.float32),
+                       mode="linear", coordinate_transformation_mode=place)
+    path = save(tmp_path, build, build.pair(build.node("Relu", found), 0.02, -60))
+    # Halves are common where weights are eighths or so; ONNX Runtime takes them to even ones.
+    imported = check(path, samples=1, config="base", share=0.1,
+                     chip=kind in ("twice", "corners", "sixteen"))
+    assert len(kinds(imported, ResizeLinear)) == 1
+    ops = lower(imported.graph, preset("base")).ops
+    assert sum(op.operator.startswith("ResizeLinear") for op in ops) == windows
+
+
 ON_HOST = {
-    "linear": (lambda b, x: b.node("Resize", x, "", b.constant([1, 1, 2, 2], np.float32),
-                                   mode="linear"), "mode linear"),
+    "cubic": (lambda b, x: b.node("Resize", x, "", b.constant([1, 1, 2, 2], np.float32),
+                                  mode="cubic"), "mode cubic"),
+    "no parts": (lambda b, x: b.node("Resize", x, "", "", numbers(b, 1, 5, 7, 1009),
+                                     mode="linear"), "no whole parts of a pixel"),
+    "channels": (lambda b, x: b.node("Resize", x, "", b.constant([1, 2, 2, 2], np.float32),
+                                     mode="linear"), "other axes"),
     "batch": (lambda b, x: b.node("Gather", x, numbers(b, 0, 0), axis=0), "the batch"),
     "table": (lambda b, x: b.node("Gather", x, b.constant([[0, 1]], np.int64), axis=1),
               "accepted are one or a list"),

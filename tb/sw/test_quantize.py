@@ -248,15 +248,53 @@ def test_placement_leaves_the_tail_float(tmp_path):
     assert place(form, frozenset([form.nodes[0].name])).outside[0] == "excluded"
 
 
+def test_scores_are_exact_near_zero(tmp_path):
+    """Nearly all lie far below, where a sigmoid is 0; other ends lose nothing of their range."""
+    build = FloatBuilder()
+    data = build.node("Relu", build.conv(build.input("x", (1, 3, 12, 10)), 8, 3))
+    kernel, bias = build.weights(2, 8, 1, 1), build.constant(np.full(2, -60, np.float32))
+    scores = build.node("Conv", data, kernel, bias)
+    rows = build.node("Reshape", scores, build.constant(np.array([1, -1], np.int64)))
+    model = prepare(tmp_path / "m.onnx", build.model(rows, build.conv(data, 4, 8)))
+    given = samples()
+    plain = quantize(model, given, Choices("mse", correct=False))
+    asked = quantize(model, given, Choices("mse", correct=False, scores=frozenset((rows,))))
+    assert (asked.quants[scores].scale, asked.quants[scores].zero) == (np.float32(16 / 255), 0)
+    name = next(end for end in asked.placement.ends(asked.network) if end != scores)
+    for found in (plain, asked):
+        values = np.concatenate([dict(Traced(model, [name]).run(sample))[name].ravel()
+                                 for sample in split(given)[0]])
+        assert 255 * found.quants[name].scale >= 0.98 * (values.max() - values.min())
+    assert plain.quants[scores].zero == 127
+
+
+@pytest.mark.parametrize("channels, taken", [(1, False), (64, True)])
+def test_placement_of_what_follows_the_host(channels, taken, tmp_path):
+    """Weights behind a softmax: a mean of its bins stays with it, a layer that works does not."""
+    build = FloatBuilder()
+    data = build.node("Relu", build.conv(build.input("x", (1, 3, 32, 32)), 64, 3, size=3))
+    data = build.node("Relu", build.conv(data, 64, 64, size=3))
+    bins = build.node("Softmax", build.conv(data, 16, 64), axis=1)
+    ends = build.node("Sigmoid", build.conv(bins, channels, 16))
+    form = Network(prepare(tmp_path / "m.onnx", build.model(ends)))
+    placement = place(form)
+    conv = [at for at, node in enumerate(form.nodes) if node.op_type == "Conv"]
+    assert [at in placement.quantized for at in conv] == [True, True, True, taken]
+    if not taken:
+        assert placement.outside[conv[-1]] == "little work, behind the host's"
+    assert [form.macs(at) for at in conv] == [
+        32 * 32 * 9 * 3 * 64, 32 * 32 * 9 * 64 * 64, 32 * 32 * 64 * 16, 32 * 32 * 16 * channels]
+
+
 def test_placement_adds_what_the_host_gives(tmp_path):
     """A residual from the host comes in the 8 bits in which the product beside it reads it."""
     build = FloatBuilder()
     data = build.conv(build.input("x", (1, 3, 8, 8)), 4, 3)
-    given = build.node("Sin", data)
+    given = build.node("LRN", data, size=3)
     data = build.node("Relu", build.node("Add", given, build.conv(given, 4, 4)))
     form = network(build.model(build.conv(data, 4, 4)), tmp_path)
     placement = place(form)
-    assert [form.nodes[at].op_type for at in placement.outside] == ["Sin"]
+    assert [form.nodes[at].op_type for at in placement.outside] == ["LRN"]
     excluded = {node.name for node in form.nodes if given in node.input and node.op_type == "Conv"}
     assert "Add" in {form.nodes[at].op_type
                      for at in place(form, frozenset(excluded)).outside}
@@ -335,3 +373,75 @@ def test_refuses_networks_without_weights(tmp_path):
     with pytest.raises(ModelError, match="nothing to quantize"):
         quantize(prepare(tmp_path / "m.onnx", model),
                  samples(2, (1, 3, 4, 4)))
+
+
+# Between convolutions, what operators.md says the chip does: 4 channels of 8 x 8 pixels.
+BETWEEN = {
+    "padded with others": lambda b, x: b.node(
+        "Pad", x, b.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])), b.constant(np.float32(0.7))),
+    "reflected": lambda b, x: b.node(
+        "Pad", x, b.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])), mode="reflect"),
+    "slopes": lambda b, x: b.node("PRelu", b.node("MaxPool", x, kernel_shape=[2, 2]), b.constant(
+        np.float32([0, 0.1, 0.2, 0.3]).reshape(4, 1, 1))),
+    "factors": lambda b, x: b.node("Mul", b.node("MaxPool", x, kernel_shape=[2, 2]), b.constant(
+        np.float32([1, 2, 0.5, -1]).reshape(4, 1, 1))),
+    "normalized": lambda b, x: b.node(
+        "BatchNormalization", b.node("MaxPool", x, kernel_shape=[2, 2]),
+        *(b.constant(np.float32(values)) for values in (
+            [1, 2, 3, 4], [0, 1, 0, 1], [0.1] * 4, [1, 2, 1, 2]))),
+    "difference": lambda b, x: b.node("Sub", x, b.conv(x, 4, 4)),
+    "largest": lambda b, x: b.node("ReduceMax", x, axes=[2, 3]),
+    "sum": lambda b, x: b.node("ReduceSum", x, b.constant(np.array([2, 3]))),
+    "sine": lambda b, x: b.node("Sin", x),
+}
+
+
+@pytest.mark.parametrize("kind", BETWEEN)
+def test_nothing_between_products_stays_float(kind, tmp_path):
+    build = FloatBuilder()
+    data = BETWEEN[kind](build, build.conv(build.input("x", (1, 3, 8, 8)), 4, 3))
+    form = network(build.model(build.conv(data, 4, 4)), tmp_path)
+    assert not place(form).outside
+    found = quantize(form.model, samples(4, (1, 3, 8, 8)), Choices("minmax", False, False))
+    (output,) = found.chosen.decibels.values()
+    assert output > 15
+
+
+def test_constants_along_rows_are_no_factors(tmp_path):
+    """As many as there are channels, but for each column."""
+    build = FloatBuilder()
+    data = build.conv(build.input("x", (1, 3, 4, 4)), 4, 3)
+    data = build.node("Mul", data, build.constant(np.float32([1, 2, 3, 4])))
+    placement = place(network(build.model(build.conv(data, 4, 4)), tmp_path))
+    assert list(placement.outside.values()) == ["no operator of the chip"]
+
+
+def test_refuses_constant_outputs(tmp_path):
+    """A softmax of one value is 1."""
+    build = FloatBuilder()
+    data = build.node("GlobalAveragePool", build.conv(build.input("x", (1, 3, 4, 4)), 1, 3))
+    with pytest.raises(ModelError, match="'t2' is an input of the network, or constant"):
+        network(build.model(build.node("Softmax", data, axis=1)), tmp_path)
+
+
+def test_what_libraries_stumble_over(tmp_path):
+    """A value that a mode doesn't use; pads as large as the window of the pool behind them."""
+    build = FloatBuilder(opset=9)
+    data = build.conv(build.input("x", (1, 3, 8, 8)), 4, 3)
+    data = build.node("Pad", data, mode="reflect", pads=[0, 0, 2, 2, 0, 0, 2, 2], value=0.0)
+    network(build.model(build.conv(data, 4, 4)), tmp_path)
+    build = FloatBuilder()
+    data = build.conv(build.input("x", (1, 3, 8, 8)), 4, 3)
+    data = build.node("Pad", data, build.constant(np.array([0, 0, 2, 2, 0, 0, 2, 2])))
+    data = build.node("AveragePool", data, kernel_shape=[2, 2])
+    open_session(network(build.model(data), tmp_path).model)
+
+
+def test_what_fails_when_it_runs(tmp_path):
+    """Sizes that depend on values, for one."""
+    build = FloatBuilder()
+    found = build.node("Reshape", build.input("x", (1, 4)), build.node(
+        "Cast", build.input("y", (2,)), to=onnx.TensorProto.INT64))
+    traced = Traced(build.model(found), [found])
+    with pytest.raises(ModelError, match="ONNX Runtime fails on the network"):
+        list(traced.run({"x": np.ones((1, 4), np.float32), "y": np.float32([3, 3])}))

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from golden.attributes import Add, Concat, Pad
+from golden.broadcast import Multiply
 from golden.edges import FloatSoftmax, QuantizeLinear
 from golden.graph import Quant
 from sw.frontend.onnx.layout import canonical, canonical_axes, plain
@@ -14,7 +15,7 @@ from sw.frontend.onnx.origin import Bias
 from sw.frontend.onnx.parts import taken
 from sw.frontend.onnx.pointwise import curve_at, negated, tabulated
 from sw.frontend.onnx.product import Product
-from sw.frontend.onnx.scales import code, within
+from sw.frontend.onnx.scales import code, scale_of, within
 from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 from sw.frontend.onnx.weighted import as_product, channel_vector
@@ -129,6 +130,24 @@ def _taken_over(view: View) -> bool:
     return any(isinstance(view.value(at), Product) for at in (0, 1))
 
 
+def _added(view: View, sign: float) -> Value:
+    """The first operand plus ``sign`` times the second."""
+    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
+        return found
+    joined = _with_constant(view)
+    if isinstance(joined, str):
+        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
+            raise view.fail(joined)
+        second, quant = view.real(1), view.own(1)
+        if sign < 0:
+            second, quant = negated(view, second, quant)
+        return sum_of(view, view.real(0), second, (view.own(0), quant))
+    product, vector, first = joined
+    ones = np.ones_like(vector.values)
+    vector = vector.affine(sign * ones if first else ones, Bias(np.zeros_like(ones)))
+    return product.affine(ones if first else sign * ones, vector)
+
+
 def add(view: View) -> Value:
     """Add: of two feature maps, or a bias.
 
@@ -137,15 +156,7 @@ def add(view: View) -> Value:
     Runs on the chip: part of the operator that computes the later operand; constants in the
     bias of the product before them, in a table, or as a convolution of each channel.
     """
-    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
-        return found
-    joined = _with_constant(view)
-    if isinstance(joined, str):
-        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
-            raise view.fail(joined)
-        return sum_of(view, view.real(0), view.real(1), (view.own(0), view.own(1)))
-    product, vector, _ = joined
-    return product.affine(np.ones_like(vector.values), vector)
+    return _added(view, 1.0)
 
 
 def sub(view: View) -> Value:
@@ -155,27 +166,18 @@ def sub(view: View) -> Value:
 
     Runs on the chip, as Add.
     """
-    if not _taken_over(view) and not isinstance(found := tabulated(view), str):
-        return found
-    joined = _with_constant(view)
-    if isinstance(joined, str):
-        if any(isinstance(view.value(at), Constant) for at in (0, 1)):
-            raise view.fail(joined)
-        turned, quant = negated(view, view.real(1), view.own(1))
-        return sum_of(view, view.real(0), turned, (view.own(0), quant))
-    product, vector, first = joined
-    sign = np.full_like(vector.values, 1.0 if first else -1.0)
-    return product.affine(sign, vector.affine(-sign, Bias(np.zeros_like(sign))))
+    return _added(view, -1.0)
 
 
 def mul(view: View) -> Value:
-    """Mul by a constant, or of functions of one tensor.
+    """Mul by a constant, of functions of one tensor, or by a computed value for each channel.
 
     A constant, one number or one a channel; two functions of one quantized tensor (SiLU,
-    hard-swish).
+    hard-swish); a quantized tensor and one with a value for each of its channels (gates,
+    squeeze-and-excite).
 
     Runs on the chip: in the scales of the product before it, in a table, or as a convolution
-    of each channel.
+    of each channel, into whose weights the chip stores computed values.
     """
     return _scaled(view)
 
@@ -194,9 +196,11 @@ def _scaled(view: View) -> Value:
     if not _taken_over(view) and not isinstance(found := tabulated(view), str):
         return found
     joined = _with_constant(view)
+    if isinstance(joined, str) and view.op == "Mul" and (gate := _gate(view)) is not None:
+        return _gated(view, 1 - gate, gate)
     if isinstance(joined, str):
-        raise view.fail(f"{joined}; the chip has no unit for products of computed tensors, but a "
-                        "table where both are computed from one, value by value")
+        raise view.fail(f"{joined}; the chip has products of a feature map and one value a "
+                        "channel, and a table where both are computed from one, value by value")
     product, vector, first = joined
     factor = vector.values
     if view.op == "Div":
@@ -206,28 +210,68 @@ def _scaled(view: View) -> Value:
     return product.affine(factor, Bias(np.zeros_like(factor)))
 
 
+def _gate(view: View) -> int | None:
+    """Which operand has one value for each channel of the other, both computed."""
+    shapes = [value.shape for value in map(view.value, (0, 1)) if isinstance(value, Real)]
+    if len(shapes) != 2:
+        return None
+    for side in (1, 0):
+        axes = canonical_axes(len(shapes[side]))
+        if len(shapes[0]) == len(shapes[1]) > 1 and all(
+                shapes[side][axis] == (shapes[1 - side][axis] if axis == axes[-1] else 1)
+                for axis in axes):
+            return side
+    return None
+
+
+def _gated(view: View, main: int, gate: int) -> Real:
+    """A feature map times one value for each of its channels."""
+    sources, quants = [view.real(main), view.real(gate)], [view.own(main), view.own(gate)]
+
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        placed = [view.feature_map(source, own) for source, own in zip(sources, quants,
+                                                                      strict=True)]
+        attrs = Multiply(
+            input_zeros=(quants[0].zero_point, quants[1].zero_point), least=bounds[0],
+            most=bounds[1], output_zero=quant.zero_point,
+            scale=scale_of(quants[0].scale * quants[1].scale / quant.scale))
+        return view.emit(attrs, placed, placed[0].stored, quant)
+
+    return Real(sources[0].shape, None, make)
+
+
 def prelu(view: View) -> Value:
     """PRelu: one slope by a table, one a channel as a sum of the halves.
 
-    A quantized tensor; constant slopes, one number, or one of at least 0 a channel.
+    A quantized tensor; constant slopes, one number or one a channel.
 
-    Runs on the chip: a table; with a slope a channel, one pass.
+    Runs on the chip: a table; with a slope a channel one pass, two if any is below 0.
     """
     found = tabulated(view)
     if not isinstance(found, str):
         return found
     source, slopes = view.real(0), view.constant(1, "slope")
     own, vector = view.own(0), channel_vector(source, slopes)
-    if vector is None or vector.values.min() < 0:
-        raise view.fail(f"slopes of shape {list(slopes.shape)}; accepted is one number, or one of "
-                        f"at least 0 a channel of {list(source.shape)}")
+    if vector is None:
+        raise view.fail(f"slopes of shape {list(slopes.shape)}; accepted is one number, or one a "
+                        f"channel of {list(source.shape)}")
+
+    def half(least: int, most: int) -> Real:
+        return Real(source.shape, own, lambda quant, bounds: view.bounded(
+            view.feature_map(source, own), own, (least, most)))
+
     # What is below 0 has a step of its own: half of it and half of the output's are 1 at most.
-    below = (own.zero_point + 128) * own.scale * float(vector.values.max())
-    quant = Quant(max(below, own.scale) / 255, 127)
-    product = as_product(view, source).affine(vector.values, Bias(np.zeros_like(vector.values)))
-    above = Real(source.shape, own, lambda quant, bounds: view.bounded(
-        view.feature_map(source, own), own, (own.zero_point, 127)))
-    return sum_of(view, _clamped(product, -math.inf, 0.0), above, (quant, own))
+    depth = (own.zero_point + 128) * own.scale
+    low, high = (depth * float(slope) for slope in (
+        max(vector.values.max(), 0.0), max(-vector.values.min(), 0.0)))
+    step = max(low + high, own.scale) / 255
+    quant = Quant(step, round(low / step) - 128)
+    # Slopes that turn up what is below 0 must not turn down what is above.
+    below: Real = as_product(view, half(-128, own.zero_point) if high else source).affine(
+        vector.values, Bias(np.zeros_like(vector.values)))
+    if not high:
+        below = _clamped(below, -math.inf, 0.0)
+    return sum_of(view, below, half(own.zero_point, 127), (quant, own))
 
 
 def concatenated(view: View, sources: list[Real], axis: int) -> Real:
@@ -303,7 +347,11 @@ def pad(view: View) -> Value:
                     value=min(max(code(value, quant), least), most))
         return view.emit(attrs, [ordered], canonical(shape), quant)
 
-    return Real(shape, source.own, make)
+    own = source.own
+    if own is not None and np.float32(value) != (
+            np.float32(code(value, own) - own.zero_point) * np.float32(own.scale)):
+        own = None  # the value would be rounded, to steps that need not be the output's
+    return Real(shape, own, make)
 
 
 def quantized_float(view: View, floating: Placed, quant: Quant,

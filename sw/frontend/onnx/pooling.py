@@ -48,8 +48,8 @@ def max_pool(view: View) -> Value:
 def average_pool(view: View) -> Value:
     """AveragePool: one rounding, to the output's quantization.
 
-    pads with and without count_include_pad, ceil_mode, auto_pad; dilations without
-    padding, or with padding that counts.
+    pads with and without count_include_pad, ceil_mode unless windows reach beyond pads that
+    count, auto_pad; dilations without padding, or with padding that counts.
 
     Runs on the chip.
     """

@@ -32,7 +32,8 @@ def scales_of(reals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def code(real: float, quant: Quant) -> int:
     """QuantizeLinear of one number, in int8."""
-    steps = np.rint(np.float32(real) / np.float32(quant.scale))
+    with np.errstate(over="ignore"):  # limits that are none: the largest float
+        steps = np.rint(np.float32(real) / np.float32(quant.scale))
     return int(np.clip(steps + quant.zero_point, LEAST, MOST))
 
 

@@ -259,6 +259,8 @@ def as_product(view: View, source: Real) -> Product:
 def channel_vector(found: Real, constant: Constant) -> Bias | None:
     """A constant as one number a channel of a real; None if it is anything else."""
     rank, axis = len(found.shape), 1 if len(found.shape) == 4 else len(found.shape) - 1
+    if rank == 0:
+        return None
     sizes = (1,) * (rank - constant.data.ndim) + constant.shape
     channels = found.shape[axis]
     if len(sizes) != rank or any(size != 1 for at, size in enumerate(sizes) if at != axis) \
