@@ -133,9 +133,9 @@ def test_in_time_for_ever():
 
 
 @pytest.mark.parametrize("old, new", faults(
-    2,
-    ("with m.Elif(refresh & ~due):", "with m.Elif(refresh):"),
+    1,
     ("send(Command.REFRESH, cycles.rfc)", "send(Command.REFRESH, cycles.rfc - 1)"),
+    ("with m.Elif(refresh & ~due):", "with m.Elif(refresh):"),
     ("send(Command.PRECHARGE, cycles.rp,", "send(Command.PRECHARGE, cycles.rp - 1,"),
     ("self.hold & self.quiet & (power_up == 0)", "self.hold & (power_up == 0)"),
     ("Mux(due, cycles.interval - 1, interval - 1)", "Mux(due, cycles.interval, interval - 1)"),
