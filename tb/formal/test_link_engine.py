@@ -129,8 +129,11 @@ class EngineProperty(Property):
                        | (answer["status"] == status), "the status of then"),
             ]
         if self.bind:
-            self._bind(m, block, SimpleNamespace(**{
-                name: value for name, value in locals().items() if name not in ("self", "m")}))
+            self._bind(m, block, SimpleNamespace(
+                place=place, opcode=opcode, sequence=sequence, busy=busy, first=first, acted=acted,
+                number=number, mine=mine, early=early, repeated=repeated, hello=hello,
+                access=access, reads_again=reads_again, sent=sent, which=which, known=known,
+                status=status))
 
     def _bind(self, m, block, now):
         """The registers in terms of these."""
