@@ -4,7 +4,7 @@ Whatever segments come, at each clock: ACTIVATE only of a closed bank, PRECHARGE
 one; every READ and WRITE is of the bank and, in it, of the row of the oldest segment, tRCD after it
 was opened; no column command comes into the data of the one before, no WRITE without a cycle's rest
 behind a READ's data; no two commands in one cycle. All rows may be closed in the cycle after a
-quiet one. By induction this holds for ever.
+quiet one, and no command comes from there on until segments do. By induction this holds for ever.
 
 Upkeep is assumed to do what test_upkeep.py proves: it closes all rows only in the cycle after a
 quiet one, and no segment comes from the quiet cycle to tRP after that.
@@ -114,14 +114,18 @@ class RowProperty(Property):
         """What Upkeep and Segments do."""
         hold = Signal()
         quiet = Signal()  # it was, in the cycle before
+        self.kept_off = kept_off = Signal()  # it was, and nobody was let in since
         self.closing = self._down(m, "closing", block.closed, self.cycles.rp - 1)
-        m.d.sync += quiet.eq(hold & block.quiet)
+        m.d.sync += [quiet.eq(hold & block.quiet),
+                     kept_off.eq(hold & (block.quiet | kept_off))]
         m.d.comb += [
             hold.eq(AnySeq(1)),
             Assume(~hold | ~block.i.valid),
             Assume(~block.closed | (hold & quiet)),
             Assume(hold | (self.closing == 0)),
         ]
+        m.d.comb += Assert(~kept_off | ~(block.rows.command.valid | block.columns.command.valid),
+                           "no command beside Upkeep's")
         self.was_quiet = quiet
 
     def _down(self, m, name, begins, cycles, least=None):
@@ -184,7 +188,8 @@ class RowProperty(Property):
                    "the pins' schedule"),
             Assert(rrd <= Mux(looked & hit, pause + 1, 0), "tRRD passes"),
             Assert((self.closing == 0) | (~valid & ~running), "nobody is here"),
-            Assert(~self.was_quiet | (~valid & ~running), "nobody is here"),
+            Assert(~self.kept_off | (~valid & ~running), "nobody is here"),
+            Assert(~self.was_quiet | self.kept_off, "nobody is here"),
         ]
         for index, bank in enumerate(banks):
             kept = inner["kept"][index]
