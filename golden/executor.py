@@ -8,6 +8,7 @@ import numpy as np
 from golden import attributes, edges
 from golden.broadcast import Maximum, Minimum, Multiply
 from golden.external import External, Runner
+from golden.extreme import ArgMax, ReduceMax
 from golden.graph import Graph, Node
 from golden.lookup import Lookup
 from golden.movement import DepthToSpace, SpaceToDepth, Take
@@ -32,13 +33,16 @@ from golden.ops.elementwise import (
     minimum,
     multiply,
     pad,
+    prelu,
     quantize,
 )
+from golden.ops.extreme import arg_max, reduce_max
 from golden.ops.movement import depth_to_space, space_to_depth, take
 from golden.ops.pooling import average_pool, max_pool, mean
 from golden.ops.resize import resize_linear
 from golden.ops.softmax import softmax
 from golden.resize import ResizeLinear
+from golden.slopes import PRelu
 from golden.transposed import TransposedConv2D
 
 __all__ = ["OPERATORS", "outputs_of", "run", "run_node"]
@@ -56,6 +60,7 @@ def _reshape(x: np.ndarray, attrs: attributes.Reshape) -> np.ndarray:
 # Functions of the input arrays, then the attributes.
 OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.Add: add,
+    ArgMax: arg_max,
     attributes.AveragePool: average_pool,
     attributes.Clamp: clamp,
     attributes.Concat: concat,
@@ -72,8 +77,10 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     Minimum: minimum,
     Multiply: multiply,
     attributes.Pad: pad,
+    PRelu: prelu,
     attributes.Quantize: quantize,
     edges.QuantizeLinear: quantize_linear,
+    ReduceMax: reduce_max,
     attributes.Reshape: _reshape,
     ResizeLinear: resize_linear,
     attributes.Softmax: softmax,

@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 
 from sw.errors import ReferenceError_
-from sw.frontend.flatbuffer import unique_names
+from sw.frontend.flatbuffer import read, unique_names
 
 __all__ = ["run_litert", "trace_litert"]
+
+
+# The reference kernels lack the one, and add bytes of the other whatever they mean.
+_NOT_AMONG_THEM = ("ELU", "SUM")
 
 
 def _interpreter(path: Path, keep_all: bool) -> Any:
@@ -17,10 +21,13 @@ def _interpreter(path: Path, keep_all: bool) -> Any:
     except ImportError as error:
         raise ReferenceError_(f"LiteRT is not installed ({error}); pip install ai-edge-litert, or "
                               "run without --check") from None
+    # The default kernels round differently from the definition on many inputs.
+    kernels = OpResolverType.BUILTIN_REF
+    if any(operator.name in _NOT_AMONG_THEM for operator in read(path).operators):
+        kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        # The default kernels round differently from the definition on many inputs.
         interpreter = Interpreter(
-            str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+            str(path), experimental_op_resolver_type=kernels,
             experimental_preserve_all_tensors=keep_all)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:

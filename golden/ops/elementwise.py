@@ -6,9 +6,10 @@ from golden.attributes import Add, Clamp, Concat, Pad, Quantize
 from golden.broadcast import Maximum, Minimum, Multiply
 from golden.lookup import Lookup
 from golden.ops.requantize import finish, requantize
+from golden.slopes import PRelu
 
 __all__ = ["add", "clamp", "clamp_table", "concat", "lookup", "maximum", "minimum",
-           "multiply", "pad", "quantize"]
+           "multiply", "pad", "prelu", "quantize"]
 
 
 def add(first: np.ndarray, second: np.ndarray, attrs: Add) -> np.ndarray:
@@ -64,6 +65,14 @@ def multiply(first: np.ndarray, second: np.ndarray, attrs: Multiply) -> np.ndarr
     x, y = (array.astype(np.int32) - zero
             for array, zero in zip((first, second), attrs.input_zeros, strict=True))
     return finish(requantize(x * y, *attrs.scale), attrs.output_zero, attrs.least, attrs.most)
+
+
+def prelu(x: np.ndarray, attrs: PRelu) -> np.ndarray:
+    """Values of an int8 array, those below 0 times a slope."""
+    value = x.astype(np.int32) - np.int32(attrs.input_zero)
+    found = np.where(value >= 0, requantize(value, *attrs.above),
+                     requantize(value * attrs.slopes.astype(np.int32), *attrs.below))
+    return finish(found, attrs.output_zero, -128, 127)
 
 
 def pad(x: np.ndarray, attrs: Pad) -> np.ndarray:

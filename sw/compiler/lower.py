@@ -13,6 +13,7 @@ from sw.compiler import (
     lower_tables,
     lower_weighted,
 )
+from sw.compiler.focus import with_blocks
 from sw.compiler.fold import fold_narrow
 from sw.compiler.lowering import Lowered, Lowering
 from sw.compiler.split import split_wide
@@ -28,7 +29,8 @@ _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
     "FullyConnected": lower_weighted.fully_connected, "Lookup": lower_tables.lookup,
     "MaxPool": lower_simple.max_pool,
     "Mean": lower_simple.mean, "Multiply": lower_gate.multiply,
-    "Pad": lower_simple.pad, "Quantize": lower_simple.quantize,
+    "Pad": lower_simple.pad, "PRelu": lower_simple.prelu, "Quantize": lower_simple.quantize,
+    "ReduceMax": lower_simple.mean,
     "Reshape": lower_simple.reshape, "ResizeLinear": lower_resize.resize_linear,
     "Softmax": lower_simple.softmax,
     "SpaceToDepth": lower_movement.space_to_depth, "Take": lower_movement.take,
@@ -46,6 +48,7 @@ def lower(graph: Graph, config: Config, *, dense: bool = False) -> Lowered:
     ModelError
         For a window or stride beyond the instruction set.
     """
+    graph = with_blocks(graph)
     net = Lowering(graph, config)
     for name in graph.inputs:
         net.tensor(name).bytes_in_dram = True

@@ -1,5 +1,6 @@
 """Everything that moves, adds, pools or clamps, as windows."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -18,18 +19,21 @@ from golden.attributes import (
     Reshape,
     Softmax,
 )
+from golden.extreme import ReduceMax
 from golden.graph import Node
+from golden.slopes import PRelu
 from golden.spec.isa import ArrayMode, PostMode
-from golden.spec.numerics import requantize
+from golden.spec.numerics import IDENTITY, requantize
 from sw.compiler.lowering import Lowering, pixels
 from sw.compiler.pooling import average_scale, pool_regions
 from sw.compiler.taps import sparse_taps
 from sw.compiler.views import joined, takes_channels
-from sw.compiler.window import Taps, WindowOp
+from sw.compiler.window import LayerTensor, Taps, WindowOp
 
-__all__ = ["add", "average_pool", "concat", "max_pool", "mean", "pad", "quantize",
+__all__ = ["add", "average_pool", "concat", "max_pool", "mean", "pad", "prelu", "quantize",
            "reshape", "softmax"]
 
+_LEAST_GAIN = 2000  # cycles of Q pixels: an operator more costs some
 _EACH = np.arange(-128, 128)  # the table that leaves values as they are
 
 
@@ -78,19 +82,38 @@ def max_pool(net: Lowering, node: Node) -> None:
     attrs = node.attrs
     assert isinstance(attrs, MaxPool)
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
-    if why := net.beyond(source, attrs.window, attrs.stride):
-        net.host(node, why)
-        return
-    net.emit(node, [source], output, _window_of_ones(net, source.channels, attrs),
-              net.uniform_post(source.channels, least=attrs.least, most=attrs.most),
-              stride=attrs.stride, pad=(attrs.pads[0], attrs.pads[2]), pad_value=-128,
-              mode=ArrayMode.MAX)
+    stages = [(source, output, attrs.window, attrs.stride, (attrs.pads[0], attrs.pads[2]))]
+    if _gains_by_stages(net, attrs, source, output):
+        across = dataclasses.replace(source, name=f"{output.name}@across", width=output.width,
+                                     bytes_in_dram=False, alias=None, gather=None)
+        (tall, wide), (down, right) = attrs.window, attrs.stride
+        stages = [(source, across, (1, wide), (1, right), (0, attrs.pads[2])),
+                  (across, output, (tall, 1), (down, 1), (attrs.pads[0], 0))]
+    for given, _, window, stride, _ in stages:
+        if why := net.beyond(given, window, stride):
+            net.host(node, why)
+            return
+    for given, made, window, stride, pad in stages:
+        net.out.tensors[made.name] = made
+        post = net.uniform_post(source.channels) if made is not output else net.uniform_post(
+            source.channels, least=attrs.least, most=attrs.most)
+        net.emit(node, [given], made, _ones(net, source.channels, window, attrs.dilation), post,
+                 stride=stride, pad=pad, pad_value=-128, mode=ArrayMode.MAX)
 
 
-def _window_of_ones(net: Lowering, channels: int, attrs: MaxPool) -> list[Taps]:
-    kernel = np.ones((channels, *attrs.window, 1), dtype=np.int8)
-    return sparse_taps(net.config, kernel, np.zeros(channels, int), np.arange(channels),
-                       attrs.dilation)
+def _gains_by_stages(net: Lowering, attrs: MaxPool, source: LayerTensor,
+                     output: LayerTensor) -> bool:
+    """Are maxima of rows, and then of those, fewer cycles than windows at once?"""
+    (tall, wide), drain, last = attrs.window, net.config.drain_cycles, output.height * output.width
+    return (max(wide, drain) * source.height * output.width + max(tall, drain) * last
+            < max(tall * wide, drain) * last - _LEAST_GAIN)
+
+
+def _ones(net: Lowering, channels: int, window: tuple[int, int],
+          dilation: tuple[int, int] = (1, 1)) -> list[Taps]:
+    """Windows of one weight each of every channel."""
+    kernel = np.ones((channels, *window, 1), dtype=np.int8)
+    return sparse_taps(net.config, kernel, np.zeros(channels, int), np.arange(channels), dilation)
 
 
 def average_pool(net: Lowering, node: Node) -> None:
@@ -107,7 +130,7 @@ def average_pool(net: Lowering, node: Node) -> None:
     if failed:
         net.host(node, f"no exact reciprocal of a window of {failed[0]} values")
         return
-    blocks = _window_of_ones(net, source.channels, attrs)
+    blocks = _ones(net, source.channels, attrs.window, attrs.dilation)
     for y, x, height, width, count in regions:
         scale = scales[count]
         assert scale is not None
@@ -120,16 +143,16 @@ def average_pool(net: Lowering, node: Node) -> None:
 
 
 def mean(net: Lowering, node: Node) -> None:
-    """Mean over rows, columns or both."""
+    """Mean, or largest value, over rows, columns or both."""
     attrs = node.attrs
-    assert isinstance(attrs, Mean)
+    assert isinstance(attrs, Mean | ReduceMax)
     shape = net.graph.tensors[node.inputs[0]].shape
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
     spatial = {len(shape) - 2: "width"}
     if math.prod(shape[:-3]) == 1:
         spatial[len(shape) - 3] = "height"
     if not set(attrs.axes) <= set(spatial):
-        net.host(node, f"mean over axes {attrs.axes} is not over rows and columns")
+        net.host(node, f"over axes {attrs.axes}, which are not rows and columns")
         return
     over = {spatial[axis] for axis in attrs.axes}
     window = (source.height if "height" in over else 1,
@@ -139,12 +162,40 @@ def mean(net: Lowering, node: Node) -> None:
         return
     output.height, output.width = source.height // window[0], source.width // window[1]
     output.channels = source.channels
-    kernel = np.ones((source.channels, *window, 1), dtype=np.int8)
-    blocks = sparse_taps(net.config, kernel, np.zeros(source.channels, int),
-                         np.arange(source.channels))
+    blocks = _ones(net, source.channels, window)
+    if isinstance(attrs, ReduceMax):
+        net.emit(node, [source], output, blocks, net.uniform_post(source.channels), pad_value=-128,
+                 mode=ArrayMode.MAX)
+        return
     net.emit(node, [source], output, blocks, net.uniform_post(
         source.channels, attrs.scale, -attrs.input_zero * window[0] * window[1],
         attrs.output_zero))
+
+
+def prelu(net: Lowering, node: Node) -> None:
+    """A convolution of each channel for what is below 0, added to what isn't by way of tables."""
+    attrs = node.attrs
+    assert isinstance(attrs, PRelu)
+    signs = set(np.sign(attrs.slopes).tolist()) - {0}
+    if len(signs) > 1:
+        net.host(node, "slopes above and below 0; accepted are slopes of one sign")
+        return
+    source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
+    # What isn't below 0 becomes 0 by the clamp, whose other end no result reaches.
+    zero = -128 if -1 in signs else 127
+    slopes = attrs.slopes.astype(np.int64)
+    post = net.uniform_post(source.channels, attrs.below, zero=zero)
+    post.bias = -attrs.input_zero * slopes
+    kernel = attrs.slopes.reshape(-1, 1, 1, 1)
+    above = [requantize(max(_signed(byte) - attrs.input_zero, 0), *attrs.above)
+             for byte in range(256)]
+    below = [_signed(byte) - zero for byte in range(256)]
+    post.mode, post.table = PostMode.ADD, np.array([below, above], np.int64).ravel()
+    post.add_multiplier, post.add_pre, post.add_post = IDENTITY
+    post.add_zero = attrs.output_zero
+    net.emit(node, [source], output, sparse_taps(
+        net.config, kernel, np.zeros(source.channels, int), np.arange(source.channels)), post,
+        residual=source.name)
 
 
 def reshape(net: Lowering, node: Node) -> None:

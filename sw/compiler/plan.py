@@ -164,11 +164,12 @@ class _Planner:
 
     def _same_home(self) -> None:
         """Sources that share entries of a group list must share their geometry."""
-        for op in self.ops:
-            if isinstance(op, WindowOp) and len(op.sources) > 1:
-                if any(name not in self.resident for name in op.sources):
-                    for name in self.resident.intersection(op.sources):
-                        self._remove(name)
+        together = [set(op.sources) for op in self.ops
+                    if isinstance(op, WindowOp) and len(op.sources) > 1]
+        while parted := [both for sources in together
+                         if (both := self.resident & sources) and both != sources]:
+            for name in parted[0]:  # which may part others
+                self._remove(name)
 
     def _least(self, index: int) -> int:
         """Words of a unit's smallest strips."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tflite
 
-from golden.attributes import Attributes, GraphError
+from golden.attributes import Attributes, Concat, GraphError
 from golden.edges import Transpose
 from golden.movement import DepthToSpace, SpaceToDepth, Take
 from golden.resize import ResizeLinear
@@ -117,6 +117,27 @@ def _gather(view: Operands) -> Converted:
     return _taken(view, data.shape, {axis: chosen.tolist()}), 1
 
 
+def _pack(view: Operands) -> Converted:
+    """Joined along a new axis; the loader gives the inputs one of size 1 there."""
+    inputs, output = view.all_inputs(), view.output()
+    for operand in inputs:
+        view.same_quant(operand, output)
+    axis = _axis(view, view.options(tflite.PackOptions).Axis, len(output.shape))
+    if axis == 0:
+        raise view.fail("axis 0 is the batch, which is 1; accepted are other axes")
+    return Concat(axis=axis), len(inputs)
+
+
+def _unpack(view: Operands) -> list[Converted]:
+    """One index of an axis each, which goes."""
+    data = _same_scale(view)
+    axis = _axis(view, view.options(tflite.UnpackOptions).Axis, len(data.shape))
+    if data.shape[axis] != len(view.operator.outputs):
+        raise view.fail(f"{len(view.operator.outputs)} outputs of {data.shape[axis]} along axis "
+                        f"{axis}; accepted are as many")
+    return [(_taken(view, data.shape, {axis: [at]}), (0,)) for at in range(data.shape[axis])]
+
+
 def _mirror_pad(view: Operands) -> Converted:
     data = _same_scale(view)
     pads = view.constant(1, "pads", "INT32", "INT64")
@@ -199,6 +220,7 @@ CONVERTERS: dict[str, Callable[[Operands], Converted | list[Converted]]] = {
     "DEPTH_TO_SPACE": _depth_to_space,
     "GATHER": _gather,
     "MIRROR_PAD": _mirror_pad,
+    "PACK": _pack,
     "RESIZE_BILINEAR": _bilinear,
     "RESIZE_NEAREST_NEIGHBOR": _nearest,
     "SLICE": _slice,
@@ -207,4 +229,5 @@ CONVERTERS: dict[str, Callable[[Operands], Converted | list[Converted]]] = {
     "SPLIT_V": _split,
     "STRIDED_SLICE": _strided_slice,
     "TRANSPOSE": _transpose,
+    "UNPACK": _unpack,
 }

@@ -196,6 +196,17 @@ class Operands:
             raise self.fail("kernel has scales that are not above 0")
         return data, scales
 
+    def slopes(self, channels: int) -> tuple[np.ndarray, float]:
+        """(slopes less their zero point, int16, one a channel; their scale) of input 1."""
+        tensor = self._tensor(1, "slopes")
+        found = self.constant(1, "slopes", "INT8")
+        if found.size not in (1, channels) or found.shape[-1:] != (found.size,):
+            raise self.fail(f"slopes have shape {list(found.shape)}, must be one, or one for each "
+                            f"of {channels} channels")
+        quant = check_activation(self.path, tensor, "INT8").quant
+        steps = found.astype(np.int16).ravel() - np.int16(quant.zero_point)
+        return np.broadcast_to(steps, (channels,)).copy(), quant.scale
+
     def _centred(self, data: np.ndarray, tensor: RawTensor) -> np.ndarray:
         """A kernel less its zero point."""
         if tensor.index not in self._unsigned:

@@ -18,12 +18,12 @@ from golden.graph import (
     DepthwiseConv2D,
     FullyConnected,
     MaxPool,
-    Mean,
     Pad,
     Quantize,
     Reshape,
     Softmax,
 )
+from golden.slopes import PRelu
 from golden.spec.numerics import quantize_multiplier
 from golden.transposed import TransposedConv2D
 from sw.frontend.operands import Operand, Operands
@@ -31,7 +31,6 @@ from sw.frontend.scales import (
     LEAST,
     add_scales,
     channel_scales,
-    mean_scale,
     same_pads,
     softmax_parameters,
 )
@@ -203,19 +202,6 @@ def _pool(kind: type[MaxPool]) -> Callable[[Operands], Converted]:
     return convert
 
 
-def _mean(view: Operands) -> Converted:
-    data, output = view.input(), view.output()
-    rank = len(data.shape)
-    given = view.constant(1, "axes", "INT32").ravel().tolist()
-    axes = tuple(sorted({axis % rank for axis in given if -rank <= axis < rank}))
-    if not axes or any(not -rank <= axis < rank for axis in given) or 0 in axes:
-        raise view.fail(f"axes {given} must be in 1 to {rank - 1}: the batch can't be averaged")
-    count = int(np.prod([data.shape[axis] for axis in axes]))
-    return Mean(axes=axes, keep_dims=bool(view.options(tflite.ReducerOptions).KeepDims),
-                input_zero=data.quant.zero_point, output_zero=output.quant.zero_point,
-                scale=mean_scale(data.quant.scale, output.quant.scale, count)), 1
-
-
 def _activation(kind: int) -> Callable[[Operands], Converted]:
     def convert(view: Operands) -> Converted:
         data, output = view.input(), view.output()
@@ -226,6 +212,16 @@ def _activation(kind: int) -> Callable[[Operands], Converted]:
                      scale=quantize_multiplier(float(ratio)), least=least, most=most), 1
 
     return convert
+
+
+def _prelu(view: Operands) -> Converted:
+    data, output = view.input(), view.output()
+    slopes, scale = view.slopes(data.shape[-1])
+    scales = [np.float32(data.quant.scale), np.float32(data.quant.scale) * np.float32(scale)]
+    above, below = (quantize_multiplier(float(given / np.float32(output.quant.scale)))
+                    for given in scales)
+    return PRelu(slopes=slopes, input_zero=data.quant.zero_point, above=above, below=below,
+                 output_zero=output.quant.zero_point), 1
 
 
 def _dequantize(view: Operands) -> Converted:
@@ -305,11 +301,11 @@ CONVERTERS: dict[str, Callable[[Operands], Converted]] = {
     "FULLY_CONNECTED": _fully_connected,
     "MAX_POOL_2D": _pool(MaxPool),
     "MAXIMUM": _extreme(Maximum),
-    "MEAN": _mean,
     "MINIMUM": _extreme(Minimum),
     "MUL": _mul,
     "PAD": _pad,
     "PADV2": _pad,
+    "PRELU": _prelu,
     "QUANTIZE": _quantize,
     "RELU": _activation(tflite.ActivationFunctionType.RELU),
     "RELU6": _activation(tflite.ActivationFunctionType.RELU6),

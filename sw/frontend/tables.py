@@ -128,7 +128,12 @@ def _hard_swish(view: Operands) -> tuple[Lookup, int]:
     return Lookup(table=_limited(_divided(product, -output_exponent) + wanted.zero_point)), 1
 
 
+def _elu(x: NDArray) -> NDArray:
+    return np.where(x < 0, np.exp(np.minimum(x, 0)) - 1, x)
+
+
 CONVERTERS: dict[str, Callable[[Operands], tuple[Lookup, int]]] = {
+    "ELU": _real(_elu),
     "GELU": _gelus,
     "HARD_SWISH": _hard_swish,
     "LEAKY_RELU": _leaky_relu,

@@ -4,11 +4,11 @@ import dataclasses
 import math
 from pathlib import Path
 
-from golden.graph import Attributes, Graph, GraphError, Node, Quantize, Reshape, Tensor
+from golden.graph import Attributes, Concat, Graph, GraphError, Node, Quantize, Reshape, Tensor
 from golden.movement import Take
 from golden.spec.numerics import IDENTITY
 from sw.errors import ModelError
-from sw.frontend import movement, tables
+from sw.frontend import movement, reductions, tables
 from sw.frontend.flatbuffer import RawModel, RawOperator, read, unique_names
 from sw.frontend.operands import Operands, check_activation, check_shape, constant_data
 from sw.frontend.operators import CONVERTERS, EDGE_TYPES
@@ -16,7 +16,8 @@ from sw.frontend.unsigned import OFFSET, as_signed
 
 __all__ = ["SUPPORTED", "load"]
 
-_CONVERTERS = {**CONVERTERS, **movement.CONVERTERS, **tables.CONVERTERS}
+_CONVERTERS = {**CONVERTERS, **movement.CONVERTERS, **reductions.CONVERTERS,
+               **tables.CONVERTERS}
 SUPPORTED = tuple(sorted(_CONVERTERS))
 CONTROL_FLOW = ("CALL", "CALL_ONCE", "IF", "WHILE")
 
@@ -40,6 +41,10 @@ class _Loader:
             if raw.type == "FLOAT32" and index in self.model.inputs + self.model.outputs:
                 check_shape(self.path, raw)
                 self.graph.add(Tensor(name, raw.shape, "float32"))
+                return name
+            if raw.type in ("INT32", "INT64") and index in self.model.outputs:
+                check_shape(self.path, raw)
+                self.graph.add(Tensor(name, raw.shape, raw.type.lower()))
                 return name
             # Converters have checked what they convert; this lets pass what any of them accepts.
             operand = check_activation(self.path, raw, *EDGE_TYPES)
@@ -102,8 +107,14 @@ class _Loader:
                         self.name(operator.outputs[number]))
 
     def append(self, name: str, attrs: Attributes, inputs: tuple[str, ...], output: str) -> None:
-        """Append a node, and a reshape where a slice drops axes with one index left."""
+        """Append a node, and reshapes.
+
+        A slice may drop axes with one index left; what is packed has one axis less before.
+        """
         tensor = self.graph.tensors[output]
+        if isinstance(attrs, Concat):
+            inputs = tuple(self.widened(f"{name}_shape{number}", given, attrs.axis, tensor)
+                           for number, given in enumerate(inputs))
         if isinstance(attrs, Take):
             shape = attrs.shape(self.graph.tensors[inputs[0]].shape)
             if shape != tensor.shape and math.prod(shape) == math.prod(tensor.shape):
@@ -112,6 +123,17 @@ class _Loader:
                 self.graph.nodes.append(Node(name, inputs, (whole.name,), attrs))
                 name, inputs, attrs = f"{name}_shape", (whole.name,), Reshape(to=tensor.shape)
         self.graph.nodes.append(Node(name, inputs, (output,), attrs))
+
+    def widened(self, name: str, given: str, axis: int, output: Tensor) -> str:
+        """A tensor with an axis of size 1 more, if it has one less than what it is joined to."""
+        shape = self.graph.tensors[given].shape
+        if len(shape) == len(output.shape):
+            return given
+        shape = (*shape[:axis], 1, *shape[axis:])
+        wide = self.graph.add(dataclasses.replace(
+            self.graph.tensors[given], name=f"{name} (wide)", shape=shape))
+        self.graph.nodes.append(Node(name, (given,), (wide.name,), Reshape(to=shape)))
+        return wide.name
 
     def load(self) -> Graph:
         if not self.model.operators or not self.model.outputs or not self.model.inputs:

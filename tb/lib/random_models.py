@@ -178,15 +178,15 @@ def _pool(code: str) -> Callable[[_Maker], int]:
 
 
 def _mean(make: _Maker) -> int:
-    data = make.image(20)
+    data, code = make.image(20), ("MEAN", "SUM")[make.pick(0, 1) * (not make.legacy)]
     keep, same = bool(make.pick(0, 1)), bool(make.pick(0, 1))
     axes = [(1, 2), (2, 1), (1,), (2,), (-3, 2), (3,)][make.pick(0, 5)]
     chosen = {axis % 4 for axis in axes}
     shape = [1 if axis in chosen else size for axis, size in enumerate(make.shape(data))
              if keep or axis not in chosen]
     quant = {"scales": make.model.tensors[data].scales, "zeros": make.model.tensors[data].zeros}
-    output = make.model.tensor(shape, **(quant if same else make.quant()))
-    make.model.operator("MEAN", [data, make.model.constant(np.array(axes, np.int32))], [output],
+    output = make.model.tensor(shape, **(quant if same and code == "MEAN" else make.quant()))
+    make.model.operator(code, [data, make.model.constant(np.array(axes, np.int32))], [output],
                         table="ReducerOptions", KeepDims=keep)
     return output
 
@@ -286,7 +286,8 @@ def _same(make: _Maker, data: int) -> dict[str, Sequence]:
 def _table(make: _Maker) -> int:
     data = make.image()
     code, output = [("LOGISTIC", (1 / 256, -128)), ("TANH", (1 / 128, 0)), ("GELU", None),
-                    ("HARD_SWISH", None), ("LEAKY_RELU", None)][make.pick(0, 4)]
+                    ("HARD_SWISH", None), ("LEAKY_RELU", None), ("ELU", None)][
+                        make.pick(0, 5 - make.legacy)]
     quant = {"scales": output[:1], "zeros": output[1:]} if output else make.quant()
     if code == "HARD_SWISH":
         scale = make.model.tensors[data].scales[0]
@@ -295,6 +296,53 @@ def _table(make: _Maker) -> int:
                "LEAKY_RELU": {"table": "LeakyReluOptions", "Alpha": float(make.rng.uniform(0, 2))}}
     result = make.model.tensor(make.shape(data), **quant)
     make.model.operator(code, [data], [result], **options.get(code, {}))
+    return result
+
+
+def _prelu(make: _Maker) -> int:
+    data = make.image()
+    channels = make.shape(data)[-1]
+    slopes = make.rng.integers(-128 * make.pick(0, 1), 128, (1, 1, channels)).astype(np.int8)
+    zero = -128 if make.pick(0, 1) and slopes.min() >= 0 else 0
+    result = make.model.tensor(make.shape(data), **make.quant())
+    make.model.operator("PRELU", [data, make.model.constant(
+        slopes, scales=(make.scale(0.001, 0.02),), zeros=(zero,))], [result])
+    return result
+
+
+def _packed(make: _Maker) -> int:
+    """Joined along a new axis, or one part along one that goes."""
+    data, axis = make.image(), make.pick(1, 3)
+    shape = list(make.shape(data))
+    if make.pick(0, 1):
+        others = [make.input(list(shape), **_same(make, data)) for _ in range(make.pick(0, 2))]
+        shape.insert(axis, 1 + len(others))
+        result = make.model.tensor(shape, **_same(make, data))
+        make.model.operator("PACK", [data, *others], [result], table="PackOptions", Axis=axis,
+                            ValuesCount=1 + len(others))
+        return result
+    count = shape.pop(axis)
+    parts = [make.model.tensor(shape, **_same(make, data)) for _ in range(count)]
+    make.model.operator("UNPACK", [data], parts, table="UnpackOptions", Axis=axis - 4, Num=count)
+    return parts[make.pick(0, count - 1)]
+
+
+def _largest(make: _Maker) -> int:
+    data, keep = make.image(), bool(make.pick(0, 1))
+    if make.pick(0, 2) == 0:
+        shape, axis, kind = list(make.shape(data)), make.pick(1, 3), make.pick(0, 1)
+        del shape[axis]
+        result = make.model.tensor(shape, ("INT32", "INT64")[kind], scales=())
+        make.model.operator("ARG_MAX", [data, make.model.constant(np.array(axis - 4, np.int32))],
+                            [result], table="ArgMaxOptions", OutputType=(2, 4)[kind])
+        return result
+    axes = [(1, 2), (2, 1), (1,), (2,), (-3, 2), (3,)][make.pick(0, 5)]
+    chosen = {axis % 4 for axis in axes}
+    shape = [1 if axis in chosen else size for axis, size in enumerate(make.shape(data))
+             if keep or axis not in chosen]
+    result = make.model.tensor(shape, **_same(make, data))
+    make.model.operator("REDUCE_MAX", [data, make.model.constant(np.array(axes, np.int32))],
+                        [result], table="ReducerOptions", KeepDims=keep)
     return result
 
 
@@ -406,7 +454,8 @@ MAKERS: dict[str, Callable[[_Maker], int]] = {
     "max": _pool("MAX_POOL_2D"), "average": _pool("AVERAGE_POOL_2D"), "mean": _mean,
     "softmax": _softmax, "pad": _pad, "concat": _concat, "elementwise": _elementwise,
     "quantize": _quantize, "reshape": _reshape, "table": _table, "two": _two, "moved": _moved,
-    "transposed": _transposed, "real_edge": _real_edge,
+    "transposed": _transposed, "real_edge": _real_edge, "prelu": _prelu, "packed": _packed,
+    "largest": _largest,
 }
 
 

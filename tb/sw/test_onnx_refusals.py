@@ -207,6 +207,24 @@ def test_operators(tmp_path):
     placed(path, "the chip has no operator LRN")
 
 
+def test_operators_of_no_opset(tmp_path):
+    build, found = conv_net()
+    build.nodes.append(onnx.helper.make_node("Nonsense", [build.pair(found, 0.02)], ["y"], "last"))
+    build.output("y")
+    refused(build.save(tmp_path / "m.onnx"), "(Nonsense 'last')", "opset 17 has no operator")
+
+
+def test_outputs_without_a_type(tmp_path):
+    """Some tools leave them open."""
+    build, found = conv_net()
+    build.output(build.pair(found, 0.02))
+    model = build.model()
+    model.graph.output[0].ClearField("type")
+    onnx.save(model, tmp_path / "m.onnx")
+    (name,) = load(tmp_path / "m.onnx").outputs
+    assert name == model.graph.output[0].name
+
+
 def test_shufflenet():
     path = Path(__file__).parents[3] / "shared" / "assets" / "models_onnx"
     path /= "shufflenet-v2-12-int8.onnx"

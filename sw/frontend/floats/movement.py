@@ -23,7 +23,9 @@ def _transpose(step: Step) -> None:
 
 
 def _pad(step: Step) -> None:
-    pairs, moved = step.numbers(1, "pads"), step.moved()
+    pairs, given = step.numbers(1, "pads"), step.index(0) in step.net.model.inputs
+    # A picture that is padded is meant for convolutions.
+    moved = step.moved() or (given and len(step.shape()) == 4)
     if pairs.shape != (len(step.shape()), 2):
         raise step.fail(f"pads have shape {list(pairs.shape)}, must be [{len(step.shape())}, 2]")
     pairs = pairs[list(_NCHW)] if moved else pairs
