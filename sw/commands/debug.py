@@ -48,7 +48,7 @@ _LONGEST_NAME = 40
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei debug``."""
-    add_model(parser, "float .onnx file")
+    add_model(parser, "float .onnx or .tflite file")
     parser.add_argument("--quantized", type=Path, metavar="Q",
                         help="what sentei quantize made of it; tensors of other tools' files are "
                         "recognized by their names")
@@ -70,8 +70,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Compare layer by layer and print."""
     progress = Progress(plain=arguments.json)
     path = Path(arguments.model)
-    if not is_onnx(path):
-        raise UsageError(f"{path}: accepted is an .onnx file")
+    if not (is_onnx(path) or path.suffix.lower() == ".tflite"):
+        raise UsageError(f"{path}: accepted is a float .onnx or .tflite file")
     if arguments.quantized and arguments.method:
         raise UsageError("--quantized and --method: accepted is one of them")
     if arguments.plot:

@@ -104,6 +104,9 @@ def read_stack(path: Path, spec: TensorSpec) -> NDArray:
     if [size for size in values.shape[1:] if size != 1] != one:
         raise InputError(f"{path}: {values.dtype}{list(values.shape)}, accepted for input {spec} "
                          f"is that, or many with a leading axis")
+    if not len(values):
+        raise InputError(f"{path}: {values.dtype}{list(values.shape)} holds no sample; accepted "
+                         "are one or more")
     if values.dtype != spec.dtype:
         if not np.issubdtype(values.dtype, np.floating):
             raise InputError(f"{path}: type {values.dtype}; accepted for input {spec} are "

@@ -124,6 +124,8 @@ class Network:
         if bias and (bias not in self.constants or self.constants[bias].ndim > 2):
             return None
         if node.op_type in ("Conv", "ConvTranspose"):
+            if data.ndim != 4:  # of three spatial axes: the host's
+                return None
             turned = node.op_type == "ConvTranspose"
             return Weights(node.input[1], int(turned), bias, True)
         if data.ndim != 2:

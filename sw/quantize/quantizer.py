@@ -190,6 +190,16 @@ def _properties(is_equalized: bool, splits: Sequence[Split]) -> dict[str, str]:
     return found
 
 
+def _check_weights(network: Network, placement: Placement) -> None:
+    for at in placement.products.values():
+        found = network.weights(at)
+        assert found is not None
+        for name in (found.name, found.bias):
+            if name and not np.isfinite(network.constants[name]).all():
+                raise ModelError(f"{network.label(at)}: constant {name!r} holds NaN or infinity; "
+                                 "accepted are finite weights and biases")
+
+
 class _Form:
     """The float network in one form, with what its tensors look like on the samples."""
 
@@ -199,7 +209,9 @@ class _Form:
         self.placement = place(network, choices.exclude)
         if not self.placement.products:
             raise ModelError("nothing to quantize: no node has constant weights that the chip "
-                             "takes (Conv, ConvTranspose, Gemm, MatMul)")
+                             "takes (Conv and ConvTranspose of up to two spatial axes, Gemm, "
+                             "MatMul)")
+        _check_weights(network, self.placement)
         self.scores = score_points(network, self.placement, choices.scores)
         self.ends = set(self.placement.ends(network))
         sums = [network.nodes[at].output[0] for at in self.placement.products.values()]

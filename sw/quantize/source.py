@@ -22,7 +22,7 @@ _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Co
               "MatMulInteger")
 
 
-def read_float(path: Path, shapes: Shapes) -> onnx.ModelProto:
+def read_float(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProto:
     """Read a float ONNX file of fixed shapes, or a float TensorFlow Lite file as one.
 
     Parameters
@@ -31,6 +31,8 @@ def read_float(path: Path, shapes: Shapes) -> onnx.ModelProto:
         A TensorFlow Lite file ends in ``.tflite``.
     shapes : mapping of str to tuple of int
         Sizes of inputs that the file leaves open; an open batch is 1.
+    raw : bytes, optional
+        An ONNX file's, in place of what the file holds.
 
     Raises
     ------
@@ -40,7 +42,8 @@ def read_float(path: Path, shapes: Shapes) -> onnx.ModelProto:
         If ``shapes`` doesn't fit the inputs.
     """
     # What was translated goes through the same checks.
-    raw = to_onnx(path).SerializeToString() if path.suffix.lower() == ".tflite" else None
+    if path.suffix.lower() == ".tflite":
+        raw = to_onnx(path).SerializeToString()
     model = read(path, shapes, raw)
     for index, node in enumerate(model.graph.node):
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
@@ -84,15 +87,23 @@ def prepare(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except Exception as error:  # as above
         raise ModelError(f"{path}: can't be simplified: {str(error)[:300]}") from None
+    _check_outputs(path, model)
+    for index, node in enumerate(model.graph.node):
+        if not node.name:
+            node.name = f"{node.op_type}_{index}"
+    return model
+
+
+def _check_outputs(path: Path, model: onnx.ModelProto) -> None:
     computed = {name for node in model.graph.node for name in node.output}
     for item in model.graph.output:
         if item.name not in computed:
             raise ModelError(f"{path}: output {item.name!r} is an input of the network, or "
                              "constant whatever the inputs are; accepted are computed outputs")
-    for index, node in enumerate(model.graph.node):
-        if not node.name:
-            node.name = f"{node.op_type}_{index}"
-    return model
+        sizes = item.type.tensor_type.shape.dim
+        if not item.type.tensor_type.HasField("shape") or any(size.dim_value < 1 for size in sizes):
+            raise ModelError(f"{path}: output {item.name!r} has sizes of 0, or known only when it "
+                             "runs; accepted are fixed sizes of at least 1")
 
 
 def _without_idle_values(model: onnx.ModelProto) -> None:

@@ -3,14 +3,17 @@
 In the place of the part they leave the solver nothing to think about but the block.
 """
 
+from types import SimpleNamespace
+
 from amaranth.asserts import AnySeq
-from amaranth.hdl import Assume, Cat, Module, Signal, Value
+from amaranth.hdl import Array, Assume, Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.dma.burst import PAGE_BYTES, burst_layout, run_layout
 
-__all__ = ["AnyBursts", "AnyFifo", "Kept", "ListQueue", "PromptFifo", "offer_anything"]
+__all__ = ["AnyBursts", "AnyFifo", "Kept", "ListMemory", "ListQueue", "PromptFifo",
+           "offer_anything"]
 
 
 def offer_anything(m, port, *parts):
@@ -112,6 +115,36 @@ class ListQueue(wiring.Component):
                 m.d.sync += item.eq(self.i.payload)
             with m.Elif(pop):
                 m.d.sync += item.eq(later)
+        return m
+
+
+class ListMemory(Elaboratable):
+    """Memory with a write port and an asynchronous read port, its rows for all to see.
+
+    Members
+    -------
+    rows : list of Signal
+    """
+
+    def __init__(self, *, shape, depth, init):
+        assert not init
+        self.rows = [Signal(shape, name=f"row_{n}") for n in range(depth)]
+        self._write, self._read = (
+            SimpleNamespace(en=Signal(), addr=Signal(range(depth)), data=Signal(shape))
+            for _ in range(2))
+
+    def write_port(self):
+        return self._write
+
+    def read_port(self, *, domain):
+        assert domain == "comb"
+        return self._read
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self._read.data.eq(Array(self.rows)[self._read.addr])
+        with m.If(self._write.en):
+            m.d.sync += Array(self.rows)[self._write.addr].eq(self._write.data)
         return m
 
 

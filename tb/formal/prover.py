@@ -7,11 +7,12 @@ import tempfile
 import types
 from pathlib import Path
 
+import pytest
 from amaranth.asserts import AnySeq
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Elaboratable, Fragment, Module, Signal, Value
 
-__all__ = ["Property", "faulty", "made_of", "refute", "verify"]
+__all__ = ["Property", "faults", "faulty", "made_of", "refute", "verify"]
 
 TIMEOUT = 300  # seconds for one proof; SymbiYosys then ends its solvers itself
 SCRIPT = """\
@@ -45,7 +46,12 @@ class Property(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = self.sync
-        inside = Fragment.get(self.block, platform)
+        self._locals = {}
+        sys.setprofile(self._note)
+        try:
+            inside = Fragment.get(self.block, platform)
+        finally:
+            sys.setprofile(None)
         m.submodules.block = inside
         self.inner = {signal.name: signal for statements in inside.statements.values()
                       for statement in statements for signal in statement._lhs_signals()}
@@ -53,8 +59,20 @@ class Property(Elaboratable):
         return m
 
     def describe(self, m, block):
-        """Drive the inputs, add assumptions and assertions; ``self.inner``: signals by name."""
+        """Drive the inputs, add assumptions and assertions; ``self.inner``: signals by name.
+
+        Where Amaranth finds no name for a signal, and in components of the block, `variables` has
+        it.
+        """
         raise NotImplementedError
+
+    def _note(self, frame, event, _):
+        if event == "return" and frame.f_code.co_name == "elaborate":
+            self._locals[id(frame.f_locals["self"])] = dict(frame.f_locals)
+
+    def variables(self, component):
+        """Local variables of the ``elaborate`` of the block or a component in it, by name."""
+        return self._locals[id(component)]
 
     @staticmethod
     def free(m, *signals):
@@ -101,6 +119,11 @@ def refute(spec, *, depth):
     """Assert that a run of at most ``depth`` cycles breaks the property."""
     status, log = _run(spec, depth, "bmc")
     assert status == "FAIL" and "Assert failed" in log, log
+
+
+def faults(quick, *rows):
+    """Parameters of a test: the first ``quick`` ones always, the rest with ``make formal``."""
+    return [*rows[:quick], *(pytest.param(*row, marks=pytest.mark.slow) for row in rows[quick:])]
 
 
 def faulty(block, old, new, **parts):

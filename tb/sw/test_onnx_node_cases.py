@@ -35,7 +35,7 @@ LEFT_OUT = {
 }
 # Run by the host: patterns of their names to words of the reason. All others stay the graph's.
 ON_HOST = {
-    r"(max|average)pool_[13]d_": "4 axes", r"argmax": "indices",
+    r"(max|average)pool_3d_": "4 axes", r"argmax": "indices",
     r"averagepool_2d_(precomputed_pads|precomputed_same_upper|same_.*|pads|ceil)$": "finer",
     r"add_bcast": "broadcasting", r"gemm_default_matrix_bias": "bias has shape",
     r"concat_(1d_.*|2d_axis_0|2d_axis_negative_2|3d_axis_0|3d_axis_negative_3)$": "batch",

@@ -207,6 +207,24 @@ def test_operators(tmp_path):
     placed(path, "the chip has no operator LRN")
 
 
+def test_operators_of_no_opset(tmp_path):
+    build, found = conv_net()
+    build.nodes.append(onnx.helper.make_node("Nonsense", [build.pair(found, 0.02)], ["y"], "last"))
+    build.output("y")
+    refused(build.save(tmp_path / "m.onnx"), "(Nonsense 'last')", "opset 17 has no operator")
+
+
+def test_outputs_without_a_type(tmp_path):
+    """Some tools leave them open."""
+    build, found = conv_net()
+    build.output(build.pair(found, 0.02))
+    model = build.model()
+    model.graph.output[0].ClearField("type")
+    onnx.save(model, tmp_path / "m.onnx")
+    (name,) = load(tmp_path / "m.onnx").outputs
+    assert name == model.graph.output[0].name
+
+
 def test_shufflenet():
     path = Path(__file__).parents[3] / "shared" / "assets" / "models_onnx"
     path /= "shufflenet-v2-12-int8.onnx"
@@ -256,8 +274,8 @@ CASES = {
     "scales along inputs": lambda b: (
         b.node("Conv", feature_map(b), b.weights(np.ones((2, 2, 1, 1), np.int8), [0.1, 0.2],
                                                  axis=1)), ("along axis 1, must be along 0",)),
-    "rank": lambda b: (b.node("Conv", feature_map(b, 1, 2, 6), ones(b, 2, 2, 1)),
-                       ("weights have shape [2, 2, 1]",)),
+    "rank": lambda b: (b.node("Conv", feature_map(b, 1, 2, 6, 6, 6), ones(b, 2, 2, 1, 1, 1)),
+                       ("weights have shape [2, 2, 1, 1, 1]",)),
     "batch": lambda b: (b.node("Conv", feature_map(b, 2, 2, 6, 6), ones(b)), ("batch 2",)),
     "per-channel activations": lambda b: (
         b.node("QuantizeLinear", b.input([1, 2, 6, 6]), b.constant([0.1, 0.2], np.float32),
@@ -305,6 +323,6 @@ def test_one_thing_wrong(case, tmp_path):
         kind = TensorProto.INT8
     if case == "rows mixed with channels":
         found = build.pair(found, 0.1)
-    rank = 3 if case == "rank" else 2 if case == "transposed product" else 4
+    rank = 5 if case == "rank" else 2 if case == "transposed product" else 4
     build.output(found, kind, rank)
     placed(build.save(tmp_path / "m.onnx"), *words)

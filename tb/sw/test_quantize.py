@@ -1,10 +1,13 @@
 """The quantizer: ranges of known distributions, equalization, bias correction, placement."""
 
+import sys
+
 import numpy as np
 import onnx
 import pytest
 
-from sw.errors import InputError, ModelError
+from sw.errors import InputError, ModelError, ToolError
+from sw.pytorch import quantize_module
 from sw.quantize import Choices, prepare, quantize
 from sw.quantize.correction import corrected_biases
 from sw.quantize.equalize import equalized, find_pairs
@@ -445,3 +448,10 @@ def test_what_fails_when_it_runs(tmp_path):
     traced = Traced(build.model(found), [found])
     with pytest.raises(ModelError, match="ONNX Runtime fails on the network"):
         list(traced.run({"x": np.ones((1, 4), np.float32), "y": np.float32([3, 3])}))
+
+
+def test_modules_need_pytorch(monkeypatch):
+    """What becomes of them where it is installed: tb/torch."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ToolError, match=r"pip install sentei\[torch\]"):
+        quantize_module(None, np.zeros((1, 3, 4, 4)))

@@ -106,6 +106,26 @@ def test_refuses_files(files, capsys):
     data = build.node("Cast", build.input("x", (1, 3, 12, 10), onnx.TensorProto.INT32), to=1)
     onnx.save(build.model(build.conv(data, 4, 3)), "m.onnx")
     refused(capsys, 3, "input 'x' is int32")
+    for name, wrong in (("kernel", np.nan), ("bias", np.inf)):
+        build = FloatBuilder()
+        kernel, bias = np.ones((4, 3, 1, 1), np.float32), np.ones(4, np.float32)
+        (kernel if name == "kernel" else bias).flat[2] = wrong
+        source = build.input("x", (1, 3, 12, 10))
+        data = build.node("Conv", source, build.constant(kernel, "kernel"),
+                          build.constant(bias, "bias"))
+        onnx.save(build.model(data), "m.onnx")
+        refused(capsys, 3, "node 0 (Conv 'conv0')", f"{name!r} holds NaN or infinity")
+    build = FloatBuilder()
+    data = build.conv(build.input("x", (1, 3, 12, 10)), 4, 3)
+    found = build.node("Cast", build.node("NonZero", data), to=onnx.TensorProto.FLOAT)
+    onnx.save(build.model(found), "m.onnx")
+    refused(capsys, 3, "known only when it runs")
+    build = FloatBuilder()
+    kernel = build.constant(np.ones((4, 3, 3, 3, 3), np.float32))
+    source = build.input("x", (1, 3, 4, 4, 4))
+    onnx.save(build.model(build.node("Conv", source, kernel)), "m.onnx")
+    np.save("calib/x.npy", np.random.default_rng(0).random((4, 1, 3, 4, 4, 4), np.float32))
+    refused(capsys, 3, "nothing to quantize", "of up to two spatial axes")
 
 
 def test_refuses_quantized_networks(files, capsys):
@@ -122,6 +142,8 @@ def test_refuses_samples(files, capsys):
     refused(capsys, 4, "x.npy: holds NaN or infinity")
     np.save("calib/x.npy", np.zeros_like(data))
     refused(capsys, 4, "'x' of the inputs is 0 everywhere on all 6 calibration samples")
+    np.save("calib/x.npy", data[:0])
+    refused(capsys, 4, "x.npy", "[0, 1, 3, 12, 10] holds no sample")
     np.save("calib/x.npy", data[:, :, :2])
     refused(capsys, 4, "x.npy", "[8, 1, 2, 12, 10]")
     (files / "calib" / "x.npy").write_bytes(b"no array")

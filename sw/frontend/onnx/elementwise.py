@@ -260,18 +260,18 @@ def prelu(view: View) -> Value:
         return Real(source.shape, own, lambda quant, bounds: view.bounded(
             view.feature_map(source, own), own, (least, most)))
 
-    # What is below 0 has a step of its own: half of it and half of the output's are 1 at most.
-    depth = (own.zero_point + 128) * own.scale
-    low, high = (depth * float(slope) for slope in (
-        max(vector.values.max(), 0.0), max(-vector.values.min(), 0.0)))
-    step = max(low + high, own.scale) / 255
-    quant = Quant(step, round(low / step) - 128)
     # Slopes that turn up what is below 0 must not turn down what is above.
-    below: Real = as_product(view, half(-128, own.zero_point) if high else source).affine(
+    turned = vector.values.min() < 0
+    below: Real = as_product(view, half(-128, own.zero_point) if turned else source).affine(
         vector.values, Bias(np.zeros_like(vector.values)))
-    if not high:
+    if not turned:
         below = _clamped(below, -math.inf, 0.0)
-    return sum_of(view, below, half(own.zero_point, 127), (quant, own))
+
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        # What is below 0 is in the output's steps already, one half is 0: nothing rounds twice.
+        return sum_of(view, below, half(own.zero_point, 127), (quant, own)).place(quant, bounds)
+
+    return Real(source.shape, None, make)
 
 
 def concatenated(view: View, sources: list[Real], axis: int) -> Real:

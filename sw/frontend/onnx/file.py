@@ -9,11 +9,13 @@ from onnx import external_data_helper
 
 from sw.errors import ModelError, UsageError
 from sw.frontend.onnx.partition import reads
+from sw.frontend.onnx.rows import lift_rows
 from sw.frontend.onnx.shapes import with_shapes
 
 __all__ = ["LEAST_OPSET", "Shapes", "parse", "read"]
 
 Shapes = Mapping[str, tuple[int, ...]]
+_OWN = ("", "ai.onnx")
 LEAST_OPSET = 8  # older ones spell broadcasting and shapes otherwise
 # What the library raises for models that contradict themselves, and for damaged ones.
 REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError,
@@ -57,7 +59,7 @@ def _load_external(path: Path, model: onnx.ModelProto) -> None:
 def _check_opset(path: Path, model: onnx.ModelProto) -> None:
     most = onnx.defs.onnx_opset_version()
     for item in model.opset_import:
-        if item.domain in ("", "ai.onnx") and not LEAST_OPSET <= item.version <= most:
+        if item.domain in _OWN and not LEAST_OPSET <= item.version <= most:
             raise ModelError(f"{path}: opset {item.version}; accepted are opsets {LEAST_OPSET} "
                              f"to {most}")
 
@@ -96,6 +98,25 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
             sizes[axis].dim_value = size
 
 
+def _label(index: int, node: onnx.NodeProto) -> str:
+    name = node.name or (node.output[0] if node.output else "")
+    return f"node {index} ({node.op_type} {name!r})"
+
+
+def _known(path: Path, model: onnx.ModelProto) -> None:
+    """Refuse operators that the opset doesn't have; what other domains have others know."""
+    version = next((item.version for item in model.opset_import if item.domain in _OWN), 0)
+    functions = {item.name for item in model.functions}
+    for index, node in enumerate(model.graph.node):
+        if node.domain in _OWN and node.op_type not in functions:
+            try:
+                onnx.defs.get_schema(node.op_type, version)
+            except (onnx.defs.SchemaError, TypeError):  # a name that is no text
+                raise ModelError(f"{path}: {_label(index, node)}: opset {version} has no operator "
+                                 f"{node.op_type}; accepted are ONNX's of that opset, and those "
+                                 "of other domains that ONNX Runtime has") from None
+
+
 def _order(path: Path, graph: onnx.GraphProto) -> None:
     """Nodes in an order in which they can run.
 
@@ -110,9 +131,7 @@ def _order(path: Path, graph: onnx.GraphProto) -> None:
     given |= {item.values.name for item in graph.sparse_initializer}
 
     def label(index: int) -> str:
-        node = nodes[index]
-        name = node.name or (node.output[0] if node.output else "")
-        return f"node {index} ({node.op_type} {name!r})"
+        return _label(index, nodes[index])
 
     waits: list[set[int]] = []
     for index, node in enumerate(nodes):
@@ -143,6 +162,16 @@ def _order(path: Path, graph: onnx.GraphProto) -> None:
         graph.node.extend(nodes[index] for index in order)
 
 
+def _complete(model: onnx.ModelProto) -> None:
+    """Give outputs the types that some tools leave out."""
+    lacking = [item for item in model.graph.output if not item.type.tensor_type.HasField("shape")
+               and item.type.WhichOneof("value") in (None, "tensor_type")]
+    if lacking:
+        found = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph.output
+        for item in lacking:
+            item.CopyFrom(next(other for other in found if other.name == item.name))
+
+
 def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProto:
     """Read, check, and infer the shapes of, an ONNX file.
 
@@ -165,6 +194,7 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
     # Before version 4 initializers had to be inputs too; some tools add others all the same.
     model.ir_version = max(model.ir_version, 4)
     _fix_shapes(path, model, shapes)
+    _known(path, model)
     _order(path, model.graph)
     # What the file says of inner tensors may be for other sizes; it is inferred again.
     del model.graph.value_info[:]
@@ -172,8 +202,10 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         for size in output.type.tensor_type.shape.dim:
             size.Clear()
     try:
+        _complete(model)
         onnx.checker.check_model(model)
-        return with_shapes(model)
+        model = with_shapes(model)
+        return with_shapes(lift_rows(model))
     except REFUSALS as error:
         raise ModelError(f"{path}: damaged or contradictory ONNX file: "
                          f"{_first_lines(error)}") from None
