@@ -71,7 +71,8 @@ class Column(wiring.Component):
                      read.addr.eq(self.i.slot)]
         with m.If(self.i.flags.pop):
             m.d.sync += popped.eq(read.data)
-        # Lanes are far from each other: half of them share a register.
+        # Lanes are far from each other, but for those that are drained together (and lie side by
+        # side): each half of them has a register of its own.
         word = copies(m, popped, "word")
 
         s0 = Signal(token_layout(self.config), reset_less=True)
@@ -90,8 +91,10 @@ class Column(wiring.Component):
         # the next, and accumulators with a reset of their own would need logic before theirs.
         clear = Signal(init=1)
         m.d.sync += clear.eq(flags[-2].last)
+        drain = self.config.drain
         for lane in range(self.config.lanes):
-            self._lane(m, lane, word[lane % len(word)], s0, end, clear, sums.acc[lane])
+            self._lane(m, lane, word[lane % drain * len(word) // drain], s0, end, clear,
+                       sums.acc[lane])
         return m
 
     def _lane(self, m, lane, word, s0, end, clear, kept):
