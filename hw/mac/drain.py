@@ -20,7 +20,8 @@ class Drain(wiring.Component):
     """Offers the accumulators of each tile in order, and says when the next may be finished.
 
     Vectors are copied from the columns one a cycle, as long as the queue has places: first beside
-    each pair of columns, from where only one of them comes, then from those. A tile may be finished (``clear``) once the queue can hold all vectors before it, so that copying them
+    each pair of columns, from where only one of them comes, then from those. A tile may be
+    finished (``clear``) once the queue can hold all vectors before it, so that copying them
     can't stall, and each column is then copied before its new sums come. So tiles that are
     shorter than their drain follow each other at the pace at which vectors are taken.
 

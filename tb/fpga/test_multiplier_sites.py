@@ -10,7 +10,7 @@ def module(names):
     for bit, (name, outputs) in enumerate(names.items(), start=2):
         cells[name] = {"type": "MULT18X18D", "port_directions": {"P0": "output"},
                        "connections": {"P0": [bit]}}
-        nets.update(dict.fromkeys(outputs, {"bits": [bit]}))
+        nets.update({output: {"bits": [bit]} for output in outputs})
     cells["other"] = {"type": "LUT4", "port_directions": {}, "connections": {}}
     return {"cells": cells, "netnames": nets}
 
