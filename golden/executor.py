@@ -36,9 +36,9 @@ from golden.ops.elementwise import (
 )
 from golden.ops.movement import depth_to_space, space_to_depth, take
 from golden.ops.pooling import average_pool, max_pool, mean
-from golden.ops.resize import resize_bilinear
+from golden.ops.resize import resize_linear
 from golden.ops.softmax import softmax
-from golden.resize import ResizeBilinear
+from golden.resize import ResizeLinear
 from golden.transposed import TransposedConv2D
 
 __all__ = ["OPERATORS", "outputs_of", "run", "run_node"]
@@ -75,7 +75,7 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.Quantize: quantize,
     edges.QuantizeLinear: quantize_linear,
     attributes.Reshape: _reshape,
-    ResizeBilinear: resize_bilinear,
+    ResizeLinear: resize_linear,
     attributes.Softmax: softmax,
     SpaceToDepth: space_to_depth,
     Take: take,

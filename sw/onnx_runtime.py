@@ -3,12 +3,13 @@
 Unoptimized and on one thread: every operator as its definition says, the same result every time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from golden.external import External
@@ -18,6 +19,8 @@ __all__ = ["open_session", "run_external"]
 
 # Places of products' integer weights; their zero points come two behind.
 _WEIGHTS_AT = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3}
+# ONNX's opset that every accepted ONNX Runtime has; later ones add types and operators.
+_COMMON_OPSET = 21
 
 
 def open_session(model: bytes) -> Any:
@@ -39,11 +42,35 @@ def open_session(model: bytes) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    complaint = ""
+    for form in _forms(model):
+        try:
+            return onnxruntime.InferenceSession(form, options,
+                                                providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions share no base of their own
+            complaint = complaint or " ".join(str(error).split())[:200]
+    raise ModelError(complaint)
+
+
+def _forms(raw: bytes) -> Iterator[bytes]:
+    """The model, then in older opsets: ONNX is often ahead of ONNX Runtime."""
     try:
-        return onnxruntime.InferenceSession(_exact(model), options,
-                                            providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions share no base of their own
-        raise ModelError(" ".join(str(error).split())[:200]) from None
+        raw = _exact(raw)
+    except DecodeError:  # which ONNX Runtime says as well
+        yield raw
+        return
+    yield raw
+    model = onnx.load_model_from_string(raw)
+    newest = max((item.version for item in model.opset_import if not item.domain), default=0)
+    for version in range(newest - 1, _COMMON_OPSET - 1, -1):
+        try:
+            older = onnx.version_converter.convert_version(model, version)
+        except Exception:  # C++ exceptions of several kinds: this version has no such operators
+            continue
+        for item in older.graph.output:
+            if not item.type.tensor_type.elem_type:  # left open, the converter makes it 0
+                item.ClearField("type")
+        yield older.SerializeToString()
 
 
 def _exact(raw: bytes) -> bytes:

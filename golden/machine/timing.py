@@ -91,8 +91,8 @@ class Timing:
         Items of a ring that have been read and not taken, at most.
     ring_again : int
         From one of them being taken to a further one being read.
-    header : int
-        From a header being on offer to the weight store to its being taken.
+    parse : int
+        From a beat of weights having come to the weight store to its being parsed.
     plan : int
         From the weight store having a MAC's command to the first entry or row being offered.
     plan_beats : int
@@ -156,7 +156,7 @@ class Timing:
     ring: int = 5
     ring_ahead: int = 8
     ring_again: int = 2
-    header: int = 1
+    parse: int = 1
     plan: int = 12
     plan_beats: int = 1
     plan_lengths: int = 2

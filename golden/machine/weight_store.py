@@ -28,8 +28,8 @@ from golden.weights import WeightStreamError, read_item
 __all__ = ["Item", "LaneBlock", "WeightStore"]
 
 # What a beat of the stream brings, if anything: items of the rings; an entry without a header,
-# beside its first row; a row that waits until such an entry was written; a whole header.
-_LENGTH, _PARAMETERS, _ENTRY, _ROW, _RUN, _WAITS, _HEAD = (1 << bit for bit in range(7))
+# beside its first row; a row that waits until such an entry was written; a BLOCK of no rows.
+_LENGTH, _PARAMETERS, _ENTRY, _ROW, _RUN, _WAITS, _VOID = (1 << bit for bit in range(7))
 
 
 @dataclass
@@ -106,7 +106,8 @@ class WeightStore:
         self._next = 0  # number of the next lane block that arrives
         self._left = -1  # when the last beat left for here
         places = timing.haul_places
-        self._taken = deque([-timing.haul_again] * places, maxlen=places)  # when the last ones were
+        self._came = deque([-timing.haul_again] * places, maxlen=places)  # when the last ones did
+        self._parsed_at = -1  # when what came last was parsed, or a cycle later
         self.position = 0
 
     def parse(self, beats: NDArray) -> list[int]:
@@ -141,7 +142,8 @@ class WeightStore:
               written: Callable[[int], None]) -> Process:
         """Take a load's beats from a port, after a cycle, one a cycle as long as there is room.
 
-        They leave the port before they are here, as many as have places on the way.
+        They leave the port before they come, as many as have places on the way; one that has
+        come waits until the one before is parsed.
 
         Parameters
         ----------
@@ -150,21 +152,21 @@ class WeightStore:
         """
         rings = ((_LENGTH, self.lengths), (_PARAMETERS, self.parameters), (_ENTRY, self.entries),
                  (_ROW, self.rows))
-        timing, taken, beside = self._timing, self._taken, 0
+        timing, came, beside = self._timing, self._came, 0
         self._left = max(self._left, time)
-        under_way: deque[int] = deque()  # from when they are here
+        under_way: deque[int] = deque()  # from when they can come
         to_come = len(kinds)
 
         def leave() -> None:
             nonlocal to_come
             while port.beats and to_come and len(under_way) < timing.haul_places:
                 self._left = max(self._left + 1, port.beats.popleft(),
-                                 taken[len(under_way)] + timing.haul_again)
+                                 came[len(under_way)] + timing.haul_again)
                 under_way.append(self._left + timing.haul)
                 port.use(self._left)
                 to_come -= 1
 
-        for kind in kinds:
+        for number, kind in enumerate(kinds, 1):
             leave()
             if not under_way:
                 port.changed.fire()
@@ -172,13 +174,15 @@ class WeightStore:
                 while not port.beats:
                     yield port.came
                 leave()
+            came.append(max(self._parsed_at, under_way.popleft()))
+            if number == len(kinds):
+                port.changed.fire()
+                written(came[-1] + timing.sunk)
+            time = came[-1] + timing.parse
             if kind & _RUN:
                 yield from self._room(self.entries, port, leave)
-                beside = max(taken[-1] + 1, self.entries.write())
+                beside = max(self._parsed_at + 1, self.entries.write())
                 self._arrive(_ENTRY, beside)
-            time = max(taken[-1] + 1, under_way.popleft())
-            if kind & _HEAD:
-                time += timing.header
             if kind & _WAITS:
                 time = max(time, beside + 1)
             for flag, ring in rings:
@@ -187,10 +191,8 @@ class WeightStore:
                         yield from self._room(ring, port, leave)
                     time = max(time, ring.write())
                     self._arrive(flag, time)
-            taken.append(time)
-        port.changed.fire()
+            self._parsed_at = time + bool(kind & _VOID)
         self.changed.fire()
-        written(taken[-1] + timing.sunk)
 
     def _room(self, ring: Ring, port: ReadPort, leave: Callable[[], None]) -> Process:
         """Wait until it is known from when a ring has room; beats leave for here meanwhile."""
@@ -279,13 +281,13 @@ def _kinds(config: Config, style: int | None, n: int, run: bool, more: bool) -> 
     """
     kinds = [0] * (header_beats(config) - 1)
     if style is None:
-        return (*kinds, _LENGTH | _HEAD, *[_PARAMETERS] * PARAMETER_BEATS)
+        return (*kinds, _LENGTH, *[_PARAMETERS] * PARAMETER_BEATS)
     if run:
         kinds = [_ROW] * n
         kinds[0] |= _RUN
         kinds[-1] |= _WAITS * more
         return tuple(kinds)
-    kinds.append(_ENTRY | _HEAD)
+    kinds.append(_ENTRY | _VOID * (n == 0))
     each = index_rows_per_beat(config)
     for row in range(n):
         if style == BlockFormat.PAIRS and row and (row - 1) % each == 0:

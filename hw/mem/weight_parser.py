@@ -35,12 +35,14 @@ class WeightParser(wiring.Component):
 
     Timing
     ------
-    One beat a cycle, passed on in the same cycle, and one cycle more for the last beat of a
-    header, which is looked at before it is taken; waits only where the item's output is not
-    ready. The entry of a BLOCK without a header comes from the cycle before its first row on
-    until it is taken; its last row waits for that if there are more. After an error nothing is
-    taken.
+    One beat a cycle, passed on LATENCY cycles after it was taken: it waits in a register, and
+    what would be wrong with it as a header is known when it gets there. Waits only where the
+    item's output is not ready, and for a cycle after a BLOCK of no rows. The entry of a BLOCK
+    without a header comes from the cycle before its first row on until it is taken; its last row
+    waits for that if there are more. After an error nothing is taken.
     """
+
+    LATENCY = 1
 
     def __init__(self, config):
         self.config = config
@@ -70,82 +72,98 @@ class WeightParser(wiring.Component):
         # Of a run of BLOCKs: how many are to come (any?), and whether the newest entry, which is
         # handed over beside the rows, is on offer.
         more, runs = Signal(layout.BLOCK_HEADER.field("more").bits), Signal()
-        pending, vacant = Signal(), Signal()
+        pending = Signal()
         newest = Signal(self.entries.payload.shape(), reset_less=True)
         step = Signal.like(newest.offset, reset_less=True)
-        # A header was looked at in the cycle before: whether there was one, what it is.
-        seen, is_block, good = Signal(), Signal(), Signal()
-        failed = Signal()
-        head, head_whole, save_head = self._header(m)
-        index, index_beat, in_header, take_row, take_index = self._indices(
-            m, block_format, row, head[layout.HEADER_BITS:])
+        # The beat at hand, whether it is taken, and what it is if it ends a header.
+        present, taken = Signal(), Signal()
+        is_block, good, rowless = Signal(), Signal(), Signal()
+        failed, comes = Signal(), Signal()
+        in_header = Signal()
+        beat, head, coming, head_whole = self._header(m, comes, taken & in_header)
+        index, index_beat, take_row, take_index = self._indices(
+            m, block_format, row, in_header, beat, head[layout.HEADER_BITS:])
 
-        fields = head[:layout.HEADER_BITS]
-        parameters = data.View(record_layout(layout.PARAMETER_HEADER), fields)
-        block = data.View(record_layout(layout.BLOCK_HEADER), fields)
+        block, next_block = (
+            data.View(record_layout(layout.BLOCK_HEADER), word[:layout.HEADER_BITS])
+            for word in (head, coming))
+        parameters, next_parameters = (
+            data.View(record_layout(layout.PARAMETER_HEADER), word[:layout.HEADER_BITS])
+            for word in (head, coming))
         m.d.comb += [
+            # What follows a block of no rows is looked at when that was counted.
+            self.beats.ready.eq(
+                ~failed & (~present | (taken & ~(in_header & head_whole & rowless)))),
+            comes.eq(self.beats.valid & self.beats.ready),
             self.error.valid.eq(failed),
             self.error.cause.eq(Cause.WEIGHT_STREAM),
-            self.parameters.payload.eq(self.beats.payload),
-            self.rows.p.value.eq(self.beats.payload),
+            self.parameters.payload.eq(beat),
+            self.rows.p.value.eq(beat),
             self.rows.p.index.eq(index),
             self.blocks.p.entries.eq(parameters.entries),
             self.blocks.p.rows.eq(parameters.rows),
-            self.blocks.valid.eq(seen & good & ~is_block),
             self.entries.payload.eq(newest),
-            self.entries.valid.eq(pending | (seen & good & is_block)),
+            self.entries.valid.eq(pending),
         ]
-        m.d.comb += vacant.eq(~pending | self.entries.ready)  # `newest` is not needed any more
+        with m.If(~pending):
+            m.d.comb += [self.entries.p[name].eq(block[name])
+                         for name in ("n", "dy", "dx", "offset")]
         with m.If(self.entries.ready):
             m.d.sync += pending.eq(0)
+        with m.If(comes | taken):
+            m.d.sync += present.eq(comes)
 
-        more_entries, take_entry = Signal(), Signal()
-        m.d.comb += more_entries.eq(entries_left != 1)
+        more_entries, take_entry, count = Signal(), Signal(), Signal.like(newest.n)
+        m.d.comb += [more_entries.eq(entries_left != 1),
+                     count.eq(Mux(in_header, block.n, newest.n))]
         with m.If(take_entry):
-            m.d.sync += [entries_left.eq(entries_left - 1), rows_left.eq(rows_left - newest.n)]
+            m.d.sync += [entries_left.eq(entries_left - 1), rows_left.eq(rows_left - count)]
 
-        # Of the header at hand, or of the next BLOCK without one.
-        count, count_good = Signal.like(newest.n), Signal()
-        taken, block_good = Signal(), Signal()
-        m.d.comb += [
-            count.eq(Mux(in_header, block.n, newest.n)),
-            # All rows announced, no more, must have come with the last entry.
-            count_good.eq((count == rows_left) | ((count < rows_left) & more_entries)),
-        ]
-        m.d.comb += block_good.eq(
-            (block.kind == ItemKind.BLOCK)
-            & Cat(block.format == known for known in BlockFormat).any()
-            & (block.n <= self.config.group) & count_good
-            & ((block.more == 0) | ((block.format == BlockFormat.DENSE) & (block.n != 0)
-                                    & (block.more < entries_left))))
-        parameters_good = (parameters.kind == ItemKind.PARAMETERS) & (parameters.entries != 0)
+        def fits(n):
+            """All rows announced, no more, must have come with the last entry."""
+            return (n == rows_left) | ((n < rows_left) & more_entries)
+
+        block_good = (
+            (next_block.kind == ItemKind.BLOCK)
+            & Cat(next_block.format == known for known in BlockFormat).any()
+            & (next_block.n <= self.config.group) & fits(next_block.n)
+            & ((next_block.more == 0)
+               | ((next_block.format == BlockFormat.DENSE) & (next_block.n != 0)
+                  & (next_block.more < entries_left))))
+        parameters_good = ((next_parameters.kind == ItemKind.PARAMETERS)
+                           & (next_parameters.entries != 0))
+        with m.If(comes):
+            m.d.sync += [
+                is_block.eq(entries_left != 0),
+                good.eq(Mux(entries_left != 0, block_good, parameters_good)),
+                rowless.eq((entries_left != 0) & (next_block.n == 0)),
+            ]
 
         with m.FSM(name="parser"):
             with m.State("HEADER"):
                 m.d.comb += in_header.eq(1)
                 m.d.sync += [
-                    seen.eq(head_whole & self.beats.valid & ~taken & ~failed
-                            & (vacant | (entries_left == 0))),
-                    is_block.eq(entries_left != 0),
-                    good.eq(Mux(entries_left != 0, block_good, parameters_good)),
                     row.eq(0), last.eq(block.n == 1),
                     block_format.eq(block.format), step.eq(block.step),
                     more.eq(block.more), runs.eq(block.more != 0),
                 ]
-                with m.If(vacant):
-                    m.d.sync += [newest[name].eq(block[name])
-                                 for name in ("n", "dy", "dx", "offset")]
                 with m.If(~head_whole):
-                    m.d.comb += [self.beats.ready.eq(~failed), save_head.eq(1)]
-                with m.Elif(seen & ~good):
-                    m.d.sync += failed.eq(1)
-                with m.Elif(seen & is_block):
-                    m.d.comb += [taken.eq(self.entries.ready), take_entry.eq(taken),
-                                 self.beats.ready.eq(taken)]
-                    with m.If(taken & (newest.n != 0)):
-                        m.next = "ROWS"
-                with m.Elif(seen):
-                    m.d.comb += [taken.eq(self.blocks.ready), self.beats.ready.eq(taken)]
+                    m.d.comb += taken.eq(present)
+                with m.Elif(~good):
+                    m.d.sync += failed.eq(present)
+                with m.Elif(is_block):
+                    m.d.comb += taken.eq(present & ~pending & self.entries.ready)
+                    with m.If(~pending):
+                        m.d.comb += self.entries.valid.eq(present)
+                    with m.If(taken):
+                        m.d.comb += take_entry.eq(1)
+                        m.d.sync += [newest[name].eq(block[name])
+                                     for name in ("n", "dy", "dx", "offset")]
+                        with m.If(~rowless):
+                            m.next = "ROWS"
+                with m.Else():
+                    m.d.comb += [self.blocks.valid.eq(present),
+                                 taken.eq(present & self.blocks.ready)]
                     with m.If(taken):
                         m.d.sync += [
                             entries_left.eq(parameters.entries),
@@ -154,20 +172,26 @@ class WeightParser(wiring.Component):
                         ]
                         m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
-                with m.If(self._pass(m, self.parameters, 1)):
+                m.d.comb += [self.parameters.valid.eq(present),
+                             taken.eq(present & self.parameters.ready)]
+                with m.If(taken):
                     m.d.sync += beats_left.eq(beats_left - 1)
                     with m.If(beats_left == 0):
                         m.next = "HEADER"
             with m.State("ROWS"):
                 with m.If(index_beat):
-                    m.d.comb += [self.beats.ready.eq(1), take_index.eq(self.beats.valid)]
+                    m.d.comb += [taken.eq(present), take_index.eq(present)]
                 with m.Else():
                     waits = Signal()
-                    m.d.comb += waits.eq(last & runs & pending)
-                    with m.If(self._pass(m, self.rows, ~waits)):
-                        m.d.comb += take_row.eq(1)
+                    m.d.comb += [
+                        waits.eq(last & runs & pending),
+                        self.rows.valid.eq(present & ~waits),
+                        taken.eq(self.rows.valid & self.rows.ready),
+                        take_row.eq(taken),
+                    ]
+                    with m.If(taken):
                         m.d.sync += [row.eq(row + 1), last.eq(row + 2 == newest.n)]
-                        with m.If(last & runs & count_good):
+                        with m.If(last & runs & fits(newest.n)):
                             m.d.comb += take_entry.eq(1)
                             m.d.sync += [
                                 pending.eq(1),
@@ -178,34 +202,38 @@ class WeightParser(wiring.Component):
                         with m.Elif(last):
                             m.d.sync += failed.eq(runs)
                             m.next = "HEADER"
-        with m.If(taken):
-            m.d.sync += seen.eq(0)
         return m
 
-    def _pass(self, m, port, good):
-        """Hand the current beat to ``port`` if ``good``; returns whether it went."""
-        m.d.comb += [port.valid.eq(self.beats.valid & good), self.beats.ready.eq(port.ready & good)]
-        return self.beats.valid & port.ready & good
+    def _header(self, m, comes, counts):
+        """Beats come into a register, those of a header behind each other.
 
-    def _header(self, m):
-        """Headers may span beats: the header so far, whether it is whole, and "keep this beat"."""
-        beats, save = layout.header_beats(self.config), Signal()
-        earlier = Signal((beats - 1) * len(self.beats.payload), reset_less=True)
-        count = Signal(range(beats))
-        whole = Signal()
-        m.d.comb += whole.eq(count == beats - 1)
+        Parameters
+        ----------
+        comes, counts : Value
+            A beat comes; one of a header is taken.
+
+        Returns
+        -------
+        beat : Signal
+            The one at hand.
+        head, coming : Value
+            The header that ends with it, or with the beat that comes.
+        whole : Signal
+            The one at hand ends a header, if it is of one.
+        """
+        beats, bits = layout.header_beats(self.config), len(self.beats.payload)
+        held = Signal(beats * bits, reset_less=True)
+        count = Signal(range(beats))  # taken of this header
+        whole = count == beats - 1
+        coming = Cat(held, self.beats.payload)[bits:]
+        with m.If(comes):
+            m.d.sync += held.eq(coming)
         if beats > 1:
-            with m.If(self.beats.valid & self.beats.ready):
-                with m.If(save):
-                    m.d.sync += [
-                        earlier.eq(Cat(earlier, self.beats.payload)[len(self.beats.payload):]),
-                        count.eq(count + 1),
-                    ]
-                with m.Else():
-                    m.d.sync += count.eq(0)
-        return Cat(earlier, self.beats.payload), whole, save
+            with m.If(counts):
+                m.d.sync += count.eq(Mux(whole, 0, count + 1))
+        return held[-bits:], held, coming, whole
 
-    def _indices(self, m, block_format, row, first):
+    def _indices(self, m, block_format, row, in_header, beat, first):
         """Indices of the row at hand, and when a beat of them must come first.
 
         Returns
@@ -214,8 +242,8 @@ class WeightParser(wiring.Component):
             Of all lanes.
         index_beat : Signal
             The beat at hand holds indices.
-        in_header, take_row, take_index : Signal
-            To be set while a header is at hand, when a row or a beat of indices is taken.
+        take_row, take_index : Signal
+            To be set when a row or a beat of indices is taken.
         """
         lanes, bits = self.config.lanes, self.config.index_bits
         per_beat = layout.index_rows_per_beat(self.config)
@@ -223,7 +251,7 @@ class WeightParser(wiring.Component):
         waiting = Signal(per_beat * size, reset_less=True)  # indices of coming rows
         rows = Signal(range(per_beat + 1))  # how many rows
         index, index_beat, due = Signal(size), Signal(), Signal()  # due: rows == 0
-        in_header, take_row, take_index = Signal(), Signal(), Signal()
+        take_row, take_index = Signal(), Signal()
 
         with m.Switch(block_format):
             with m.Case(BlockFormat.DENSE):
@@ -235,7 +263,7 @@ class WeightParser(wiring.Component):
         with m.If(in_header):
             m.d.sync += [waiting.eq(first), rows.eq(1), due.eq(0)]
         with m.Elif(take_index):
-            m.d.sync += [waiting.eq(self.beats.payload), rows.eq(per_beat), due.eq(0)]
+            m.d.sync += [waiting.eq(beat), rows.eq(per_beat), due.eq(0)]
         with m.Elif(take_row):
             m.d.sync += [waiting.eq(waiting[size:]), rows.eq(rows - 1), due.eq(rows == 1)]
-        return index, index_beat, in_header, take_row, take_index
+        return index, index_beat, take_row, take_index

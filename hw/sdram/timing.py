@@ -63,6 +63,8 @@ class SdramTiming:
         ns, last word written to PRECHARGE.
     mrd : float
         ns, MODE to the next command.
+    rrd_cycles, wr_cycles, mrd_cycles : int
+        Of these times, clock cycles that must pass at any clock.
     cas2 : float
         ns, shortest clock period at CAS latency 2.
     cas3 : float
@@ -85,6 +87,9 @@ class SdramTiming:
     rrd: float
     wr: float
     mrd: float
+    rrd_cycles: int = 1
+    wr_cycles: int = 1
+    mrd_cycles: int = 2
     cas2: float
     cas3: float
     refresh_ms: float = 64
@@ -136,14 +141,15 @@ class SdramTiming:
             raise ValueError(f"mhz is {mhz!r}, accepted by {self.name} at CAS latency {cas} is at "
                              f"most {limits[cas]:.1f}")
 
-        def up(ns):
-            return math.ceil(round(ns * mhz / 1e3, 6))
+        def up(ns, least=1):
+            return max(least, math.ceil(round(ns * mhz / 1e3, 6)))
 
         interval = math.floor(self.interval * mhz / 1e3)
         return SdramCycles(
             cas=cas, rcd=up(self.rcd), rp=up(self.rp), ras=up(self.ras), rc=up(self.rc),
-            rfc=up(self.rfc), rrd=up(self.rrd), wr=up(self.wr), mrd=up(self.mrd),
-            interval=interval, power_up=math.ceil(up(self.power_up) / interval))
+            rfc=up(self.rfc), rrd=up(self.rrd, self.rrd_cycles), wr=up(self.wr, self.wr_cycles),
+            mrd=up(self.mrd, self.mrd_cycles), interval=interval,
+            power_up=math.ceil(up(self.power_up) / interval))
 
 
 def slowest(name, *parts):
@@ -155,16 +161,27 @@ def slowest(name, *parts):
     return SdramTiming(**{**most, **least, "name": name})
 
 
-# From the data sheets of the makers (ISSI, Alliance), commercial temperature range.
+# From the makers' data sheets, commercial temperature range. Each lets a row stay open for 100 us
+# or more, which is longer than eight refresh intervals.
 PARTS = {part.name: part for part in (
+    # ISSI IS42S83200G/16160G, "AC electrical characteristics"; tDPL is wr.
     SdramTiming(name="IS42S16160G-7", rcd=15, rp=15, ras=37, rc=60, rfc=60, rrd=14, wr=14,
                 mrd=14, cas2=10, cas3=7),
+    # ISSI IS42S83200B/16160B, likewise; of tMRD the table of latencies has two cycles.
     SdramTiming(name="IS42S16160B-7", rcd=20, rp=20, ras=45, rc=67.5, rfc=67.5, rrd=14, wr=14,
                 mrd=15, cas2=10, cas3=7),
+    # Alliance AS4C16M16SA-C&I rev. 3.0, table 16.
     SdramTiming(name="AS4C16M16SA-7", rcd=21, rp=21, ras=42, rc=63, rfc=63, rrd=14, wr=14,
                 mrd=14, cas2=10, cas3=7),
+    # Alliance AS4C32M16SB rev. 1.0, table 16.
     SdramTiming(name="AS4C32M16SB-7", columns=1024, rcd=21, rp=21, ras=42, rc=63, rfc=63, rrd=14,
                 wr=14, mrd=14, cas2=10, cas3=7),
+    # Winbond W9825G6JH rev. A04, table 9.5, whose successor KH is; tRRD, tWR and tRSC in cycles.
+    SdramTiming(name="W9825G6KH-6", rcd=15, rp=15, ras=42, rc=60, rfc=60, rrd=12, rrd_cycles=2,
+                wr=12, wr_cycles=2, mrd=12, cas2=7.5, cas3=6),
+    # Micron "256Mb: x4, x8, x16 SDRAM", the slowest grade: ULX3S v2 and v3.0.3 have one of them.
+    SdramTiming(name="MT48LC16M16A2-75", rcd=20, rp=20, ras=44, rc=66, rfc=66, rrd=15, wr=15,
+                mrd=15, cas2=10, cas3=7.5),
 )}
 # Boards of one name come with several of these; an unused column address pin stays low.
 PARTS["any-32MiB-7"] = slowest("any-32MiB-7", *PARTS.values())

@@ -65,6 +65,9 @@ def add(parser: argparse.ArgumentParser) -> None:
                         "front of a curved function and a depthwise convolution")
     parser.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="NODE",
                         help="nodes that stay float, by the names that sentei debug shows")
+    parser.add_argument("--scores", nargs="+", action="extend", default=[], metavar="OUTPUT",
+                        help="outputs that a sigmoid follows outside of the network: what is near "
+                        "0 tells one answer from the other")
     calibration = parser.add_argument_group("calibration")
     calibration.add_argument("--calib", type=Path, required=True, metavar="DIR",
                              help="folder of pictures or .npy (one sample or many)")
@@ -92,10 +95,14 @@ def execute(arguments: argparse.Namespace) -> int:
         names = {node.name for node in model.graph.node}
         if missing := [name for name in arguments.exclude if name not in names]:
             raise UsageError(f"--exclude {missing[0]}: no node of {path}")
+        outputs = [item.name for item in model.graph.output]
+        if missing := [name for name in arguments.scores if name not in outputs]:
+            raise UsageError(f"--scores {missing[0]}: no output of {path}; it has "
+                             f"{', '.join(outputs)}")
         samples = read_calibration(arguments.calib, input_specs(model), pictures(arguments),
                                    crops=arguments.crops, seed=arguments.seed)
     choices = Choices(arguments.method, arguments.equalize, arguments.correct,
-                      arguments.split, frozenset(arguments.exclude))
+                      arguments.split, frozenset(arguments.exclude), frozenset(arguments.scores))
     with progress.step(f"quantizing on {len(samples)} samples"):
         found = quantize(model, samples, choices, progress.update)
     with progress.step(f"writing {arguments.output} and holding it against {path}"):

@@ -72,6 +72,8 @@ def inner_tensors(ops: Sequence[WindowOp | HostOp], tensors: dict[str, LayerTens
         op = ops[index]
         if not isinstance(op, WindowOp) or costs[index].pixels or len(op.sources) > 1:
             return None
+        if op.gate and any(op.gate.tensor in other.writes for other in ops[first:index]):
+            return None
         tensor = tensors[op.output]
         if (op.height, op.width, len(op.blocks)) != (tensor.height, tensor.width,
                                                      tensor.groups(group)):

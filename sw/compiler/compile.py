@@ -14,6 +14,7 @@ from sw.compiler.borders import borders
 from sw.compiler.drop import drop_channels, share_of_work
 from sw.compiler.emit import Constants, Emitter
 from sw.compiler.fuse import plan_chains
+from sw.compiler.gate import pack_gate, places
 from sw.compiler.lower import lower
 from sw.compiler.lowering import Lowered
 from sw.compiler.pack import PackedOp, pack_op
@@ -69,8 +70,9 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
         if isinstance(op, WindowOp):
             op.macs = round(op.macs / left.get(op.name, 1.0))
     tell("packing weights")
-    packed = [pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
-              if isinstance(op, WindowOp) else None for op in lowered.ops]
+    packed = [None if isinstance(op, HostOp) else pack_gate(config, op) if op.gate else
+              pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
+              for op in lowered.ops]
     tell("planning memory")
     plan = plan_chains(config, lowered.ops, lowered.tensors, packed, chain)
     tell("emitting instructions")
@@ -93,6 +95,7 @@ class _Assembly:
         self.constants = Constants()
         self.emitter = Emitter(config, lowered.tensors, self.homes, plan.resident, self.constants,
                                loaded_rows=self._not_produced())
+        self._place_values()
         self.steps: list[ChipStep | HostStep] = []
 
     def program(self) -> Program:
@@ -140,6 +143,7 @@ class _Assembly:
         if not instructions:
             return
         synchronize(instructions, {"sp": self.config.words, "table": 1,
+                                   Region.CONSTANTS.name: self.values_end,
                                    **{region.name: size for region, size in self.sizes.items()}})
         instructions.append(Instruction(Opcode.END, {}))
         raw = b"".join(self._encoded(item) for item in instructions)
@@ -158,7 +162,7 @@ class _Assembly:
         tensors = self.lowered.tensors
         inner = {name for item in self.plan.ops if item for name in item.slides}
         for name, tensor in tensors.items():
-            if tensor.alias is not None or name in inner:
+            if tensor.alias is not None or name in inner or tensor.values:
                 continue
             if name in self.graph.inputs:
                 region = Region.INPUT
@@ -175,6 +179,16 @@ class _Assembly:
         for name, tensor in tensors.items():
             if tensor.alias is not None:
                 self.homes[name] = self.homes[self.lowered.root.get(tensor.alias, tensor.alias)]
+
+    def _place_values(self) -> None:
+        """Weight streams whose values are computed come first; those are stored there."""
+        for index, op in enumerate(self.lowered.ops):
+            if isinstance(op, WindowOp) and op.gate:
+                offset, _ = self.emitter.stream(*self._member(index))
+                at = places(self.config, op.gate)
+                self.homes[op.gate.tensor] = Home(Region.CONSTANTS, offset, True, at.stride,
+                                                  at.copies)
+        self.values_end = len(self.constants.data)
 
     def _reserve(self, region: Region, size: int) -> int:
         offset = self.sizes[region]

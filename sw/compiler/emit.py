@@ -63,11 +63,12 @@ class Emitter:
     loaded_rows: dict[str, int] = field(default_factory=dict)
     log_records: int = 0
     ready: Ready | None = None
+    streams: dict[int, tuple[int, int]] = field(default_factory=dict)  # by layer, made ahead
 
     def operator(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> None:
         """Loads, weights, array passes and stores of one operator."""
         stay = len(plan.tiles) > 1 and packed.stays(self.config, 0, len(packed.blocks))
-        stream = self._stream(op, packed, plan)
+        stream = self.stream(op, packed, plan)
         for number, tile in enumerate(plan.tiles):
             last = number + 1 == len(plan.tiles)
             cut = partial(cut_passes, self.config, op, tile, packed.rows,
@@ -83,7 +84,7 @@ class Emitter:
 
         Long steps have a log record each, so that every operator's cycles are known.
         """
-        streams = [self._stream(*member) for member in members]
+        streams = [self.stream(*member) for member in members]
         numbers = [0] * len(members)
         table = None
         for turn in turns:
@@ -138,7 +139,13 @@ class Emitter:
         done, self.instructions = self.instructions, []
         return done
 
-    def _stream(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> tuple[int, int]:
+    def stream(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> tuple[int, int]:
+        """(offset in the constants, bytes) of an operator's weight stream."""
+        if op.layer not in self.streams:
+            self.streams[op.layer] = self._made(op, packed, plan)
+        return self.streams[op.layer]
+
+    def _made(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> tuple[int, int]:
         buffers = [self._buffers(plan, name)[0] for name in op.sources]
         raw = packed.stream(self.config, [b.group(0) - buffers[0].group(0) for b in buffers],
                             [b.plane for b in buffers], buffers[0].columns)
@@ -164,7 +171,7 @@ class Emitter:
         if table and not last:
             self._table(op)
         if stream:
-            self._weights(op.layer, stream)
+            self._weights(op, stream)
         if table and last:
             self._table(op)
 
@@ -176,14 +183,16 @@ class Emitter:
             "address": self.constants.add(raw), "run_bytes": len(raw), "runs": 1},
             writes=[("table", 0, 1)]))
 
-    def _weights(self, layer: int, stream: tuple[int, int]) -> None:
+    def _weights(self, op: WindowOp, stream: tuple[int, int]) -> None:
         address, size = stream
+        # Others are constant: there is nothing to wait for.
+        spans = [(Region.CONSTANTS.name, address, address + size)] if op.gate else []
         while size:  # at most twice: the runs of an instruction are equally long
             run = min(size, WEIGHT_RUN)
             runs = size // run
             self.instructions.append(Instruction(Opcode.LOAD, {
-                "tag": layer, "target": Target.WEIGHTS, "region": Region.CONSTANTS,
-                "address": address, "run_bytes": run, "runs": runs, "run_stride": run}))
+                "tag": op.layer, "target": Target.WEIGHTS, "region": Region.CONSTANTS,
+                "address": address, "run_bytes": run, "runs": runs, "run_stride": run}, spans))
             address, size = address + runs * run, size - runs * run
 
     def _source(self, op: WindowOp, plan: OpPlan, name: str, tile: Tile, number: int,

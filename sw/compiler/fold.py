@@ -106,6 +106,8 @@ class _Search:
 def _possible(op: WindowOp, tensors: dict[str, LayerTensor], folds: dict[str, int]) -> bool:
     """Can the operator read and write its feature maps folded so?"""
     before, after = folds.get(op.sources[0], 1), folds.get(op.output, 1)
+    if op.gate:
+        return all(folds.get(name, 1) == 1 for name in op.operands)
     if before == after == 1 and (not op.residual or folds.get(op.residual, 1) == 1):
         return all(folds.get(name, 1) == 1 for name in op.operands)
     return (len(op.sources) == 1

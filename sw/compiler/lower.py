@@ -5,7 +5,14 @@ from collections.abc import Callable
 from golden.external import External
 from golden.graph import Graph, Node
 from golden.spec.config import Config
-from sw.compiler import lower_movement, lower_simple, lower_tables, lower_weighted
+from sw.compiler import (
+    lower_gate,
+    lower_movement,
+    lower_resize,
+    lower_simple,
+    lower_tables,
+    lower_weighted,
+)
 from sw.compiler.fold import fold_narrow
 from sw.compiler.lowering import Lowered, Lowering
 from sw.compiler.split import split_wide
@@ -20,8 +27,10 @@ _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
     "DepthwiseConv2D": lower_weighted.depthwise_conv2d,
     "FullyConnected": lower_weighted.fully_connected, "Lookup": lower_tables.lookup,
     "MaxPool": lower_simple.max_pool,
-    "Mean": lower_simple.mean, "Pad": lower_simple.pad, "Quantize": lower_simple.quantize,
-    "Reshape": lower_simple.reshape, "Softmax": lower_simple.softmax,
+    "Mean": lower_simple.mean, "Multiply": lower_gate.multiply,
+    "Pad": lower_simple.pad, "Quantize": lower_simple.quantize,
+    "Reshape": lower_simple.reshape, "ResizeLinear": lower_resize.resize_linear,
+    "Softmax": lower_simple.softmax,
     "SpaceToDepth": lower_movement.space_to_depth, "Take": lower_movement.take,
     "TransposedConv2D": lower_weighted.transposed_conv2d,
 }

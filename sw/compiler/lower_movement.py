@@ -11,12 +11,10 @@ import numpy as np
 
 from golden.graph import Node
 from golden.movement import DepthToSpace, SpaceToDepth, Take
-from sw.compiler.lowering import MAX_STRIDE, MAX_WINDOW, Lowering
+from sw.compiler.lowering import MAX_STRIDE, MAX_WINDOW, MOST_COPIES, Lowering
 from sw.compiler.taps import sparse_taps
 
 __all__ = ["depth_to_space", "space_to_depth", "take"]
-
-_MOST_COPIES = 64  # windows that one operator becomes
 
 
 class _Run(NamedTuple):
@@ -68,8 +66,8 @@ def take(net: Lowering, node: Node) -> None:
                                for item, size in zip(spatial[-3:], sizes, strict=True))
     (tall, rows), (wide, columns) = _repeated(rows), _repeated(columns)
     copies = [(down, across) for down in _runs(rows) for across in _runs(columns)]
-    if len(copies) > _MOST_COPIES:
-        net.host(node, f"{len(copies)} rectangles to copy, accepted are {_MOST_COPIES}")
+    if len(copies) > MOST_COPIES:
+        net.host(node, f"{len(copies)} rectangles to copy, accepted are {MOST_COPIES}")
         return
     chosen = np.tile(channels, wide)
     kernel = np.ones((len(chosen), 1, 1, 1), np.int8)

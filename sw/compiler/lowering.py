@@ -17,10 +17,11 @@ from sw.compiler.window import HostOp, LayerTensor, Post, Taps, WindowOp
 from sw.driver.host import attributes_to_json
 from sw.errors import ModelError
 
-__all__ = ["MAX_WINDOW", "Lowered", "Lowering", "pixels"]
+__all__ = ["MAX_STRIDE", "MAX_WINDOW", "MOST_COPIES", "Lowered", "Lowering", "pixels"]
 
 MAX_WINDOW = 256
 MAX_STRIDE = 63
+MOST_COPIES = 64  # windows that one operator becomes, where it is many
 
 
 @dataclass

@@ -11,7 +11,7 @@ from golden.weights import Block, LaneBlock, pack
 from sw.compiler.pairs import int8_parts, most_pairs
 from sw.compiler.window import Taps, WindowOp
 
-__all__ = ["PackedBlock", "PackedOp", "pack_op", "select_blocks"]
+__all__ = ["PackedBlock", "PackedOp", "pack_op", "padded_post", "select_blocks"]
 
 
 @dataclass
@@ -128,17 +128,21 @@ def _end(config: Config, block: PackedBlock) -> None:
 
 
 def pack_op(config: Config, op: WindowOp, *, dense: bool, single_tile: bool) -> PackedOp:
-    """Pack all lane blocks; per-channel parameters are padded to whole lane blocks."""
+    """Pack all lane blocks."""
     blocks = [select_blocks(config, taps, dense=dense, single_tile=single_tile)
               for taps in op.blocks]
     if op.array_mode == ArrayMode.MAX:
         for block in blocks:
             _end(config, block)
-    width = len(blocks) * config.lanes
+    return PackedOp(blocks, *padded_post(config, op))
+
+
+def padded_post(config: Config, op: WindowOp) -> tuple[np.ndarray, ...]:
+    """(bias, multiplier, pre, post) of each channel, padded to whole lane blocks."""
+    width = len(op.blocks) * config.lanes
 
     def padded(values: np.ndarray) -> np.ndarray:
         return np.pad(np.asarray(values, dtype=np.int64), (0, width - len(values)))
 
     post = op.post
-    return PackedOp(blocks, padded(post.bias), padded(post.multiplier), padded(post.pre),
-                    padded(post.post))
+    return padded(post.bias), padded(post.multiplier), padded(post.pre), padded(post.post)

@@ -128,9 +128,10 @@ class _Planner:
                 self.life[name] = (self.life.get(name, (index, index))[0], index)
         self.words = {name: tensors[name].height * tensors[name].width
                       * tensors[name].groups(config.group) for name in self.life}
-        self.resident = set(self.life)
+        self.resident = {name for name in self.life if not tensors[name].values}
         self.taken = [0] * len(self.units)  # words of the feature maps resident there
-        for name, (birth, death) in self.life.items():
+        for name in self.resident:
+            birth, death = self.life[name]
             for index in range(birth, death + 1):
                 self.taken[index] += self.words[name]
         self.budget = [config.words] * len(self.units)

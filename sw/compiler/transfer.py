@@ -18,11 +18,17 @@ _MOD = 1 << 16
 
 @dataclass(frozen=True)
 class Home:
-    """Where a feature map lies in DRAM: as the model's bytes (NHWC) or planar by group."""
+    """Where a feature map lies in DRAM: as the model's bytes (NHWC) or planar by group.
+
+    Planar ones may have another ``stride`` from group to group than what their bytes take, and
+    may be stored several times, ``copies`` bytes behind ``offset``.
+    """
 
     region: Region
     offset: int
     planar: bool
+    stride: int = 0
+    copies: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,12 @@ def store_box(config: Config, tag: int, tensor: LayerTensor, home: Home, buffer:
     common = {"tag": tag, "region": home.region}
     if home.planar:
         return [Instruction(Opcode.STORE, {
-            **common, "address": run.address, "run_bytes": run.bytes, "runs": run.runs,
+            **common, "address": run.address + copy, "run_bytes": run.bytes, "runs": run.runs,
             "run_stride": run.stride, "count0": 1, "tail": config.group, "count1": box.columns,
             "count2": run.rows, "src": (buffer.group(run.group) + inside) % _MOD,
             "src_step1": 1, "src_step2": buffer.columns, "src_run_step": run.step % _MOD}, spans,
-            _dram(home, run.address, run.runs, run.stride, run.bytes))
-            for run in _planar(config, tensor, home, buffer, box)]
+            _dram(home, run.address + copy, run.runs, run.stride, run.bytes))
+            for run in _planar(config, tensor, home, buffer, box) for copy in home.copies]
     if box.g1 - box.g0 < tensor.groups(config.group):
         return _store_pixels(config, common, tensor, home, buffer, box, inside, spans)
     fields = _bytes(config, tensor, home, box)
@@ -139,7 +145,7 @@ def _place(buffer: Buffer, box: Box, origin: tuple[int, int]) -> tuple[int, list
 
 def _dram(home: Home, address: int, runs: int, stride: int, size: int) -> list[Span]:
     """DRAM bytes of each run, in regions that are written as well as read."""
-    if home.region not in (Region.WORK, Region.OUTPUT):
+    if home.region == Region.INPUT:
         return []
     return [(home.region.name, address + run * stride, address + run * stride + size)
             for run in range(runs)]
@@ -171,7 +177,7 @@ def _planar(config: Config, tensor: LayerTensor, home: Home, buffer: Buffer,
             box: Box) -> list[_Run]:
     """A run for each group where rows are whole, else for each row of each group."""
     word = config.group
-    plane = tensor.height * tensor.width * word
+    plane = home.stride or tensor.height * tensor.width * word
     start = home.offset + (box.y0 * tensor.width + box.x0) * word
     if box.columns == tensor.width:
         return [_Run(start + box.g0 * plane, box.g1 - box.g0, plane, box.rows,

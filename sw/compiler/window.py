@@ -13,7 +13,7 @@ import numpy as np
 
 from golden.spec.isa import ArrayMode, PostMode
 
-__all__ = ["Gather", "HostOp", "LayerTensor", "Post", "Taps", "WindowOp"]
+__all__ = ["Gate", "Gather", "HostOp", "LayerTensor", "Post", "Taps", "WindowOp"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,31 @@ class Gather:
     channels: int
     stride: int
     pad_left: int
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Weights that are computed, one for each channel (`sw.compiler.gate`).
+
+    Parameters
+    ----------
+    tensor : str
+        Their values, a feature map of one pixel that is stored into the weight stream.
+    beside : tuple of int
+        Weights of each channel beside its value.
+    beyond : tuple of int
+        (dy, dx) of an entry that reads outside of the feature map.
+    value : int
+        What it reads there.
+    again : int
+        How often the values are weights of that.
+    """
+
+    tensor: str
+    beside: tuple[int, ...]
+    beyond: tuple[int, int]
+    value: int
+    again: int
 
 
 @dataclass
@@ -47,6 +72,8 @@ class LayerTensor:
         per output column, holding a kernel row of that column's window.
     item : int
         Bytes of a value: 4 for real numbers, which only the host touches.
+    values : bool
+        It is stored into the weight stream of an operator with a gate.
     """
 
     name: str
@@ -59,6 +86,7 @@ class LayerTensor:
     alias: str | None = None
     gather: Gather | None = None
     item: int = 1
+    values: bool = False
 
     @property
     def bytes(self) -> int:
@@ -140,6 +168,8 @@ class WindowOp:
         Multiplications of the model's dense operator.
     first_block : int
         Channel group of ``output`` that the first lane block writes.
+    gate : Gate or None
+        Set where weights are computed; ``blocks`` then only say what is read.
     """
 
     name: str
@@ -162,6 +192,7 @@ class WindowOp:
     out_x: int = 0
     first_block: int = 0
     layer: int = 0
+    gate: Gate | None = None
     kernel_height: int = field(init=False)
     kernel_width: int = field(init=False)
     source_groups: list[tuple[int, int]] = field(init=False)

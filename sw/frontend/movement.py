@@ -8,13 +8,15 @@ import tflite
 from golden.attributes import Attributes, GraphError
 from golden.edges import Transpose
 from golden.movement import DepthToSpace, SpaceToDepth, Take
-from golden.resize import ResizeBilinear
+from golden.resize import ResizeLinear
+from golden.spec.numerics import IDENTITY
 from sw.frontend.operands import Operand, Operands
 
 __all__ = ["CONVERTERS"]
 
 Converted = tuple[Attributes, int | tuple[int, ...]]
 Indices = tuple[tuple[int, ...] | None, ...]
+_STEPS = 1 << 10
 
 
 def _taken(view: Operands, shape: Sequence[int], chosen: Mapping[int, Sequence[int]]) -> Take:
@@ -163,8 +165,24 @@ def _bilinear(view: Operands) -> Converted:
     if view.legacy:
         raise view.fail("of UINT8 tensors is computed in float; accepted are INT8 tensors")
     data, options = _same_scale(view), view.options(tflite.ResizeBilinearOptions)
-    return ResizeBilinear(size=_size(view, data), corners=bool(options.AlignCorners),
-                          centers=bool(options.HalfPixelCenters)), 1
+    lines = [_places(size, wanted, options.AlignCorners, options.HalfPixelCenters)
+             for size, wanted in zip(data.shape[1:3], _size(view, data), strict=True)]
+    (rows, tall), (columns, wide) = lines
+    multiplier, pre, _ = IDENTITY
+    return ResizeLinear(rows=rows, columns=columns, parts=(tall, wide), input_zero=0,
+                        scale=(multiplier, pre, (tall * wide).bit_length() - 1),
+                        output_zero=0), 1
+
+
+def _places(size: int, wanted: int, corners: bool, centers: bool) -> tuple[tuple[int, ...], int]:
+    """(where each pixel lies, steps of one), as LiteRT computes it: in steps of 1/1024 pixel."""
+    step = (_STEPS * size + wanted // 2) // wanted
+    if corners and wanted > 1:
+        step = (_STEPS * (size - 1) + (wanted - 1) // 2) // (wanted - 1)
+    first = step // 2 - _STEPS // 2 if centers else 0
+    found = np.clip(first + step * np.arange(wanted), 0, _STEPS * (size - 1))
+    common = int(np.gcd.reduce(found, initial=_STEPS))
+    return tuple((found // common).tolist()), _STEPS // common
 
 
 def _depth_to_space(view: Operands) -> Converted:

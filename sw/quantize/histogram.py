@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sw.errors import InputError
-from sw.quantize.importance import channel_axis
-from sw.quantize.network import Network
+from sw.quantize.network import Network, channel_axis
 from sw.quantize.session import Samples, Traced
 
 __all__ = ["BINS", "Histogram", "Survey"]

@@ -13,19 +13,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.quantize.network import Network
+from sw.quantize.network import Network, channel_axis
 from sw.quantize.placement import Placement
 
-__all__ = ["channel_axis", "importances"]
+__all__ = ["importances"]
 
 _ALIKE = frozenset(("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Resize",
                     "Relu", "Clip", "Identity", "Dropout", "Add", "Pad"))
 _LEAST = 1e-9  # of the largest variance
-
-
-def channel_axis(rank: int) -> int:
-    """Of feature maps and vectors the second axis, of rows the last."""
-    return 1 if rank in (2, 4) else rank - 1
 
 
 def importances(network: Network, placement: Placement,

@@ -8,7 +8,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-__all__ = ["Network", "Weights"]
+__all__ = ["Network", "Weights", "channel_axis"]
+
+
+def channel_axis(rank: int) -> int:
+    """Of feature maps and vectors the second axis, of rows the last."""
+    return 1 if rank in (2, 4) else rank - 1
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ remains, at the network's ends and around what the chip can't do, stays float: t
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from sw.quantize.network import Network
+from sw.quantize.network import Network, channel_axis
 from sw.quantize.regions import Region, find_regions
 
 __all__ = ["Concat", "Placement", "place"]
@@ -18,9 +16,11 @@ _KEEPING = frozenset(("MaxPool", "Slice", "Transpose", "Reshape", "Flatten", "Sq
                       "Identity", "Dropout", "DepthToSpace", "SpaceToDepth", "Split", "Gather",
                       "Pad", "Resize"))
 _MOVING = _KEEPING - {"MaxPool", "Resize", "Pad"}  # at the end, as good on the host
-_POOLS = frozenset(("AveragePool", "GlobalAveragePool", "ReduceMean", "GlobalMaxPool"))
+_REDUCTIONS = frozenset(("ReduceMean", "ReduceMax", "ReduceSum"))
+_POOLS = _REDUCTIONS | {"AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
 _CLAMPS = frozenset(("Relu", "Clip"))
 _AFFINE = frozenset(("Add", "Sub", "Mul", "Div", "BatchNormalization"))
+_OF_TWO = frozenset(("Add", "Sub", "Mul"))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class _Placer:
         if node.name in self.exclude:
             self.found.outside[at] = "excluded"
         elif network.weights(at):
-            self._take(at, self._behind(at), product=True)
+            self._take(at, self._behind(at, network.channels(at)), product=True)
         elif reason := self._refused(at):
             self.found.outside[at] = reason
         elif node.output[0] and (region := self._region(at)):
@@ -114,6 +114,8 @@ class _Placer:
             end = self._clamped(node.output[0], at)
             self._take(at, end)
             self.found.concats.append(Concat(tuple(network.computed(at)), end))
+        elif self._affine(at):
+            self._take(at, self._behind(at, self._channels(node.output[0])))
         else:
             self._take(at, self._clamped(node.output[0], at))
 
@@ -126,23 +128,21 @@ class _Placer:
         region = self._region(at)
         operator = node.op_type
         if not (region or operator in _KEEPING | _POOLS | _CLAMPS | {"Concat"} or
-                (operator in ("Add", "Mul") and len(given) == 2)):
+                (operator in _OF_TWO and len(given) == 2) or self._affine(at)):
             return "no operator of the chip"
-        if operator == "ReduceMean" and not self._spatial(at):
-            return "averages others than rows and columns"
-        if operator == "Resize" and (network.attribute(at, "mode", b"nearest") != b"nearest"):
-            return "interpolates"
-        if operator == "Pad" and (network.attribute(at, "mode", b"constant") != b"constant"
-                                  or (len(node.input) > 2 and node.input[2]
-                                      and network.constants.get(node.input[2], np.ones(1)).any())):
-            return "pads with others than zeros"
+        if operator in _REDUCTIONS and not self._spatial(at):
+            return "reduces others than rows and columns"
+        if operator == "Resize" and network.attribute(at, "mode", b"nearest") not in (
+                b"nearest", b"linear"):
+            return "interpolates otherwise than linearly"
         if operator in _KEEPING:
             given = given[:1]
         whole = operator in _KEEPING | {"Concat"}
         if any(name not in self.found.own and not (
                 name in network.inputs if whole else self._crosses(name)) for name in given):
             return "its input is float"
-        if at not in self.leads and (region or operator in _MOVING | {"Concat", "Mul"}):
+        if at not in self.leads and (region or operator in _MOVING | {"Concat", "Mul"}
+                                     or self._affine(at)):
             return "behind the last weights"
         return ""
 
@@ -169,16 +169,34 @@ class _Placer:
                 return region
         return None
 
-    def _behind(self, at: int) -> str:
+    def _channels(self, tensor: str) -> int:
+        """Channels of a tensor; 0 if they aren't known."""
+        shape = self.network.shapes.get(tensor, ())
+        return shape[channel_axis(len(shape))] if len(shape) > 1 else 0
+
+    def _affine(self, at: int, channels: int = 0) -> bool:
+        """Whether a node gives factors or sums by channel, or different slopes below 0."""
+        network, node = self.network, self.network.nodes[at]
+        channels = channels or self._channels(node.output[0])
+        rank = len(network.shapes.get(node.output[0], ()))
+        rest = [network.constants[name] for name in node.input if name in network.constants]
+        if node.op_type not in _AFFINE | {"PRelu"} or not rest or len(rest) + 1 < len(node.input):
+            return False
+        if node.op_type == "BatchNormalization":
+            return all(data.shape == (channels,) for data in rest)
+        # Constants are broadcast from the last axis on.
+        axis = channel_axis(rank) - rank
+        return all(data.size == 1 or (data.size == channels and data.ndim >= -axis
+                                      and data.shape[axis] == channels) for data in rest) and not (
+            node.op_type == "Div" and node.input[0] in network.constants) and not (
+            node.op_type == "PRelu" and (rest[0] < 0).any())
+
+    def _behind(self, at: int, channels: int) -> str:
         """The point that a product gives: behind factors by channel and a clamp."""
         network, tensor = self.network, self.network.nodes[at].output[0]
-        channels = network.channels(at)
         while (reader := network.only_reader(tensor)) is not None and tensor not in self.regions:
             node = network.nodes[reader]
-            rest = [network.constants[name] for name in node.input if name in network.constants]
-            fits = all(data.size in (1, channels) for data in rest)
-            if node.op_type not in _AFFINE or len(rest) + 1 < len(node.input) or not fits or (
-                    node.op_type == "Div" and node.input[0] in network.constants) or (
+            if node.op_type == "PRelu" or not self._affine(reader, channels) or (
                     node.name in self.exclude):
                 break
             self.found.quantized.add(reader)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.quantize.importance import channel_axis
+from sw.quantize.network import channel_axis
 
 __all__ = ["MOST_DECIBELS", "ChannelRatio", "SignalToNoise"]
 

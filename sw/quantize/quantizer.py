@@ -1,7 +1,7 @@
 """From a float network and samples to a quantized one, by the choices that lose least."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from sw.quantize.placement import Placement, place
 from sw.quantize.quality import SignalToNoise
 from sw.quantize.ranges import METHODS, Quant, chosen_range
 from sw.quantize.regions import function_of
+from sw.quantize.scores import SCORES, score_points
 from sw.quantize.session import Samples, Traced
 from sw.quantize.sharing import shared_quants
 from sw.quantize.split import Split, find_splits, split_network
@@ -48,6 +49,8 @@ class Choices:
         Layers whose channels differ too much in front of a curved function fall into two.
     exclude : frozenset of str
         Nodes that stay float.
+    scores : frozenset of str
+        Outputs that a sigmoid follows outside of the network.
     """
 
     method: str = AUTO
@@ -55,6 +58,7 @@ class Choices:
     correct: bool | None = None
     split: bool = True
     exclude: frozenset[str] = frozenset()
+    scores: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +135,13 @@ class Judge:
     network : Network
     placement : Placement
     samples : sequence of mapping of str to ndarray
+    scores : set of str
+        Outputs, and points with which the chip's part ends, that are judged behind a sigmoid.
     """
 
-    def __init__(self, network: Network, placement: Placement, samples: Samples) -> None:
-        self._samples, self._outputs = samples, network.outputs
+    def __init__(self, network: Network, placement: Placement, samples: Samples,
+                 scores: Set[str] = frozenset()) -> None:
+        self._samples, self._outputs, self._scores = samples, network.outputs, scores
         # What softmax or the like make of an answer hides how near it was.
         self._ends = {name: name if name in network.outputs else f"{name}_dequantized"
                       for name in placement.ends(network)}
@@ -150,9 +157,16 @@ class Judge:
         points = {given: name for name, given in names.items()}
         for sample, wanted in zip(self._samples, self._wanted, strict=True):
             for given, values in traced.run(sample):
-                ratios[points[given]].add(wanted[points[given]], values)
+                pair = wanted[points[given]], values
+                if points[given] in self._scores:
+                    pair = _sigmoid(pair[0]), _sigmoid(pair[1])
+                ratios[points[given]].add(*pair)
         return ({name: ratios[name].decibels for name in self._outputs},
                 float(np.mean([ratios[name].decibels for name in self._ends or self._outputs])))
+
+
+def _sigmoid(values: NDArray) -> NDArray:
+    return np.asarray((1 + np.tanh(values / 2)) / 2)
 
 
 def float_form(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Network:
@@ -179,13 +193,15 @@ def _properties(is_equalized: bool, splits: Sequence[Split]) -> dict[str, str]:
 class _Form:
     """The float network in one form, with what its tensors look like on the samples."""
 
-    def __init__(self, network: Network, exclude: frozenset[str], samples: Samples,
+    def __init__(self, network: Network, choices: Choices, samples: Samples,
                  progress: Progress) -> None:
         self.network, self.samples, self.progress = network, samples, progress
-        self.placement = place(network, exclude)
+        self.placement = place(network, choices.exclude)
         if not self.placement.products:
             raise ModelError("nothing to quantize: no node has constant weights that the chip "
                              "takes (Conv, ConvTranspose, Gemm, MatMul)")
+        self.scores = score_points(network, self.placement, choices.scores)
+        self.ends = set(self.placement.ends(network))
         sums = [network.nodes[at].output[0] for at in self.placement.products.values()]
         survey = Survey(network, self.placement.points, [*self.placement.points, *sums], samples,
                         progress)
@@ -205,8 +221,10 @@ class _Form:
         ranges = {}
         for name in self.placement.points:
             self.progress(f"{method}: {name}")
-            own = "minmax" if name in self.network.inputs else method
-            ranges[name] = chosen_range(self.histograms[name], own, self.functions.get(name))
+            # Of what decides nothing may be lost: the largest scores are the rarest.
+            own = "minmax" if name in self.network.inputs or name in self.ends else method
+            ranges[name] = SCORES if name in self.scores else chosen_range(
+                self.histograms[name], own, self.functions.get(name))
         return shared_quants(self.network, self.placement, ranges)
 
     def codes(self, quants: Mapping[str, Quant],
@@ -258,10 +276,10 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
                                  f"{number + 1}; accepted are finite numbers")
     calibration, held = split(samples)
     network, splits = Network(model), list[Split]()
-    form = _Form(network, choices.exclude, calibration, progress)
+    form = _Form(network, choices, calibration, progress)
     if choices.split and (splits := form.splits()):
         network = split_network(network, splits)
-        form = _Form(network, choices.exclude, calibration, progress)
+        form = _Form(network, choices, calibration, progress)
     networks = [(False, network)]
     if choices.equalize is not False and (other := equalized(networks[0][1])) is not None:
         networks.append((True, other))
@@ -272,8 +290,8 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
     trials: list[Trial] = []
     for is_equalized, network in networks:
         if form.network is not network:
-            form = _Form(network, choices.exclude, calibration, progress)
-        judge = judge or Judge(network, form.placement, held)
+            form = _Form(network, choices, calibration, progress)
+        judge = judge or Judge(network, form.placement, held, form.scores | choices.scores)
         for method in METHODS if choices.method == AUTO else (choices.method,):
             quants = form.quants(method)
             codes = form.codes(quants)

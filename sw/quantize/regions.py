@@ -10,15 +10,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from sw.frontend.onnx.operators import POINTWISE
 from sw.quantize.network import Network
 from sw.quantize.session import open_session
 
 __all__ = ["Region", "find_regions", "function_of"]
 
-_ELEMENTWISE = frozenset((
-    "Abs", "Add", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish",
-    "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu",
-    "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Sub", "Swish", "Tanh", "ThresholdedRelu"))
+_ELEMENTWISE = frozenset(("Add", "Clip", "Div", "Mul", "PRelu", "Relu", "Sub", *POINTWISE))
 _CLAMPS = frozenset(("Relu", "Clip"))
 _AFFINE = frozenset(("Add", "Sub", "Mul", "Div"))
 Function = Callable[[NDArray], NDArray]

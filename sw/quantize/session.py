@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
+from sw import onnx_runtime
 from sw.errors import ModelError
 
 __all__ = ["Samples", "Traced", "open_session"]
@@ -24,15 +24,10 @@ def open_session(model: onnx.ModelProto) -> Any:
     ModelError
         If ONNX Runtime refuses the model.
     """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options,
-                                            providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions share no base of their own
-        raise ModelError(f"ONNX Runtime refuses the network: {str(error)[:300]}") from None
+        return onnx_runtime.open_session(model.SerializeToString())
+    except ModelError as error:
+        raise ModelError(f"ONNX Runtime refuses the network: {error}") from None
 
 
 class Traced:
@@ -65,7 +60,11 @@ class Traced:
         for name in self._given:
             yield name, np.asarray(inputs[name])
         for group in self._groups:
-            found = self._session.run(group, dict(inputs))
+            try:
+                found = self._session.run(group, dict(inputs))
+            except Exception as error:  # its exceptions share no base of their own
+                raise ModelError("ONNX Runtime fails on the network: "
+                                 f"{' '.join(str(error).split())[:300]}") from None
             while found:
                 yield group[len(found) - 1], found.pop()
 

@@ -70,6 +70,7 @@ def prepare(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     """
     version = next(item.version for item in model.opset_import if item.domain in OWN_DOMAINS)
     if version < LEAST_QUANTIZED:
+        _without_idle_values(model)
         try:
             model = onnx.version_converter.convert_version(model, TARGET)
         except Exception as error:  # C++ exceptions of several kinds
@@ -77,14 +78,30 @@ def prepare(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
                              f"weights by channel need: {str(error)[:300]}; export the network "
                              f"with opset {LEAST_QUANTIZED} or later") from None
     try:
-        model, _ = simplify(model)
+        # Pools refuse pads as large as the window, which its fusion makes. A proof that nothing
+        # has changed it tries where z3 is installed.
+        model, _ = simplify(model, skipped_optimizers=["fuse_pad_into_pool"], certify=False)
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except Exception as error:  # as above
         raise ModelError(f"{path}: can't be simplified: {str(error)[:300]}") from None
+    computed = {name for node in model.graph.node for name in node.output}
+    for item in model.graph.output:
+        if item.name not in computed:
+            raise ModelError(f"{path}: output {item.name!r} is an input of the network, or "
+                             "constant whatever the inputs are; accepted are computed outputs")
     for index, node in enumerate(model.graph.node):
         if not node.name:
             node.name = f"{node.op_type}_{index}"
     return model
+
+
+def _without_idle_values(model: onnx.ModelProto) -> None:
+    """Drop ``value`` of pads that repeat what is there, over which the converter stumbles."""
+    for node in model.graph.node:
+        modes = [item.s for item in node.attribute if item.name == "mode"]
+        if node.op_type == "Pad" and modes not in ([], [b"constant"]):
+            for item in [item for item in node.attribute if item.name == "value"]:
+                node.attribute.remove(item)
 
 
 def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -1,6 +1,5 @@
 """Verilog and a bench module in, simulated times of its tests out, on Verilator or Icarus."""
 
-import fcntl
 import hashlib
 import importlib.metadata
 import os
@@ -12,7 +11,7 @@ from xml.etree import ElementTree
 import cocotb_tools.config
 from cocotb_tools.runner import Icarus, Verilator
 
-from sw.engines.rtl.builder import QUIET, cache_folder
+from sw.engines.rtl.builder import QUIET, cache_folder, making
 from sw.engines.rtl.toolchain import Toolchain
 from tb.lib.verilog import for_icarus, ports
 
@@ -110,9 +109,8 @@ def _build_verilator(verilog, top, folder):
     digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:32]
     kept = cache_folder() / "cocotb" / digest
     kept.mkdir(parents=True, exist_ok=True)
-    with open(kept / "lock", "w") as lock, tempfile.TemporaryDirectory(dir=kept) as name:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # who wants the same meanwhile waits for it
-        if not (kept / top).exists():
+    with making(kept / top) as missing, tempfile.TemporaryDirectory(dir=kept) as name:
+        if missing:
             place = Path(name)
             (place / f"{top}.v").write_text(verilog)
             (place / f"{top}.vlt").write_text(control)

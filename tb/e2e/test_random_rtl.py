@@ -19,7 +19,7 @@ SEEDS = 8
 @pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.xdist_group(
     "rtl-" + case.split("-")[0])) for case in CASES])
 def test_random_graphs(case, kind):
-    """17 kinds x 8 seeds x 4 cases; every fourth one with zero skipping off."""
+    """19 kinds x 8 seeds x 4 cases; every fourth one with zero skipping off."""
     name = case.split("-")[0]
     pixels, channels, stalls = CASES[case]
     config = preset(name)

@@ -42,7 +42,7 @@ def main() -> int:
     campaign = Campaign(chips, most_failures=args.failures, shrink_seconds=args.shrink_seconds,
                         tell=lambda text: print(text, flush=True))
     campaign.run(args.count, args.seed)
-    account = {"command": f"python -m tb.fuzz {' '.join(sys.argv[1:])}", "commit": _commit(),
+    account = {"command": f"python -m tb.fuzz {' '.join(sys.argv[1:])}", "commit": commit(),
                **campaign.account()}
     print(table(account))
     if args.json:
@@ -65,7 +65,7 @@ def _one(case: Case, seconds: float) -> int:
     return 0
 
 
-def _commit() -> str:
+def commit() -> str:
     """The sources' commit, if they are a checkout."""
     try:
         run = subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*"],

@@ -14,7 +14,7 @@ Point = tuple[str, str]  # group, label
 
 OPERATORS = ("Conv2D", "DepthwiseConv2D", "FullyConnected", "Add", "MaxPool", "AveragePool",
              "Mean", "Clamp", "Concat", "Pad", "Reshape", "Softmax", "Lookup", "Take",
-             "DepthToSpace", "SpaceToDepth", "TransposedConv2D")
+             "DepthToSpace", "SpaceToDepth", "TransposedConv2D", "ResizeLinear", "Multiply")
 # Counters that name a cause for which something waits.
 CAUSES = ("mac_wait_drain", "mac_wait_weights", "mac_wait_words", "mac_wait_semaphore",
           "mac_idle", "conflicts", "load_wait_semaphore")

@@ -12,7 +12,8 @@ __all__ = ["FUZZ_KINDS", "FuzzGraph"]
 
 FUZZ_KINDS = (*KINDS, "reshape", "softmax", "network")
 _ANYWHERE = ("conv", "conv", "conv", "depthwise", "clamp", "max", "average", "pad", "concat",
-             "join", "reshape", "softmax", "lookup", "lookup", "take", "blocks", "transposed")
+             "join", "reshape", "softmax", "lookup", "lookup", "take", "blocks", "transposed",
+             "interpolated", "gate")
 _AT_THE_END = ("fc", "mean", "softmax")
 _MOST_VALUES = 6000  # of a feature map in a network: pads and concatenations add up
 

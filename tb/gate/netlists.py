@@ -1,6 +1,5 @@
 """Netlists ready to be simulated."""
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -12,7 +11,7 @@ from fpga import netlist as mapper
 from fpga.toolchain import Toolchain
 from golden.spec.config import Config
 from hw.export import TOP
-from sw.engines.rtl.builder import cache_folder, generate_verilog
+from sw.engines.rtl.builder import cache_folder, generate_verilog, making
 from tb.gate.models import block_models, cautious_models, logic_models
 
 __all__ = ["chip_netlist"]
@@ -70,10 +69,8 @@ def _cached(make: Callable[[Path], str], *key: str) -> str:
     """What ``make`` returns, given a folder to work in; made once for every key."""
     digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:32]
     kept = cache_folder() / "gate" / f"{digest}.v"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with open(kept.with_suffix(".lock"), "w") as lock, tempfile.TemporaryDirectory() as name:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # who wants the same meanwhile waits for it
-        if not kept.exists():
+    with making(kept) as missing, tempfile.TemporaryDirectory() as name:
+        if missing:
             part = kept.with_suffix(".part")
             part.write_text(make(Path(name)))
             os.replace(part, kept)

@@ -1,5 +1,7 @@
 """Tables, parts, blocks and transposed convolution against their definitions, value by value."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from golden.executor import run_node
 from golden.graph import Node
 from golden.lookup import Lookup
 from golden.movement import DepthToSpace, SpaceToDepth, Take
+from golden.resize import ResizeLinear
 from golden.spec.numerics import clamp, quantize_multiplier, requantize
 from golden.transposed import TransposedConv2D
 
@@ -95,3 +98,21 @@ def test_transposed_convolution_refuses(rng):
             ({"pads": (2, 2, 0, 0)}, (1, 3, 3, 3), "leave 0 x 4"), ({}, (3, 3), "must be")):
         with pytest.raises(GraphError, match=text):
             TransposedConv2D(**{**attrs, **change}).shape(shape)
+
+
+def test_linear_interpolation(rng):
+    x = image(rng, 1, 3, 4, 5)
+    rows, columns = (0, 1, 3, 4), (0, 0, 2, 9, 7)
+    found = run(ResizeLinear(rows=rows, columns=columns, parts=(2, 3), input_zero=4,
+                             scale=quantize_multiplier(0.2), output_zero=-6, least=-90), x)
+    for (i, y), (j, column), c in product(enumerate(rows), enumerate(columns), range(5)):
+        total = sum((int(x[0, k, m, c]) - 4) * max(2 - abs(y - 2 * k), 0)
+                    * max(3 - abs(column - 3 * m), 0) for k, m in np.ndindex(3, 4))
+        assert found[0, i, j, c] == clamp(requantize(total, *quantize_multiplier(0.2)) - 6, -90,
+                                          127)
+    for rows, parts, shape in (((), (1, 1), (1, 2, 2, 1)), ((3,), (2, 1), (1, 2, 2, 1)),
+                               ((-1,), (2, 1), (1, 2, 2, 1)), ((0,), (0, 1), (1, 2, 2, 1)),
+                               ((0,), (1, 1), (1, 2))):
+        with pytest.raises(GraphError, match="must be"):
+            ResizeLinear(rows=rows, columns=(0,), parts=parts, input_zero=0, output_zero=0,
+                         scale=(1, 0, 0)).shape(shape)

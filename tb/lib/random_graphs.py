@@ -14,16 +14,19 @@ from golden.attributes import (
     Mean,
     Pad,
 )
+from golden.broadcast import Multiply
 from golden.graph import Graph, Node, Quant, Tensor
 from golden.lookup import Lookup
 from golden.movement import DepthToSpace, SpaceToDepth, Take
+from golden.resize import ResizeLinear
 from golden.spec.numerics import quantize_multiplier
 from golden.transposed import TransposedConv2D
 
 __all__ = ["KINDS", "RandomGraph"]
 
 KINDS = ("conv", "depthwise", "grouped", "fc", "add", "max", "average", "mean", "clamp", "concat",
-         "pad", "residual", "chain", "lookup", "take", "blocks", "transposed")
+         "pad", "residual", "chain", "lookup", "take", "blocks", "transposed", "interpolated",
+         "gate")
 
 
 class RandomGraph:
@@ -53,7 +56,7 @@ class RandomGraph:
         self.graph = Graph(f"{kind}{seed}")
         self.count = 0
         output = getattr(self, f"_{kind}")(self.start())
-        self.graph.outputs = (output,)
+        self.graph.outputs = (*self.graph.outputs, output)
         self.graph.validate()
         self.inputs = {name: self.values(self.graph.tensors[name].shape)
                        for name in self.graph.inputs}
@@ -293,3 +296,43 @@ class RandomGraph:
             pads=tuple(pads), groups=groups, input_zero=self.quant_zero(name), output_zero=zero,
             **self.scales(outputs, depth // groups * window[0] * window[1]), **self.clamps()),
             name, zero=zero)
+
+    def _interpolated(self, name: str) -> str:
+        """Steps of one size on each axis, from anywhere, kept within the picture."""
+        _, height, width, _ = self.graph.tensors[name].shape
+        lines, parts = [], (self.integer(1, 12), self.integer(1, 12))
+        for size, whole in zip((height, width), parts, strict=True):
+            step, end = self.integer(1, 2 * whole), (size - 1) * whole
+            count = self.integer(1, min(2 * whole * size // step + 1, 3 * size))
+            first = self.integer(-whole, 0)
+            lines.append(tuple(min(max(first + step * at, 0), end) for at in range(count)))
+        zero = self.zero()
+        real = float(self.rng.uniform(0.5, 2)) / (parts[0] * parts[1])
+        return self.node(ResizeLinear(
+            rows=lines[0], columns=lines[1], parts=parts, input_zero=self.quant_zero(name),
+            scale=quantize_multiplier(real), output_zero=zero, **self.clamps()), name, zero=zero)
+
+    def _gate(self, name: str) -> str:
+        """Times a value for each channel, given or computed from the picture; perhaps more."""
+        name = self._conv(name, like=True) if self.integer(0, 1) else name
+        _, height, width, channels = self.graph.tensors[name].shape
+        source = self.integer(0, 3)
+        if source == 0:
+            gate = self.start((1, 1, 1, channels))
+        else:
+            zero = self.zero()
+            gate = self.node(Mean(
+                axes=(1, 2), keep_dims=True, input_zero=self.quant_zero(name), output_zero=zero,
+                scale=quantize_multiplier(float(self.rng.uniform(0.5, 2) / (height * width)))),
+                name, zero=zero)
+        if source > 1:
+            gate = self._lookup(self._conv(gate, like=True))
+        zero, names = self.zero(), [name, gate][::(-1) ** self.integer(0, 1)]
+        found = self.node(Multiply(
+            input_zeros=tuple(map(self.quant_zero, names)), output_zero=zero,
+            scale=quantize_multiplier(float(self.rng.uniform(0.3, 2) / 128)), **self.clamps()),
+            *names, zero=zero)
+        if source == 3:
+            self.graph.outputs = (gate,)
+        kind = self.integer(0, 3)
+        return (found, self._conv(found), self._add(found, name), self._lookup(found))[kind]

@@ -40,8 +40,10 @@ class Pins:
 
 def picoseconds(part, mhz):
     """Times of the rules, and the clock's period, as integers by name."""
-    times = {name: round(getattr(part, name) * 1000) for name in TIMES}
-    return {**times, "interval": round(part.interval * 1000), "period": round(1e6 / mhz)}
+    period = round(1e6 / mhz)
+    times = {name: max(round(getattr(part, name) * 1000),
+                       getattr(part, f"{name}_cycles", 0) * period) for name in TIMES}
+    return {**times, "interval": round(part.interval * 1000), "period": period}
 
 
 def verilog_parameters(part, mhz, *, trip=0, power_up=None, fatal=1):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amaranth.back import verilog
 
-from sw.engines.rtl.builder import FLAGS, cache_folder
+from sw.engines.rtl.builder import FLAGS, cache_folder, making
 from sw.engines.rtl.toolchain import Toolchain
 
 __all__ = ["generate", "library"]
@@ -53,9 +53,8 @@ def library(top, text, harness, functions):
     sources = {path.name: path.read_text() for path in (harness, _HEADER)}
     key = "\0".join((tools.version, *flags, text, *sources.values()))
     kept = cache_folder() / top / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"sentei-{top}-") as name:
+    with making(kept) as missing, tempfile.TemporaryDirectory(prefix=f"sentei-{top}-") as name:
+        if missing:
             folder = Path(name)
             for source, content in {**sources, f"{top}.v": text}.items():
                 (folder / source).write_text(content)

@@ -5,6 +5,7 @@ import pytest
 
 from golden.graph import Concat, Pad
 from golden.movement import DepthToSpace, SpaceToDepth, Take
+from golden.resize import ResizeLinear
 from golden.spec.config import preset
 from golden.transposed import TransposedConv2D
 from sw.compiler.lower import lower
@@ -156,9 +157,38 @@ def test_transposed_convolution(kind, rng, tmp_path):
     assert len(kinds(check(path, samples=2, config="base"), TransposedConv2D)) == 1
 
 
+# Scales, where they are counted from, and windows that this becomes on the chip.
+LINEAR = {
+    "twice": ((2, 2), "half_pixel", 12), "thrice": ((3, 3), "half_pixel", 15),
+    "rows": ((4, 1), "half_pixel", 8), "sixteen": ((1, 16), "pytorch_half_pixel", 3),
+    "asymmetric": ((2, 3), "asymmetric", 6), "corners": ((16 / 6, 22 / 8), "align_corners", 11),
+    "halves": ((0.5, 0.5), "half_pixel", 1), "three halves": ((1.5, 0.5), "half_pixel", 5),
+}
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_linear_interpolation(kind, rng, tmp_path):
+    (tall, wide), place, windows = LINEAR[kind]
+    build = OnnxBuilder()
+    data = conv(build, rng, feature_map(build, 8, (6, 8)), 8, 8)
+    found = build.node("Resize", data, "", build.constant((1, 1, tall, wide), np.float32),
+                       mode="linear", coordinate_transformation_mode=place)
+    path = save(tmp_path, build, build.pair(build.node("Relu", found), 0.02, -60))
+    # Halves are common where weights are eighths or so; ONNX Runtime takes them to even ones.
+    imported = check(path, samples=1, config="base", share=0.1,
+                     chip=kind in ("twice", "corners", "sixteen"))
+    assert len(kinds(imported, ResizeLinear)) == 1
+    ops = lower(imported.graph, preset("base")).ops
+    assert sum(op.operator.startswith("ResizeLinear") for op in ops) == windows
+
+
 ON_HOST = {
-    "linear": (lambda b, x: b.node("Resize", x, "", b.constant([1, 1, 2, 2], np.float32),
-                                   mode="linear"), "mode linear"),
+    "cubic": (lambda b, x: b.node("Resize", x, "", b.constant([1, 1, 2, 2], np.float32),
+                                  mode="cubic"), "mode cubic"),
+    "no parts": (lambda b, x: b.node("Resize", x, "", "", numbers(b, 1, 5, 7, 1009),
+                                     mode="linear"), "no whole parts of a pixel"),
+    "channels": (lambda b, x: b.node("Resize", x, "", b.constant([1, 2, 2, 2], np.float32),
+                                     mode="linear"), "other axes"),
     "batch": (lambda b, x: b.node("Gather", x, numbers(b, 0, 0), axis=0), "the batch"),
     "table": (lambda b, x: b.node("Gather", x, b.constant([[0, 1]], np.int64), axis=1),
               "accepted are one or a list"),

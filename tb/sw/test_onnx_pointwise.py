@@ -46,7 +46,7 @@ def kinds(imported, *kind):
                                       if convert is pointwise and not domain))
 def test_each_operator(op, rng, tmp_path):
     """A table in the convolution that comes before it."""
-    build = OnnxBuilder(21)
+    build = OnnxBuilder(24 if op == "Swish" else 21)
     data = conv(build, rng, feature_map(build, size=(4, 5)))
     given = [build.constant(np.float32(CONSTANTS[op]))] if op in CONSTANTS else []
     found = build.node(op, data, *given, **ATTRIBUTES.get(op, {}))

@@ -10,8 +10,8 @@ from onnx import TensorProto
 from sw.cli import main
 from sw.errors import ModelError, UsageError
 from sw.frontend.onnx import load
+from tb.fuzz.onnx.network import draw
 from tb.lib.onnx_builder import OnnxBuilder
-from tb.lib.random_onnx import random_onnx
 from tb.sw.onnx_check import placed
 
 GOOD = Path(__file__).parents[1] / "data" / "onnx" / "kws_qdq.onnx"
@@ -63,7 +63,8 @@ def damaged(model, rng):
     if kind == 1:
         names = [name for node in graph.node for name in node.output]
         names += [item.name for item in graph.initializer]
-        node = graph.node[rng.integers(len(graph.node))]
+        nodes = [node for node in graph.node if node.input]
+        node = nodes[rng.integers(len(nodes))]
         node.input[rng.integers(len(node.input))] = str(rng.choice(names))
         return model.SerializeToString()
     item = graph.initializer[rng.integers(len(graph.initializer))]
@@ -85,11 +86,12 @@ def test_damaged_models(tmp_path):
     """Refused, or networks; never anything else."""
     path, counts = tmp_path / "m.onnx", [0, 0]
     for seed in range(150):
-        path.write_bytes(damaged(random_onnx(seed).model(), np.random.default_rng(seed)))
+        drawn = draw(seed, "pairs", steps=4)
+        path.write_bytes(damaged(drawn.model, np.random.default_rng(seed)))
         try:
-            load(path)
+            load(path, drawn.shapes)
             counts[0] += 1
-        except ModelError as error:
+        except (ModelError, UsageError) as error:
             assert str(path) in str(error), seed
             counts[1] += 1
     assert min(counts) > 5, counts
@@ -129,6 +131,10 @@ def test_open_sizes(tmp_path):
     refused(path, "2 sizes, the input has 4", shapes={"image": (1, 3)}, error=UsageError)
     refused(path, "size 4 of axis 1, the file says 3", shapes={"image": (1, 4, 5, 5)},
             error=UsageError)
+    assert load(path, {"image": (1, 3, 5, 6)}).tensors["image"].shape == (1, 3, 5, 6)
+    build = OnnxBuilder()
+    path = finished(tmp_path, build, build.pair(build.input([-1, 3, 0, 6], name="image"), 0.03))
+    refused(path, "'image' has dynamic shape [-1, 3, ?, 6]", "--shape image=1,3,1,6")
     assert load(path, {"image": (1, 3, 5, 6)}).tensors["image"].shape == (1, 3, 5, 6)
 
 

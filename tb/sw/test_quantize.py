@@ -248,15 +248,35 @@ def test_placement_leaves_the_tail_float(tmp_path):
     assert place(form, frozenset([form.nodes[0].name])).outside[0] == "excluded"
 
 
+def test_scores_are_exact_near_zero(tmp_path):
+    """Nearly all lie far below, where a sigmoid is 0; other ends lose nothing of their range."""
+    build = FloatBuilder()
+    data = build.node("Relu", build.conv(build.input("x", (1, 3, 12, 10)), 8, 3))
+    kernel, bias = build.weights(2, 8, 1, 1), build.constant(np.full(2, -60, np.float32))
+    scores = build.node("Conv", data, kernel, bias)
+    rows = build.node("Reshape", scores, build.constant(np.array([1, -1], np.int64)))
+    model = prepare(tmp_path / "m.onnx", build.model(rows, build.conv(data, 4, 8)))
+    given = samples()
+    plain = quantize(model, given, Choices("mse", correct=False))
+    asked = quantize(model, given, Choices("mse", correct=False, scores=frozenset((rows,))))
+    assert (asked.quants[scores].scale, asked.quants[scores].zero) == (np.float32(16 / 255), 0)
+    name = next(end for end in asked.placement.ends(asked.network) if end != scores)
+    for found in (plain, asked):
+        values = np.concatenate([dict(Traced(model, [name]).run(sample))[name].ravel()
+                                 for sample in given])
+        assert 255 * found.quants[name].scale >= 0.98 * (values.max() - values.min())
+    assert plain.quants[scores].zero == 127
+
+
 def test_placement_adds_what_the_host_gives(tmp_path):
     """A residual from the host comes in the 8 bits in which the product beside it reads it."""
     build = FloatBuilder()
     data = build.conv(build.input("x", (1, 3, 8, 8)), 4, 3)
-    given = build.node("Sin", data)
+    given = build.node("LRN", data, size=3)
     data = build.node("Relu", build.node("Add", given, build.conv(given, 4, 4)))
     form = network(build.model(build.conv(data, 4, 4)), tmp_path)
     placement = place(form)
-    assert [form.nodes[at].op_type for at in placement.outside] == ["Sin"]
+    assert [form.nodes[at].op_type for at in placement.outside] == ["LRN"]
     excluded = {node.name for node in form.nodes if given in node.input and node.op_type == "Conv"}
     assert "Add" in {form.nodes[at].op_type
                      for at in place(form, frozenset(excluded)).outside}

@@ -135,6 +135,8 @@ def test_refuses_samples(files, capsys):
 def test_refuses_arguments(files, capsys):
     refused(capsys, 2, "--exclude nothing: no node of m.onnx", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--exclude", "nothing"))
+    refused(capsys, 2, "--scores nothing: no output of m.onnx", command=(
+        "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--scores", "nothing"))
     refused(capsys, 2, "is MODEL itself", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "m.onnx"))
     refused(capsys, 2, "accepted are float .onnx and .tflite", command=(

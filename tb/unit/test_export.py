@@ -30,11 +30,11 @@ def test_same_text_in_every_process(exported):
     text, _ = exported
     program = ("import sys; from golden.spec.config import preset; from hw.export import generate;"
                " sys.stdout.write(generate(preset('tiny')))")
-    for seed in ("1", "2"):
-        again = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True,
-                               capture_output=True, text=True, timeout=300,
-                               env=os.environ | {"PYTHONHASHSEED": seed})
-        assert again.stdout == text, f"PYTHONHASHSEED {seed}"
+    seed = "1"  # this process has another, drawn one
+    again = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True,
+                           capture_output=True, text=True, timeout=300,
+                           env=os.environ | {"PYTHONHASHSEED": seed})
+    assert again.stdout == text, f"PYTHONHASHSEED {seed}"
 
 
 def test_ports(exported):

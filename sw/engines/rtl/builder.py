@@ -4,20 +4,22 @@ The cache lies in $SENTEI_CACHE, else $XDG_CACHE_HOME/sentei, else ~/.cache/sent
 removed at any time.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from golden.spec.config import Config
 from sw.engines.rtl.toolchain import Toolchain
 from sw.errors import ToolError
 
-__all__ = ["QUIET", "TRACES", "build", "cache_folder", "generate_verilog"]
+__all__ = ["QUIET", "TRACES", "build", "cache_folder", "generate_verilog", "making"]
 
 TRACES = ("", "vcd", "fst")
 SOURCES = ("harness.cpp", "axi_memory.h")
@@ -69,15 +71,16 @@ def generate_verilog(config: Config, progress: Progress | None = None) -> str:
         for path in _sources(package):
             digest.update(path.name.encode() + path.read_bytes())
     kept = cache_folder() / "verilog" / f"{digest.hexdigest()[:32]}.v"
-    if kept.exists():
-        return kept.read_text()
-    if progress:
-        progress("generating Verilog")
-    from hw.export import generate  # late: only this engine needs Amaranth
+    with making(kept) as missing:
+        if not missing:
+            return kept.read_text()
+        if progress:
+            progress("generating Verilog")
+        from hw.export import generate  # late: only this engine needs Amaranth
 
-    text = generate(config)
-    _keep(text.encode(), kept)
-    return text
+        text = generate(config)
+        _keep(text.encode(), kept)
+        return text
 
 
 def build(verilog: str, beat_bytes: int, *, trace: str = "", random_start: bool = False,
@@ -112,12 +115,52 @@ def build(verilog: str, beat_bytes: int, *, trace: str = "", random_start: bool 
     for name in SOURCES:
         digest.update((here / name).read_bytes())
     kept = cache_folder() / "rtl" / f"{digest.hexdigest()[:32]}.so"
+    with making(kept) as missing:
+        if missing:
+            if trace == "fst":
+                tools.need_fst()
+            if progress:
+                progress("compiling the simulator, once for this chip (a minute or two)")
+            _compile(tools, flags, verilog, kept)
+    return kept
+
+
+@contextmanager
+def making(kept: Path) -> Iterator[bool]:
+    """Make a file of the cache alone: who wants the same meanwhile waits for it.
+
+    Parameters
+    ----------
+    kept : Path
+        The file, which is there to stay once it is there.
+
+    Yields
+    ------
+    bool
+        Whether it is to be made.
+
+    Raises
+    ------
+    ToolError
+        If the cache can't be written.
+    """
     if kept.exists():
-        return kept
-    if trace == "fst":
-        tools.need_fst()
-    if progress:
-        progress("compiling the simulator, once for this chip (a minute or two)")
+        yield False
+        return
+    lock = kept.with_suffix(".lock")
+    with _writing(lock):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield not kept.exists()
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _compile(tools: Toolchain, flags: tuple[str, ...], verilog: str, kept: Path) -> None:
+    here = Path(__file__).parent
     with tempfile.TemporaryDirectory(prefix="sentei-rtl-") as name:
         folder = Path(name)
         for source in SOURCES:
@@ -127,7 +170,6 @@ def build(verilog: str, beat_bytes: int, *, trace: str = "", random_start: bool 
         tools.run(["verilator", *flags, "-CFLAGS", f"-I{folder}", "-o", LIBRARY,
                    "npu.v", str(folder / "harness.cpp")], folder)
         _keep((folder / "obj_dir" / LIBRARY).read_bytes(), kept)
-    return kept
 
 
 def _version(package: str) -> str:
@@ -149,11 +191,17 @@ def _sources(package: str) -> list[Path]:
 
 def _keep(content: bytes, path: Path) -> None:
     """Write a file of the cache at once, whoever else does the same."""
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             file.write(content)
         os.replace(file.name, path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ToolError(f"can't write the cache {path.parent}: {error.strerror}; set SENTEI_CACHE "
                         "to another folder") from None

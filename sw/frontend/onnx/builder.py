@@ -10,7 +10,7 @@ from golden.edges import Transpose
 from golden.external import External
 from golden.graph import Graph, Node, Quant, Reshape, Tensor
 from golden.spec.numerics import IDENTITY
-from sw.frontend.onnx.layout import movement, rearrangement
+from sw.frontend.onnx.layout import detour, movement, rearrangement
 from sw.frontend.onnx.origin import Slots
 from sw.frontend.onnx.scales import FULL, scale_of
 from sw.frontend.onnx.values import Bounds, Placed
@@ -105,24 +105,18 @@ class Builder:
         key = placed.tensor, placed.stored.tobytes(), wanted.shape, wanted.tobytes()
         if key not in self._moved:
             steps = rearrangement(placed.stored, wanted)
-            if steps is not None:
-                tensor = placed.tensor
-                for attrs in steps:
-                    kind = type(attrs).__name__.lower()
-                    tensor = self.node(self.beside(name, kind), attrs, [tensor],
-                                       output=f"{tensor}_{kind}", quant=self.quant(tensor))
-                self._moved[key] = Placed(tensor, wanted)
-                return self._moved[key]
-            found = movement(placed.stored, shape, wanted)
-            if found is None:
+            if steps is None and (found := movement(placed.stored, shape, wanted)) is not None:
+                steps = _moves(placed.stored.shape, *found, wanted.shape)
+            if steps is None:
+                steps = detour(placed.stored, wanted)
+            if steps is None:
                 return None
-            sizes, perm = found
             tensor = placed.tensor
-            if perm is not None:
-                tensor = self.reshaped(name, tensor, sizes)
-                tensor = self.node(self.beside(name, "transpose"), Transpose(perm=perm), [tensor],
-                                   output=f"{tensor}_transposed", quant=self.quant(tensor))
-            self._moved[key] = Placed(self.reshaped(name, tensor, wanted.shape), wanted)
+            for attrs in steps:
+                kind = type(attrs).__name__.lower()
+                tensor = self.node(self.beside(name, kind), attrs, [tensor],
+                                   output=f"{tensor}_{kind}", quant=self.quant(tensor))
+            self._moved[key] = Placed(tensor, wanted)
         return self._moved[key]
 
     def reshaped(self, name: str, tensor: str, shape: tuple[int, ...]) -> str:
@@ -169,6 +163,17 @@ class Builder:
     def quant(self, tensor: str) -> Quant | None:
         """A tensor's quantization."""
         return self.graph.tensors[tensor].quant
+
+
+def _moves(given: tuple[int, ...], sizes: tuple[int, ...], perm: tuple[int, ...] | None,
+           wanted: tuple[int, ...]) -> list[Attributes]:
+    """Operators for what `movement` has found."""
+    steps: list[Attributes] = []
+    if perm is not None:
+        steps = [Reshape(to=sizes), Transpose(perm=perm)]
+        steps = steps[sizes == given:]
+        given = tuple(sizes[axis] for axis in perm)
+    return steps if given == wanted else [*steps, Reshape(to=wanted)]
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

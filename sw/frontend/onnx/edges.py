@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from golden.attributes import Attributes, Quantize, Reshape
 from golden.edges import DequantizeLinear, QuantizeLinear
+from golden.external import External
 from golden.graph import DTYPES, Quant
 from golden.spec.numerics import IDENTITY
 from sw.errors import ModelError
@@ -85,12 +87,10 @@ def add_output(build: Builder, view: View, name: str, value: Value) -> None:
                    quant=Quant(quant.scale, quant.zero_point + (128 if value.unsigned else 0)))
         return
     if isinstance(value, Foreign):
-        if not build.rename(value.place().tensor, name):
-            raise fail("is an input of the network, or the same as another output")
+        _named(build, view, value.place().tensor, name)
         return
     if value.floating is not None:
-        if not build.rename(value.floating().tensor, name):
-            raise fail("is an input of the network, or the same as another output")
+        _named(build, view, value.floating().tensor, name)
         return
     if value.own is None:
         raise fail("is float and no QuantizeLinear tells how to quantize it; accepted are "
@@ -99,3 +99,22 @@ def add_output(build: Builder, view: View, name: str, value: Value) -> None:
     attrs = DequantizeLinear(scale=value.own.scale, zero=value.own.zero_point)
     build.node(build.beside("output", "dequantize"), attrs, [ordered(value.place(value.own))],
                output=name, exact=True)
+
+
+def _named(build: Builder, view: View, tensor: str, name: str) -> None:
+    """Give a tensor an output's name; what is an input, or another output, too, is copied."""
+    if build.rename(tensor, name):
+        return
+    found = build.graph.tensors[tensor]
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(found.dtype))
+    given, made = (onnx.helper.make_tensor_value_info(name, kind, found.shape)
+                   for name in ("in", "out"))
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["in"], ["out"])], "host",
+                                   [given], [made])
+    model = onnx.helper.make_model(graph, opset_imports=view.opsets, ir_version=8)
+    port = found.dtype, found.shape
+    (copy,) = build.external(build.beside(view.name, "copy"), External(
+        model=model.SerializeToString(deterministic=True), taken=(port,), given=(port,),
+        parts=(("Identity", view.label, "an output that is an input, or another one, too"),)),
+        [tensor], [(f"{tensor}_copy", None)])
+    build.rename(copy, name)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from golden.attributes import Add, Concat, Pad
+from golden.broadcast import Multiply
 from golden.edges import FloatSoftmax, QuantizeLinear
 from golden.graph import Quant
 from sw.frontend.onnx.layout import canonical, canonical_axes, plain
@@ -14,7 +15,7 @@ from sw.frontend.onnx.origin import Bias
 from sw.frontend.onnx.parts import taken
 from sw.frontend.onnx.pointwise import curve_at, negated, tabulated
 from sw.frontend.onnx.product import Product
-from sw.frontend.onnx.scales import code, within
+from sw.frontend.onnx.scales import code, scale_of, within
 from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 from sw.frontend.onnx.weighted import as_product, channel_vector
@@ -169,13 +170,14 @@ def sub(view: View) -> Value:
 
 
 def mul(view: View) -> Value:
-    """Mul by a constant, or of functions of one tensor.
+    """Mul by a constant, of functions of one tensor, or by a computed value for each channel.
 
     A constant, one number or one a channel; two functions of one quantized tensor (SiLU,
-    hard-swish).
+    hard-swish); a quantized tensor and one with a value for each of its channels (gates,
+    squeeze-and-excite).
 
     Runs on the chip: in the scales of the product before it, in a table, or as a convolution
-    of each channel.
+    of each channel, into whose weights the chip stores computed values.
     """
     return _scaled(view)
 
@@ -194,9 +196,11 @@ def _scaled(view: View) -> Value:
     if not _taken_over(view) and not isinstance(found := tabulated(view), str):
         return found
     joined = _with_constant(view)
+    if isinstance(joined, str) and view.op == "Mul" and (gate := _gate(view)) is not None:
+        return _gated(view, 1 - gate, gate)
     if isinstance(joined, str):
-        raise view.fail(f"{joined}; the chip has no unit for products of computed tensors, but a "
-                        "table where both are computed from one, value by value")
+        raise view.fail(f"{joined}; the chip has products of a feature map and one value a "
+                        "channel, and a table where both are computed from one, value by value")
     product, vector, first = joined
     factor = vector.values
     if view.op == "Div":
@@ -204,6 +208,36 @@ def _scaled(view: View) -> Value:
             raise view.fail("divides by a computed tensor or by 0; accepted is a constant divisor")
         factor = 1 / factor
     return product.affine(factor, Bias(np.zeros_like(factor)))
+
+
+def _gate(view: View) -> int | None:
+    """Which operand has one value for each channel of the other, both computed."""
+    shapes = [value.shape for value in map(view.value, (0, 1)) if isinstance(value, Real)]
+    if len(shapes) != 2:
+        return None
+    for side in (1, 0):
+        axes = canonical_axes(len(shapes[side]))
+        if len(shapes[0]) == len(shapes[1]) > 1 and all(
+                shapes[side][axis] == (shapes[1 - side][axis] if axis == axes[-1] else 1)
+                for axis in axes):
+            return side
+    return None
+
+
+def _gated(view: View, main: int, gate: int) -> Real:
+    """A feature map times one value for each of its channels."""
+    sources, quants = [view.real(main), view.real(gate)], [view.own(main), view.own(gate)]
+
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        placed = [view.feature_map(source, own) for source, own in zip(sources, quants,
+                                                                      strict=True)]
+        attrs = Multiply(
+            input_zeros=(quants[0].zero_point, quants[1].zero_point), least=bounds[0],
+            most=bounds[1], output_zero=quant.zero_point,
+            scale=scale_of(quants[0].scale * quants[1].scale / quant.scale))
+        return view.emit(attrs, placed, placed[0].stored, quant)
+
+    return Real(sources[0].shape, None, make)
 
 
 def prelu(view: View) -> Value:
@@ -303,7 +337,11 @@ def pad(view: View) -> Value:
                     value=min(max(code(value, quant), least), most))
         return view.emit(attrs, [ordered], canonical(shape), quant)
 
-    return Real(shape, source.own, make)
+    own = source.own
+    if own is not None and np.float32(value) != (
+            np.float32(code(value, own) - own.zero_point) * np.float32(own.scale)):
+        own = None  # the value would be rounded, to steps that need not be the output's
+    return Real(shape, own, make)
 
 
 def quantized_float(view: View, floating: Placed, quant: Quant,

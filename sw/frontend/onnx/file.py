@@ -9,6 +9,7 @@ from onnx import external_data_helper
 
 from sw.errors import ModelError, UsageError
 from sw.frontend.onnx.partition import reads
+from sw.frontend.onnx.shapes import with_shapes
 
 __all__ = ["LEAST_OPSET", "Shapes", "parse", "read"]
 
@@ -78,8 +79,9 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
         given = shapes.get(name, ())
         if given and len(given) != len(sizes):
             raise UsageError(f"--shape {name}: {len(given)} sizes, the input has {len(sizes)}")
-        symbols = ", ".join(size.dim_param or str(size.dim_value or "?") for size in sizes)
-        stated = [size.dim_value if size.HasField("dim_value") else None for size in sizes]
+        symbols = ", ".join(str(size.dim_param or size.dim_value or "?") for size in sizes)
+        # Some tools write -1 or 0 where a size is open.
+        stated = [size.dim_value if size.dim_value > 0 else None for size in sizes]
         fixed: list[int | None] = [*given] or [1 if size is None and axis == 0 else size
                                                for axis, size in enumerate(stated)]
         for axis, (size, said) in enumerate(zip(fixed, stated, strict=True)):
@@ -170,8 +172,8 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         for size in output.type.tensor_type.shape.dim:
             size.Clear()
     try:
-        onnx.checker.check_model(model, full_check=True)
-        return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+        onnx.checker.check_model(model)
+        return with_shapes(model)
     except REFUSALS as error:
         raise ModelError(f"{path}: damaged or contradictory ONNX file: "
                          f"{_first_lines(error)}") from None

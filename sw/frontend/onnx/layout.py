@@ -11,10 +11,12 @@ from itertools import permutations
 import numpy as np
 
 from golden.attributes import Attributes
+from golden.edges import Transpose
 from golden.movement import DepthToSpace, SpaceToDepth, Take
 from golden.ops.movement import depth_to_space, space_to_depth, take
 
-__all__ = ["canonical", "canonical_axes", "movement", "plain", "rearrangement", "transposed"]
+__all__ = ["canonical", "canonical_axes", "detour", "movement", "plain", "rearrangement",
+           "transposed"]
 
 MOST_VALUES = 1 << 27
 MOST_AXES = 6  # of tensors that are transposed: all orders of more take too long to try
@@ -104,3 +106,16 @@ def rearrangement(stored: np.ndarray, wanted: np.ndarray) -> list[Attributes] | 
         pixels = DepthToSpace(block=after)
         stored, found = depth_to_space(stored, pixels), [*found, pixels]
     return found if np.array_equal(stored, wanted) else None
+
+
+def detour(stored: np.ndarray, wanted: np.ndarray) -> list[Attributes] | None:
+    """As `rearrangement`, with channels brought last before it, first behind it, or both."""
+    if stored.ndim != 4 or wanted.ndim != 4:
+        return None
+    last, first = (0, 2, 3, 1), (0, 3, 1, 2)
+    for before, after in ((True, False), (False, True), (True, True)):
+        steps = rearrangement(stored.transpose(last) if before else stored,
+                              wanted.transpose(last) if after else wanted)
+        if steps is not None:
+            return [*[Transpose(perm=last)] * before, *steps, *[Transpose(perm=first)] * after]
+    return None

@@ -28,16 +28,22 @@ def _relabelled(view: View, shape: Shape, relabel: Callable[[Placed], Placed],
                         view.alone)
     real = view.real(0)
     floating, average = real.floating, real.average
+
+    def moved() -> Placed:
+        assert floating is not None
+        placed = relabel(floating())
+        if placed.stored.shape != shape or not np.array_equal(placed.stored, plain(shape)):
+            raise view.fail("moves float values, which nothing quantizes")
+        return placed
+
     return Real(shape, real.own, lambda quant, bounds: relabel(real.place(quant, bounds)),
-                None if floating is None else lambda: view.arranged(
-                    relabel(floating()), shape, plain(shape)),
-                average and average.chosen(rows))
+                None if floating is None else moved, average and average.chosen(rows))
 
 
 def _reshaped(view: View, shape: Shape) -> Value:
     if min(shape, default=1) < 1 or math.prod(shape) != math.prod(view.value(0).shape):
-        raise view.fail(f"{list(view.value(0).shape)} to {list(shape)}: different numbers of "
-                        "values")
+        raise view.wrong(f"{list(view.value(0).shape)} to {list(shape)}: different numbers of "
+                         "values")
     return _relabelled(view, shape, lambda placed: placed)
 
 

@@ -15,7 +15,7 @@ from sw.frontend.onnx import (
 from sw.frontend.onnx.values import Value
 from sw.frontend.onnx.view import View
 
-__all__ = ["CONVERTERS", "MICROSOFT", "QUANTIZING"]
+__all__ = ["CONVERTERS", "MICROSOFT", "POINTWISE", "QUANTIZING"]
 
 MICROSOFT = "com.microsoft"
 _ONNX: dict[str, Callable[[View], Value | list[Value]]] = {
@@ -40,12 +40,12 @@ _ONNX: dict[str, Callable[[View], Value | list[Value]]] = {
     "Unsqueeze": movement.unsqueeze,
 }
 # Of one value each, by ONNX's own definition.
-_POINTWISE = (
+POINTWISE = (
     "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Cos", "Cosh", "Elu",
     "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Min",
     "Mish", "Neg", "Pow", "Reciprocal", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh",
-    "Softplus", "Softsign", "Sqrt", "Tan", "Tanh", "ThresholdedRelu")
-_ONNX |= dict.fromkeys(_POINTWISE, pointwise.pointwise)
+    "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu")
+_ONNX |= dict.fromkeys(POINTWISE, pointwise.pointwise)
 _MICROSOFT: dict[str, Callable[[View], Value | list[Value]]] = {
     "DequantizeLinear": quantization.dequantize_linear, "Gelu": pointwise.microsoft,
     "QGemm": qlinear.qgemm, "QuickGelu": pointwise.microsoft,

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from golden.attributes import LARGEST_WEIGHT
 from golden.graph import Quant
 from golden.movement import Take
-from sw.frontend.onnx.folding import fold
+from golden.resize import ResizeLinear
+from sw.frontend.onnx.folding import run_alone
 from sw.frontend.onnx.layout import canonical, canonical_axes, plain
-from sw.frontend.onnx.values import Constant, Integers, Placed, Real, Value
+from sw.frontend.onnx.scales import scale_of
+from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 
 __all__ = ["gather", "resize", "slice_", "split", "taken"]
 
+_NEAR = 1e-4  # pixels: float32's error in a place, and far below a step of a result
 Indices = Sequence[np.ndarray | None]  # for each of ONNX's axes; None for all
 
 
@@ -131,30 +135,77 @@ def gather(view: View) -> Value:
 
 
 def resize(view: View) -> Value:
-    """Resize, nearest neighbour: the definition tells which index each output has.
+    """Resize: the definition, applied to the numbers of pixels, tells where each output lies.
 
-    Mode nearest, constant scales or sizes, every coordinate_transformation_mode but
-    tf_crop_and_resize.
+    Modes nearest and linear, constant scales or sizes, every coordinate_transformation_mode but
+    tf_crop_and_resize; linear: of rows and columns of feature maps, without antialias, where
+    outputs lie at whole parts of a pixel (of which 255 make a weight).
 
-    Runs on the chip, as Gather; by whole factors two or more rows at a time.
+    Runs on the chip: nearest as Gather, by whole factors two or more rows at a time; linear as a
+    few convolutions, on the host where they would be more than 64 or weights exceed 255.
     """
-    source, mode = _source(view), view.attribute("mode", "nearest")
-    rank = len(source.shape)
-    axes = tuple(_axis(view, int(axis), rank) for axis in view.attribute("axes", range(rank)))
+    mode = view.attribute("mode", "nearest")
     policy = view.attribute("keep_aspect_ratio_policy", "stretch")
     place = view.attribute("coordinate_transformation_mode", "")
-    if mode != "nearest" or policy != "stretch" or place == "tf_crop_and_resize":
+    if mode not in ("nearest", "linear") or policy != "stretch" or place == "tf_crop_and_resize":
         raise view.fail(f"mode {mode}, keep_aspect_ratio_policy {policy}, "
-                        f"coordinate_transformation_mode {place}; accepted are nearest, stretch, "
-                        "and any but tf_crop_and_resize")
+                        f"coordinate_transformation_mode {place}; accepted are nearest and linear, "
+                        "stretch, and any but tf_crop_and_resize")
+    if mode == "linear":
+        return _interpolated(view)
+    source = _source(view)
+    return taken(view, source, [None if line is None else line.astype(int)
+                                for line in _lines(view, source.shape)])
+
+
+def _lines(view: View, shape: tuple[int, ...]) -> list[np.ndarray | None]:
+    """For each axis the index, or the place between two, of each output; None for all."""
+    rank = len(shape)
+    axes = tuple(_axis(view, int(axis), rank) for axis in view.attribute("axes", range(rank)))
     given = [view.constant(at, "sizes").data if view.has(at) else None
              for at in range(1, len(view.node.input))]
-    indices: list[np.ndarray | None] = [None] * rank
+    found: list[np.ndarray | None] = [None] * rank
     for number, axis in enumerate(axes):
         # Axis by axis, the scale or size of each.
         # An input may also be there and empty.
         own = [None if data is None else Constant(data[number:number + 1]) for data in given]
-        line = Constant(np.arange(source.shape[axis], dtype=np.float32))
-        (found,) = fold(view, [line, *own], view.opsets, ("axes", "keep_aspect_ratio_policy"))
-        indices[axis] = found.data.astype(int)
-    return taken(view, source, indices)
+        line = Constant(np.arange(shape[axis], dtype=np.float32))
+        # ONNX's evaluator takes scale times size for the new size, and rounds in float64.
+        found[axis] = run_alone(view, [line, *own], ("axes", "keep_aspect_ratio_policy"))
+    return found
+
+
+def _interpolated(view: View) -> Real:
+    """Linear interpolation of rows and columns."""
+    source, own = view.real(0), view.own(0)
+    if view.attribute("antialias", 0):
+        raise view.fail("antialias 1; accepted is 0")
+    lines = _lines(view, source.shape)
+    if len(source.shape) != 4 or any(
+            line is not None and not np.array_equal(line, np.arange(size))
+            for line, size in zip(lines[:2], source.shape, strict=False)):
+        raise view.fail(f"interpolates other axes of {list(source.shape)} than rows and columns of "
+                        "a feature map")
+    (rows, tall), (columns, wide) = (
+        _places(view, np.arange(size) if line is None else line)
+        for line, size in zip(lines[2:], source.shape[2:], strict=True))
+    shape = (*source.shape[:2], len(rows), len(columns))
+
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        attrs = ResizeLinear(
+            rows=rows, columns=columns, parts=(tall, wide), input_zero=own.zero_point,
+            scale=scale_of(own.scale / (tall * wide) / quant.scale),
+            output_zero=quant.zero_point, least=bounds[0], most=bounds[1])
+        return view.emit(attrs, [view.feature_map(source, own)], canonical(shape), quant)
+
+    return Real(shape, None, make)
+
+
+def _places(view: View, line: np.ndarray) -> tuple[tuple[int, ...], int]:
+    """(where outputs lie, in steps; steps of a pixel): the fewest that meet all of them."""
+    for parts in range(1, LARGEST_WEIGHT + 1):
+        places = np.rint(line * parts)
+        if np.abs(places / parts - line).max() < _NEAR:
+            return tuple(places.astype(int).tolist()), parts
+    raise view.fail(f"interpolates at places ({', '.join(f'{at:g}' for at in line[:4])} ...) that "
+                    f"are no whole parts of a pixel; accepted are up to {LARGEST_WEIGHT} parts")

@@ -181,5 +181,11 @@ def _difference(wanted: Node, found: Node, slots: Slots | None) -> str:
             return "scale"
         if _beyond(one.bias, other.bias, spacing / slots.unit)[~dead].any():
             return "bias"
-    return next((name for name in names if type(one) is not type(other) or not np.array_equal(
+    return next((name for name in names if type(one) is not type(other) or not _same(
         getattr(one, name), getattr(other, name))), "")
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, np.asarray(other))
+    return one == other

@@ -20,7 +20,7 @@ from sw.frontend.onnx.layout import canonical, canonical_axes, movement, plain
 from sw.frontend.onnx.partition import reads
 from sw.frontend.onnx.quantization import activation_quant
 from sw.frontend.onnx.values import Bounds, Constant, Foreign, Integers, Placed, Real, Value
-from sw.frontend.onnx.view import Disorder, View
+from sw.frontend.onnx.view import View
 from sw.frontend.onnx.work import macs
 from sw.onnx_runtime import open_session
 
@@ -143,10 +143,14 @@ class Section:
                 self._view.name, placed, value.shape, canonical(value.shape))) is not None:
             placed = tidy  # blocks of pixels made of channels, for one: the chip moves the bytes
             moved = movement(placed.stored, value.shape, plain(value.shape))
-        if moved is None:
-            raise Disorder(self._view, name, value.shape)
-        shape, (sizes, perm) = self._port(placed.tensor)[1], moved
-        if perm is not None:
+        shape = self._port(placed.tensor)[1]
+        if moved is None:  # by no transposition: value by value
+            inner = border.reshape(inner, shape, (placed.stored.size,))
+            inner = border.node("Gather", inner, border.constant(
+                np.argsort(placed.stored, axis=None).astype(np.int32)))
+            shape = (placed.stored.size,)
+        elif (perm := moved[1]) is not None:
+            sizes = moved[0]
             inner = border.reshape(inner, shape, sizes)
             inner = border.node("Transpose", inner, perm=perm)
             shape = tuple(sizes[axis] for axis in perm)
@@ -183,7 +187,7 @@ class Section:
             if name in view.node.output and view.op == "QuantizeLinear":
                 try:
                     return activation_quant(view, 1, 2)[0]
-                except ModelError:
+                except (KeyError, ModelError):  # computed, in the section itself or before
                     return None
         return None
 

@@ -107,6 +107,29 @@ def test_does_what_the_model_does(seed, beat_bytes):
     assert {status for status, _ in seen} >= {Status.OK, *BAD, Status.SEQUENCE, Status.BAD_LENGTH}
 
 
+def test_window():
+    """The WINDOW numbers before the expected one, no others, are repetitions: of one status."""
+    bench, last = Bench(4, 9), WINDOW + 2
+    bench.board.register_status = {4 * last: Status.SLAVE_ERROR}
+
+    async def talk(ctx):
+        async def write(sequence):
+            got = await bench.ask(ctx, Request(
+                Opcode.WRITE_REGISTERS, sequence, 4 * sequence, 4, b"abcd"))
+            return got.status
+
+        kept = [await write(sequence) for sequence in range(last + 1)]
+        assert kept == [*[Status.OK] * last, Status.SLAVE_ERROR]
+        done = len(bench.board.log)
+        for sequence in (2, last + 2, 255):
+            assert await write(sequence) == Status.SEQUENCE, sequence
+        for sequence in (3, last):
+            assert await write(sequence) == kept[sequence], sequence
+        assert len(bench.board.log) == done
+
+    bench.run(talk)
+
+
 def test_longest_data_both_ways_and_two_responses_waiting():
     bench = Bench(16, 5)
     data = bench.rng.randbytes(PAYLOAD_BYTES)

@@ -198,6 +198,14 @@ def test_deframer_checks_the_length_against_the_header():
     assert deframed(script) == (data + data, 2)
 
 
+def test_deframer_drops_what_a_bad_byte_or_an_open_escape_spoils():
+    """Though all bytes of the frame are there."""
+    data = Request(7, 1, 2, 3, b"abc").encode()
+    raw = list(frame(data))
+    script = [*raw[:5], None, *raw[5:], *raw[:-1], ESCAPE, FLAG, *raw]
+    assert deframed(script) == (data, 1)
+
+
 def test_deframer_drops_what_has_no_room_and_goes_on():
     rng = random.Random(3)
     first, second, third, small = (Request(7, 0, 0, size, rng.randbytes(size)).encode()

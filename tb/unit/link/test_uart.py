@@ -60,6 +60,16 @@ def test_a_glitch_is_no_start_bit():
     assert receive(*RATES[0], script) == ([0x42, 0x43], [])
 
 
+def test_one_bad_sample_is_outvoted():
+    """A cycle of noise in every bit, all over it, where it is taken too."""
+    script, want = [(1, 2)], []
+    for place in range(15, 85, 3):
+        want.append(0x35)
+        for level, _ in bits(0x35):
+            script += [(level, place / 100), (1 - level, 0.03), (level, 0.97 - place / 100)]
+    assert receive(*RATES[0], script) == (want, [])
+
+
 @pytest.mark.parametrize("clock_hz, baud", RATES)
 def test_sends_without_pause_at_its_exact_rate(clock_hz, baud):
     dut = UartTransmitter(clock_hz=clock_hz, baud=baud)

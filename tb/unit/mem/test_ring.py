@@ -146,11 +146,13 @@ def test_freeing(keep):
 
 
 def test_block_ram():
-    """Pairs of 4 lanes: 2 DP16KD of 36 bits or 12 of 4, nothing is emulated or decoded."""
-    shallow, deep = (cells(Ring(shape=unsigned(48), depth=depth, length_bits=8, passes_bits=8))
+    """12 bits: a DP16KD of 36 or three of 4, nothing is emulated or decoded."""
+    shallow, deep = (cells(Ring(shape=unsigned(12), depth=depth, length_bits=8, passes_bits=8))
                      for depth in (512, 4096))
-    assert shallow["DP16KD"] == 2
-    assert deep["DP16KD"] == 12
+    assert shallow["DP16KD"] == 1
+    assert deep["DP16KD"] == 3
     for found in (shallow, deep):
-        assert found["TRELLIS_FF"] < 2 * 48 + 200
-    assert deep["LUT4"] < shallow["LUT4"] + 100
+        assert found["TRELLIS_FF"] < 2 * 12 + 200
+    gates, more_gates = (sum(count for kind, count in found.items() if kind.startswith("$_"))
+                         for found in (shallow, deep))
+    assert more_gates < gates + 12 * 7, "addresses are longer, words take none"

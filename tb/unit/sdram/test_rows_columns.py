@@ -96,6 +96,21 @@ def test_another_row_of_the_same_bank(write, after):
     assert [item[3] for item in seen] == [1, 0, 0, 9, 0]
 
 
+def test_each_bank_keeps_its_row():
+    seen = commands(Pair(4), [segment(bank, 3 + bank) for bank in range(PART.banks)] * 2)
+    opened = [(bank, row) for _, command, bank, row in seen if command == Command.ACTIVATE]
+    assert opened == [(bank, 3 + bank) for bank in range(PART.banks)]
+    assert [item[2] for item in seen if item[1] == Command.READ] == [*range(PART.banks)] * 2
+    assert len(seen) == 3 * PART.banks
+
+
+def test_a_row_stays_until_its_segment_has_run():
+    """Also while that waits for the data of the one before, in another bank."""
+    seen = commands(Pair(), [segment(0, 1), segment(1, 1, beats=4), segment(0, 1), segment(0, 2)])
+    assert [command.name for _, command, bank, _ in seen if bank == 0] == [
+        "ACTIVATE", "READ", "READ", "PRECHARGE", "ACTIVATE", "READ"]
+
+
 def test_row_time_and_cycle_time():
     """Not closed before tRAS, nor tRC - tRP, though the data is through."""
     for changes, least in (({"ras": 9}, 9), ({"rc": 12}, 12 - CYCLES.rp)):

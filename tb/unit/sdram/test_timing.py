@@ -13,7 +13,7 @@ PART = PARTS["IS42S16160B-7"]
 @pytest.mark.parametrize("mhz, cas, expected", [
     (100, 2, {"rcd": 2, "rp": 2, "ras": 5, "rc": 7, "rfc": 7, "rrd": 2, "wr": 2, "interval": 781}),
     (142, 3, {"rcd": 3, "rp": 3, "ras": 7, "rc": 10, "rrd": 2, "wr": 2, "interval": 1109}),
-    (50, 2, {"rcd": 1, "rp": 1, "ras": 3, "rc": 4, "rfc": 4, "rrd": 1, "wr": 1, "mrd": 1,
+    (50, 2, {"rcd": 1, "rp": 1, "ras": 3, "rc": 4, "rfc": 4, "rrd": 1, "wr": 1, "mrd": 2,
              "interval": 390}),
 ])
 def test_cycles(mhz, cas, expected):
@@ -26,9 +26,11 @@ def test_cycles(mhz, cas, expected):
 @pytest.mark.parametrize("mhz", [25, 33.3, 66.667, 75, 99.9, 100, 125, 142.8])
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_never_too_short(part, mhz):
+    mhz = min(mhz, 1000 / part.cas3)
     cycles, period = part.cycles(mhz), 1000 / mhz
     for name in ("rcd", "rp", "ras", "rc", "rfc", "rrd", "wr", "mrd"):
-        count, least = getattr(cycles, name), getattr(part, name)
+        count, fewest = getattr(cycles, name), getattr(part, f"{name}_cycles", 1)
+        least = max(getattr(part, name), fewest * period)
         assert count * period >= least - 1e-6 and (count - 1) * period < least
     assert cycles.interval * period <= part.interval
     assert period >= (part.cas2, part.cas3)[cycles.cas - 2] - 1e-3
@@ -39,10 +41,27 @@ def test_every_part_has_32_MiB_or_more():
     assert PARTS["any-32MiB-7"].size == 32 << 20
 
 
+@pytest.mark.parametrize("mhz", [50, 70, 75, 100, 133])
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_any_is_slow_enough_for_all(part, mhz):
+    """Each count of cycles is at least that of the part, whatever rounding does."""
+    some = PARTS["any-32MiB-7"].cycles(mhz)
+    own = part.cycles(mhz, cas=some.cas)
+    assert some.interval <= own.interval
+    for name in ("rcd", "rp", "ras", "rc", "rfc", "rrd", "wr", "mrd"):
+        assert getattr(some, name) >= getattr(own, name), name
+
+
+def test_times_that_makers_give_in_cycles():
+    assert PARTS["W9825G6KH-6"].cycles(50) == dataclasses.replace(
+        PARTS["IS42S16160G-7"].cycles(50), rrd=2, wr=2, ras=3, cas=2)
+
+
 def test_slowest():
-    fast, wide = PARTS["IS42S16160G-7"], PARTS["AS4C32M16SB-7"]
+    fast = dataclasses.replace(PARTS["IS42S16160G-7"], refresh_ms=32)
+    wide = PARTS["AS4C32M16SB-7"]
     both = slowest("both", fast, wide)
-    assert both == dataclasses.replace(wide, name="both", columns=512)
+    assert both == dataclasses.replace(wide, name="both", columns=512, refresh_ms=32)
 
 
 @pytest.mark.parametrize("change, text", [

@@ -1,5 +1,6 @@
 """Upkeep: commands of the power-up, refreshes in time however long quiet takes."""
 
+import dataclasses
 import itertools
 import random
 
@@ -14,8 +15,9 @@ PART = PARTS["IS42S16160B-7"]
 MHZ = 25
 
 
-def make(beat_bytes=16, cas=2):
-    return Upkeep(Geometry(PART, beat_bytes), PART.cycles(MHZ, cas=cas))
+def make(beat_bytes=16, cas=2, **changes):
+    cycles = dataclasses.replace(PART.cycles(MHZ, cas=cas), **changes)
+    return Upkeep(Geometry(PART, beat_bytes), cycles)
 
 
 def record(dut, *, cycles, quiet):
@@ -51,12 +53,33 @@ def test_power_up(beat_bytes, cas, mode):
     assert gaps == [cycles.rp, *[cycles.rfc] * 8]
 
 
+def test_refresh_to_the_cycle():
+    """None lost, also when one goes as the next becomes due; no interval longer than asked for."""
+    interval = 40
+    late = range(interval - 12, interval)
+    waits = itertools.chain([0, 0], *((0, cycle) for cycle in late), itertools.repeat(0))
+    wait = [0]
+
+    def quiet(held):
+        if held == 1:
+            wait[0] = next(waits)
+        return held > wait[0]
+
+    seen = record(make(interval=interval, power_up=1), cycles=60 * interval, quiet=quiet)
+    start = next(index for index, item in enumerate(seen) if item[1] == Command.MODE)
+    first, *refreshes = [item[0] for item in seen[start:] if item[1] == Command.REFRESH]
+    due = [first + interval * (n + 1) for n in range(len(refreshes))]
+    assert refreshes[-8:] == due[-8:]
+    delays = [cycle - at for cycle, at in zip(refreshes, due, strict=True)]
+    assert set(delays) > {0, *late}
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_refresh_rate(seed):
     """As many refreshes as intervals, though each may be late."""
     rng = random.Random(seed)
-    dut = make()
-    interval = dut.cycles.interval
+    interval = 50
+    dut = make(interval=interval, power_up=1)
     wait = [0]
 
     def quiet(held):
