@@ -31,15 +31,15 @@ def fix_multipliers(module: dict[str, Any], sites: Sequence[str]) -> int:
         Multipliers that have a place.
     """
     cells = module["cells"]
-    drivers = {bit: name for name, cell in cells.items() if cell["type"] == _TYPE
-               for pin, bits in cell["connections"].items() for bit in bits
-               if cell["port_directions"].get(pin) == "output"}
+    given = {name: name for name, cell in cells.items() if cell["type"] == _TYPE}
+    drivers = {bit: name for name in given for pin, bits in cells[name]["connections"].items()
+               for bit in bits if cells[name]["port_directions"].get(pin) == "output"}
     # A cell's name is one that Yosys made up; the shortest of what it drives is the design's.
-    nets = sorted(((net, item["bits"]) for net, item in module["netnames"].items()
-                   if "$" not in net), key=lambda item: len(item[0]), reverse=True)
-    given = {drivers[bit]: net for net, bits in nets for bit in bits if bit in drivers}
-    names = sorted((name for name, cell in cells.items() if cell["type"] == _TYPE),
-                   key=lambda name: _natural(given.get(name, name)))
+    for net in sorted((net for net in module["netnames"] if "$" not in net), key=len, reverse=True):
+        for bit in module["netnames"][net]["bits"]:
+            if bit in drivers:
+                given[drivers[bit]] = net
+    names = sorted(given, key=lambda name: _natural(given[name]))
     if len(names) > len(sites):
         return 0
     for name, site in zip(names, sites, strict=False):
