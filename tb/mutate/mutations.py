@@ -499,7 +499,7 @@ _TABLE = [
     ("link.frame_buffer", "commit", "off by one: the byte that comes with the commit",
      "m.d.sync += committed.eq(after)", "m.d.sync += committed.eq(written)"),
     ("link.frame_buffer", "early", "bytes are read before their frame is committed",
-     "(committed != taken)", "(written != taken)"),
+     "there.eq(committed)", "there.eq(written)"),
     ("link.frame_buffer", "full", "dropped stall: a byte without a place",
      "self.room.eq(written != taken ^ self.depth)", "self.room.eq(1)"),
 
