@@ -3,7 +3,7 @@
 MediaPipe's face_detection_full_range_sparse (float, 192 x 192, about 30 % dense as published) is
 quantized and runs whole: cycles with zero weights skipped and without (dense), on the machine. The
 photographs of samples/photos are judged, a face being a score above 0.5, and held against LiteRT's
-float; the quantizer sees others of them only (samples/coco_det).
+float; the quantizer sees others only (samples/coco_det, with parts of them, and samples/vww).
 """
 
 import sys
@@ -23,7 +23,7 @@ SCORES = "Identity_1"  # behind which MediaPipe has a sigmoid
 PICTURES = Pictures(mean=(127.5,), std=(127.5,))  # -1 to 1
 MUST, AIM = 1.2, 1.35  # dense cycles over cycles
 FACE = 0.5
-CROPS = 4
+CROPS, EVERY = 1, 3  # parts of each photograph; of the small pictures
 
 
 def best(outputs: list[NDArray]) -> float:
@@ -38,7 +38,10 @@ def main() -> int:
     args = parser.parse_args()
     path, photos = args.assets / NETWORK, args.assets / "samples/photos"
     (spec,) = input_specs(prepare(path, read_float(path, {})))
-    calibration = read_folder(args.assets / "samples/coco_det", spec, PICTURES, crops=CROPS)
+    others = args.assets / "samples"
+    calibration = [*read_folder(others / "coco_det", spec, PICTURES, crops=CROPS),
+                   *(PICTURES.read(file, spec)
+                     for file in sorted((others / "vww").glob("*.png"))[::EVERY])]
     model, _ = int8_of(path, calibration, Choices(args.method, scores=frozenset((SCORES,))))
     samples, rows = read_folder(photos, spec, PICTURES), []
     for file, sample, found in zip(sample_files(photos), samples, int8_outputs(model, samples),

@@ -182,7 +182,7 @@ def test_fault(old, new):
 
 
 @pytest.mark.parametrize("old, new", faults(
-    1,
+    0,
     ("[(count - 1)[:len(count)]]", "[0]"),
     ("with m.If(push & ~pop):", "with m.If(push):"),
     ("self.i.ready.eq(count != self.depth)", "self.i.ready.eq(1)"),

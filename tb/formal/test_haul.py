@@ -88,7 +88,7 @@ def ledger_item(ledger, place):
     return value
 
 
-@pytest.mark.parametrize("depth", [3, Haul.DEPTH])
+@pytest.mark.parametrize("depth", [Haul.DEPTH, pytest.param(3, marks=pytest.mark.slow)])
 def test_for_ever(depth):
     verify(HaulProperty(lambda **parts: made_of(Haul, **parts), depth=depth, bind=True), depth=2,
            inductive=True)
