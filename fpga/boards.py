@@ -29,15 +29,31 @@ class Resources:
 
 
 def _sites_85f() -> tuple[str, ...]:
-    """Multipliers in rows there and back, by blocks of 16; four lie side by side, 9 tiles apart."""
-    sites = []
-    for row, y in enumerate((10, 34, 58)):
-        for block in ((0, 1, 2), (2, 1, 0))[row % 2]:
-            for group in range(4 * block, 4 * block + 4):
-                x = 4 + 9 * group + 2 * (group >= 7)  # clocks run through the middle
-                sites += [f"X{x + right}/Y{y}/MULT18_{number}"
-                          for right, number in ((0, 0), (1, 1), (4, 4), (5, 5))]
-    return tuple(sites)
+    """Multipliers of seven columns of 16 lanes, then those of eight lanes of post-processing.
+
+    They lie in three rows of 13 groups; a group's four are side by side. Two columns that are
+    drained together fill eight groups, each with the two lanes of both that are drained together:
+    what comes out of a group is one accumulator a cycle. Pairs lie below each other, which is the
+    shorter way for tokens; the seventh column and post-processing beside them.
+    """
+    def group(row: int, place: int) -> list[str]:
+        x = 4 + 9 * place + 2 * (place >= 7)  # clocks run through the middle
+        return [f"X{x + right}/Y{(10, 34, 58)[row]}/MULT18_{number}"
+                for right, number in ((0, 0), (1, 1), (4, 4), (5, 5))]
+
+    lanes: dict[tuple[int, int], str] = {}
+    for row in range(3):
+        for place in range(8):
+            sites = group(row, place)
+            for column in range(2):
+                for part in range(2):
+                    lanes[2 * row + column, place + 8 * part] = sites[2 * column + part]
+    for place in range(4):
+        for number, site in enumerate(group(2, 8 + place)):
+            lanes[6, 2 * place + number // 2 + 8 * (number % 2)] = site
+    post = [(1, place) for place in range(8, 13)] + [(0, place) for place in (10, 9, 8)]
+    return (*(lanes[key] for key in sorted(lanes)),
+            *(site for row, place in post for site in group(row, place)))
 
 
 # Lattice FPGA-DS-02012, "ECP5 Family Selection Guide".

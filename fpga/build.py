@@ -16,7 +16,7 @@ from fpga.boards import Board
 from fpga.dsp_registers import pack_registers
 from fpga.floorplan import floorplan
 from fpga.multiplier_sites import fix_multipliers
-from fpga.netlist import mapping, teller
+from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
 from fpga.toolchain import Toolchain
@@ -29,12 +29,6 @@ __all__ = ["Build", "check_fits"]
 Tell = Callable[[str], None]
 
 TOP = "top"
-_SYNTHESIS = """\
-read_verilog {top}.v
-hierarchy -top {top}
-{mapping}
-write_json {top}.json
-"""
 # Parts of the chip, and what is beside it.
 _BLOCK = re.compile(rf"^module (\\{TOP}\.system\.(?:npu\.)?\w+) ?\(", re.MULTILINE)
 _SOURCE = re.compile(r' *\(\* src = "[^"]*" \*\)\s*')
@@ -96,8 +90,7 @@ class Build:
         started = time.monotonic()
         tell("generating")
         self._generate()
-        self.synthesize(tell)
-        cells, registers = self._netlist()
+        cells, registers = self.synthesize(tell)
         total = area(cells.values())
         rows = blocks(cells, self._blocks())
         check_fits(total, self.board, self.config)
@@ -146,22 +139,14 @@ class Build:
             # Where in our sources something comes from is a matter of the machine.
             (self.folder / name).write_text(_SOURCE.sub("", text))
 
-    def synthesize(self, tell: Tell) -> None:
-        """``top.v`` to ``top.json``."""
-        text = (self.folder / f"{TOP}.v").read_text()
-        names = set(_BLOCK.findall(text))
-        (self.folder / "synth.ys").write_text(_SYNTHESIS.format(
-            top=TOP, mapping=mapping(text, TOP, names, self.folder)))
-        self.tools.yosys.run(["-Q", "synth.ys"], self.folder, "yosys.log", teller(tell))
-
-    def _netlist(self) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-        """Types by cell, and registers in use by multiplier, once ``top.json`` has those."""
-        path = self.folder / f"{TOP}.json"
-        netlist = json.loads(path.read_text())
+    def synthesize(self, tell: Tell) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+        """``top.v`` to ``top.json``: types by cell, and registers in use by multiplier."""
+        names = set(_BLOCK.findall((self.folder / f"{TOP}.v").read_text()))
+        netlist = synthesize(self.folder, TOP, names, self.tools.yosys, tell)
         module = netlist["modules"][TOP]
         registers = pack_registers(module)
         fix_multipliers(module, self.board.multipliers)
-        path.write_text(json.dumps(netlist))
+        (self.folder / f"{TOP}.json").write_text(json.dumps(netlist))
         return {name: cell["type"] for name, cell in module["cells"].items()}, registers
 
     def _route(self, seed: int, tell: Tell) -> dict:

@@ -30,8 +30,16 @@ def fix_multipliers(module: dict[str, Any], sites: Sequence[str]) -> int:
     int
         Multipliers that have a place.
     """
-    names = sorted((name for name, cell in module["cells"].items() if cell["type"] == _TYPE),
-                   key=_natural)
+    cells = module["cells"]
+    given = {name: name for name, cell in cells.items() if cell["type"] == _TYPE}
+    drivers = {bit: name for name in given for pin, bits in cells[name]["connections"].items()
+               for bit in bits if cells[name]["port_directions"].get(pin) == "output"}
+    # A cell's name is one that Yosys made up; the shortest of what it drives is the design's.
+    for net in sorted((net for net in module["netnames"] if "$" not in net), key=len, reverse=True):
+        for bit in module["netnames"][net]["bits"]:
+            if bit in drivers:
+                given[drivers[bit]] = net
+    names = sorted(given, key=lambda name: _natural(given[name]))
     if len(names) > len(sites):
         return 0
     for name, site in zip(names, sites, strict=False):

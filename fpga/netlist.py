@@ -10,32 +10,47 @@ from fpga.dsp_registers import pack_registers
 from fpga.toolchain import Tool
 from fpga.wide_muxes import wide_muxes
 
-__all__ = ["block_names", "mapped", "mapping", "netlist", "teller"]
+__all__ = ["block_names", "mapped", "netlist", "synthesize"]
 
 _STEP = re.compile(r"^(\d+(?:\.\d+)?)\. (Executing .*)\.$")
 
 
-def mapping(verilog: str, top: str, blocks: Iterable[str], folder: Path) -> str:
-    """Yosys commands from a design that has been read to a flat netlist.
+def synthesize(folder: Path, top: str, blocks: Iterable[str], yosys: Tool,
+               tell: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """``TOP.v`` in a folder to a flat netlist, ``TOP.json``.
 
     Blocks stay apart until they are mapped: each cell then bears its block's name, and Yosys needs
     a third of the time.
 
     Parameters
     ----------
-    verilog : str
-        The design.
+    folder : Path
+        Holds the design; gets the files of Yosys.
     top : str
         Top module.
     blocks : iterable of str
         Modules that stay apart.
-    folder : Path
-        Where the commands will be run; gets ``wide_muxes.v``.
+    yosys : Tool
+    tell : callable
+        Told the step of the synthesis.
+
+    Returns
+    -------
+    dict
+        The netlist.
+
+    Raises
+    ------
+    ToolError
+        If Yosys fails.
     """
+    verilog = (folder / f"{top}.v").read_text()
     names = " ".join(sorted(blocks))
     commands, modules = wide_muxes(verilog)
     (folder / "wide_muxes.v").write_text(modules)
-    return "\n".join([
+    (folder / "synth.ys").write_text("\n".join([
+        f"read_verilog {top}.v",
+        f"hierarchy -top {top}",
         commands,
         "rename -hide w:*[*]*",  # names with brackets crash memory mapping in Yosys 0.70
         *([f"setattr -mod -set keep_hierarchy 1 {names}"] if names else []),
@@ -43,7 +58,11 @@ def mapping(verilog: str, top: str, blocks: Iterable[str], folder: Path) -> str:
         "setattr -mod -unset keep_hierarchy *",
         "flatten -noscopeinfo",
         "delete t:$scopeinfo",  # older nextpnr stumbles over them
-        "opt_clean"])
+        "opt_clean",
+        f"write_json {top}.json", ""]))
+    yosys.run(["-Q", "synth.ys"], folder, "yosys.log", _teller(tell))
+    found: dict[str, Any] = json.loads((folder / f"{top}.json").read_text())
+    return found
 
 
 def block_names(verilog: str, top: str) -> set[str]:
@@ -76,12 +95,8 @@ def mapped(verilog: str, top: str, yosys: Tool, folder: Path,
     ToolError
         If Yosys fails.
     """
-    (folder / "design.v").write_text(verilog)
-    (folder / "synth.ys").write_text("\n".join([
-        "read_verilog design.v", f"hierarchy -top {top}",
-        mapping(verilog, top, block_names(verilog, top), folder), "write_json netlist.json", ""]))
-    yosys.run(["-Q", "synth.ys"], folder, "yosys.log", teller(tell))
-    found = json.loads((folder / "netlist.json").read_text())
+    (folder / f"{top}.v").write_text(verilog)
+    found = synthesize(folder, top, block_names(verilog, top), yosys, tell)
     pack_registers(found["modules"][top])
     (folder / "netlist.json").write_text(json.dumps(found))
     module: dict[str, Any] = found["modules"][top]
@@ -99,7 +114,7 @@ def netlist(verilog: str, top: str, yosys: Tool, folder: Path) -> str:
     return (folder / "netlist.v").read_text()
 
 
-def teller(tell: Callable[[str], None]) -> Callable[[str], None]:
+def _teller(tell: Callable[[str], None]) -> Callable[[str], None]:
     """Of lines that Yosys prints, those that begin a step, for someone who waits."""
     def line(text: str) -> None:
         match = _STEP.match(text)

@@ -127,19 +127,20 @@ class SkidBuffer(wiring.Component):
         head = Signal(self.shape, reset_less=True)
         spare = Signal(self.shape, reset_less=True)
         head_valid, spare_valid = Signal(), Signal()
+        ready = Signal(init=1)  # ~spare_valid, which all of the payload hangs on, for the way out
         m.d.comb += [
-            self.i.ready.eq(~spare_valid),
+            self.i.ready.eq(ready),
             self.o.valid.eq(head_valid),
             self.o.payload.eq(head),
         ]
         with m.If(~head_valid | self.o.ready):
-            m.d.sync += [head_valid.eq(self.i.valid | spare_valid), spare_valid.eq(0)]
+            m.d.sync += [head_valid.eq(self.i.valid | spare_valid), spare_valid.eq(0), ready.eq(1)]
             with m.If(spare_valid):
                 m.d.sync += head.eq(spare)
             with m.Else():
                 m.d.sync += head.eq(self.i.payload)
         with m.Elif(self.i.valid & self.i.ready):
-            m.d.sync += spare_valid.eq(1)
+            m.d.sync += [spare_valid.eq(1), ready.eq(0)]
         with m.If(~spare_valid):
             m.d.sync += spare.eq(self.i.payload)
         return m

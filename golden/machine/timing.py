@@ -201,7 +201,7 @@ class Timing:
     @property
     def drain(self) -> int:
         """From a tile's last row to its first vector of D accumulators being offered."""
-        return self.sums + 3
+        return self.sums + 4
 
     @property
     def store_ahead(self) -> int:

@@ -103,7 +103,9 @@ class Windows:
         """
         parts = [self._fetch(entries, words, part) for part in self._parts(len(entries.n))]
         if self._fields["array_mode"] == ArrayMode.MAX:
-            self._instruction.need(bool((entries.n > 0).all()), "MAX with an entry without rows")
+            self._instruction.need(
+                bool((entries.n[:-1] > 0).all()) and len(entries.n) > 1 and entries.n[-1] == 0,
+                "MAX with an entry without rows, but for the last one, which must have none")
             return np.concatenate([self._maximum(entries, part) for part in parts])
         kind = np.float32 if len(entries.values) <= _FLOAT32_ROWS else np.float64
         size, lanes = len(entries.n), self._config.lanes

@@ -73,9 +73,9 @@ class Target(enum.IntEnum):
 class ArrayMode(enum.IntEnum):
     """What an accumulator does with each product.
 
-    SUM adds it (wrapping), MAX keeps the largest, beginning with a pixel's first row. In MAX
-    every product must be an int8 (weights are 1, or 0 where a lane isn't used) and every entry
-    must have rows: what else happens there is not specified.
+    SUM adds it (wrapping), MAX keeps the largest, beginning with a pixel's first row. In MAX all
+    weights must be 1 (or 0 where a lane isn't used), and of a lane block's entries the last one
+    must have no rows, all others some: what else happens there is not specified.
     """
 
     SUM = 0

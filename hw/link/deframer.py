@@ -38,7 +38,7 @@ class Deframer(wiring.Component):
 
     Timing
     ------
-    ``good`` comes in the cycle after the FLAG that ends a frame, its first byte on ``o`` 3 cycles
+    ``good`` comes in the cycle after the FLAG that ends a frame, its first byte on ``o`` 4 cycles
     later.
     """
 

@@ -30,7 +30,7 @@ class FrameBuffer(wiring.Component):
 
     Timing
     ------
-    ``o`` offers a byte 3 cycles after its commit, then one every third cycle.
+    ``o`` offers a byte 4 cycles after its commit, then one every third cycle.
     """
 
     def __init__(self, *, depth):
@@ -57,19 +57,21 @@ class FrameBuffer(wiring.Component):
         written, committed, taken = (Signal(range(2 * self.depth), name=name)
                                      for name in ("written", "committed", "taken"))
         after = Signal.like(written)
+        there = Signal.like(committed)  # is in the RAM: what comes gets a register first
         fetch, fetched = Signal(), Signal()  # block RAM is slow: its output gets a register
         m.d.comb += [
             self.room.eq(written != taken ^ self.depth),
             after.eq(written + self.write),
-            write.addr.eq(written[:-1]),
-            write.data.eq(self.byte),
-            write.en.eq(self.write),
-            fetch.eq((committed != taken) & ~fetched & ~self.o.valid),
+            fetch.eq((there != taken) & ~fetched & ~self.o.valid),
             read.addr.eq(taken[:-1]),
             read.en.eq(fetch),
         ]
         m.d.sync += [
             written.eq(Mux(self.rewind, committed, after)),
+            write.addr.eq(written[:-1]),
+            write.data.eq(self.byte),
+            write.en.eq(self.write),
+            there.eq(committed),
             taken.eq(taken + fetched),
             fetched.eq(fetch),
         ]

@@ -13,13 +13,17 @@ from hw.wide_mux import wide_mux
 
 __all__ = ["Column", "sums_layout"]
 
-# ArrayMode.MAX keeps bytes with this bit inverted in the low byte of the accumulator: compared
-# as unsigned numbers, and the cleared accumulator is the least one.
-_FLIP = Const(0x80, 8)
+# In ArrayMode.MAX words come inverted, and the least byte so far is kept as its distance from the
+# greatest byte there is: its bits inverted, but for the top one; 0 in accumulators that were
+# cleared. Distance and byte make 127 if the byte is that least one, 128 or more if it is greater.
+_DISTANCE_BITS = 10  # of such a sum, signed
 
 
 def sums_layout(config):
-    """A finished set of accumulators; with ``max`` only their low bytes count, top bit inverted."""
+    """A finished set of accumulators; with ``max`` only their low bytes count, top bit inverted.
+
+    The bytes are the greatest ones of the words before those were inverted.
+    """
     return data.StructLayout({
         "max": 1, "acc": data.ArrayLayout(signed(32), config.lanes)})
 
@@ -40,7 +44,7 @@ class Column(wiring.Component):
     o : Out(token_layout)
         The same one cycle later, for the next column.
     en, slot, word : In
-        Writes a word.
+        Writes a word, inverted for tokens with ``max``.
     sums : Out(sums_layout)
     loaded : Out(1)
         ``sums`` are new in this cycle: LATENCY + 1 cycles after ``last`` at ``i``. They stay
@@ -71,7 +75,8 @@ class Column(wiring.Component):
                      read.addr.eq(self.i.slot)]
         with m.If(self.i.flags.pop):
             m.d.sync += popped.eq(read.data)
-        # Lanes are far from each other: half of them share a register.
+        # Lanes are far from each other, but for those that are drained together (and lie side by
+        # side): each half of them has a register of its own.
         word = copies(m, popped, "word")
 
         s0 = Signal(token_layout(self.config), reset_less=True)
@@ -90,8 +95,10 @@ class Column(wiring.Component):
         # the next, and accumulators with a reset of their own would need logic before theirs.
         clear = Signal(init=1)
         m.d.sync += clear.eq(flags[-2].last)
+        drain = self.config.drain
         for lane in range(self.config.lanes):
-            self._lane(m, lane, word[lane % len(word)], s0, end, clear, sums.acc[lane])
+            self._lane(m, lane, word[lane % drain * len(word) // drain], s0, end, clear,
+                       sums.acc[lane])
         return m
 
     def _lane(self, m, lane, word, s0, end, clear, kept):
@@ -112,14 +119,12 @@ class Column(wiring.Component):
 
         acc = Signal(signed(32), name=f"acc_{lane}", reset_less=True)
         total = Signal(signed(32), name=f"total_{lane}")
-        greatest = Signal(8, name=f"greatest_{lane}")
-        byte = s3_product[:8] ^ _FLIP
-        following = Cat(Mux(end.max, greatest, total[:8]), total[8:])
-        m.d.comb += [
-            total.eq(acc + s3_product),
-            greatest.eq(Mux(end.add & (byte > acc[:8]), byte, acc[:8])),
-        ]
+        low = total[:_DISTANCE_BITS]
+        less = low[-1] | ~(low[7:-1].any())  # low < 128
+        distance = Cat(~s3_product[:7], s3_product[7], Const(0, _DISTANCE_BITS - 8))
+        following = Cat(Mux(end.max, distance, low), total[_DISTANCE_BITS:])
+        m.d.comb += total.eq(acc + s3_product)
         with m.If(clear):
-            m.d.sync += [acc.eq(0), kept.eq(following)]
-        with m.Elif(end.add):
+            m.d.sync += [acc.eq(0), kept.eq(total)]
+        with m.Elif(end.add & (~end.max | less)):
             m.d.sync += acc.eq(following)

@@ -1,9 +1,12 @@
 """Takes finished accumulators out of the array and queues them for post-processing."""
 
+from itertools import chain
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.copies import copies
 from hw.interfaces import tile_vector_layout
 from hw.mac.column import Column, sums_layout
 from hw.mac.issue import Issuer
@@ -16,8 +19,9 @@ __all__ = ["Drain"]
 class Drain(wiring.Component):
     """Offers the accumulators of each tile in order, and says when the next may be finished.
 
-    Vectors are copied from the columns one a cycle, as long as the queue has places. A tile may
-    be finished (``clear``) once the queue can hold all vectors before it, so that copying them
+    Vectors are copied from the columns one a cycle, as long as the queue has places: first beside
+    each pair of columns, from where only one of them comes, then from those. A tile may be
+    finished (``clear``) once the queue can hold all vectors before it, so that copying them
     can't stall, and each column is then copied before its new sums come. So tiles that are
     shorter than their drain follow each other at the pace at which vectors are taken.
 
@@ -39,10 +43,11 @@ class Drain(wiring.Component):
 
     Timing
     ------
-    3 cycles from ``loaded`` to ``tile``, one vector a cycle.
+    4 cycles from ``loaded`` to ``tile``, one vector a cycle.
     """
 
     PLACES = 16
+    PAIR = 2  # columns whose accumulators lie side by side
 
     def __init__(self, config):
         self.config = config
@@ -67,9 +72,13 @@ class Drain(wiring.Component):
         # Tiles loaded and not copied, at most this one and the one that follows it.
         waiting = Signal(range(3))
         held, room = Signal(range(self.PLACES + 1)), Signal(init=1)  # copied and not taken; places
-        # Which vector is copied next; a register of its own for every lane. Each follows the one
-        # beside it, lest synthesis makes one of all.
-        turns = [Signal(range(vectors), name=f"turn_{lane}") for lane in range(config.drain)]
+        # Which vector is copied next, and which of a pair of columns: a register of its own for
+        # each pair and lane. Each follows the one beside it, lest synthesis makes one of all.
+        pairs = [range(first, min(first + self.PAIR, config.columns))
+                 for first in range(0, config.columns, self.PAIR)]
+        near = [[Signal(range(self.PAIR * segments), name=f"near_{pair}_{lane}")
+                 for lane in range(config.drain)] for pair in range(len(pairs))]
+        turn = Signal(range(vectors))
         final = Signal(init=vectors == 1)  # it is the tile's last
         tile_end = Signal()
         m.d.sync += taken.eq(self.tile.valid & self.tile.ready)
@@ -82,30 +91,39 @@ class Drain(wiring.Component):
             m.d.sync += [held.eq(held + Mux(copy, 1, -1)),
                          room.eq(~copy | (held != self.PLACES - 1))]
         with m.If(copy):
-            m.d.sync += [turn.eq(Mux(final, 0, turns[lane - 1] + 1))
-                         for lane, turn in enumerate(turns)]
-            m.d.sync += final.eq(Mux(final, vectors == 1, turns[0] == vectors - 2))
+            m.d.sync += [turn.eq(Mux(final, 0, turn + 1)),
+                         final.eq(Mux(final, vectors == 1, turn == vectors - 2))]
+            beside = turn
+            for register in chain.from_iterable(near):
+                m.d.sync += register.eq(Mux(final, 0, beside + 1))
+                beside = register
 
-        # Two steps: one of the vectors, then what it means; a register after each.
-        valid = Signal(2)
+        # Three steps: one vector of each pair, one of those, what it means; a register after each.
+        valid = Signal(3)
         vector = Signal(tile_vector_layout(config), reset_less=True)
         m.d.sync += valid.eq(Cat(copy, valid))
-        for lane, turn in enumerate(turns):
-            sums = [(self.sums[q].acc[part * config.drain + lane], self.sums[q].max)
-                    for q in range(config.columns) for part in range(segments)]
-            acc = Signal(signed(32), name=f"acc_{lane}", reset_less=True)
-            is_max = Signal(name=f"is_max_{lane}", reset_less=True)
-            m.d.sync += [
-                acc.eq(wide_mux(m, f"{lane}_acc", [acc for acc, _ in sums], turn)),
-                is_max.eq(wide_mux(m, f"{lane}_max", [is_max for _, is_max in sums], turn)),
-                vector[lane].eq(Mux(is_max, (acc[:8] ^ (1 << 7)).as_signed(), acc)),
-            ]
+        far = copies(m, turn[len(near[0][0]):], "far", count=4)
+        for lane in range(config.drain):
+            beside = [self._pick(m, f"{pair}_{lane}", [
+                (self.sums[q].acc[part * config.drain + lane], self.sums[q].max)
+                for q in columns for part in range(segments)], near[pair][lane])
+                for pair, columns in enumerate(pairs)]
+            acc, is_max = self._pick(m, lane, beside, far[lane % len(far)])
+            m.d.sync += vector[lane].eq(Mux(is_max, (acc[:8] ^ (1 << 7)).as_signed(), acc))
         m.d.comb += [
             queue.i.valid.eq(valid[-1]), queue.i.payload.eq(vector),
             self.tile.valid.eq(queue.o.valid), self.tile.p.eq(queue.o.payload),
             queue.o.ready.eq(self.tile.ready),
         ]
         return m
+
+    def _pick(self, m, name, sums, index):
+        """One of several accumulators with its ``max``, in registers."""
+        acc = Signal(signed(32), name=f"acc_{name}", reset_less=True)
+        is_max = Signal(name=f"is_max_{name}", reset_less=True)
+        m.d.sync += [acc.eq(wide_mux(m, f"{name}_acc", [acc for acc, _ in sums], index)),
+                     is_max.eq(wide_mux(m, f"{name}_max", [is_max for _, is_max in sums], index))]
+        return acc, is_max
 
     def _clear(self, m, copy, taken):
         """Whether a tile that ends now finds the accumulators' second sets free."""

@@ -25,7 +25,8 @@ class Fetcher(wiring.Component):
 
     Columns that want words of one bank are served in further cycles, the lowest column first. As
     the entry's offset moves all columns alike, which columns share a bank is the tile's property.
-    A word of the padding, and every word of an entry without rows, needs no bank.
+    A word of the padding, and every word of an entry without rows, needs no bank. Words of a tile
+    with ``max`` are written with all bits inverted, as Column wants them.
 
     Parameters
     ----------
@@ -197,10 +198,11 @@ class Fetcher(wiring.Component):
                 word = wide_mux(m, f"{q}_{half}", [bank.word_select(half, size) for bank in found],
                                 source[q].bank)
                 m.d.sync += words[q].word_select(half, size).eq(Mux(source[q].hit, word, 0))
-            m.d.sync += pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0))
+            m.d.sync += pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0)
+                                   ^ before.about.fetched.max.replicate(8))
             # A padded column hits no bank: its word is 0 so far.
             m.d.comb += self.write.words[q].eq(
-                words[q] | pads[q].replicate(self.config.group))
+                words[q] ^ pads[q].replicate(self.config.group))
 
     def _slots(self, m, accept, room, has_tile):
         """Count slots in use; returns the one for the next entry."""

@@ -57,7 +57,7 @@ class MacUnit(wiring.Component):
     Timing
     ------
     One row a cycle. From taking an instruction to its first row Q + 14 cycles, from the last row
-    of a tile to its first vector 10 cycles.
+    of a tile to its first vector 11 cycles.
     """
 
     def __init__(self, config):

@@ -84,7 +84,9 @@ def op_cost(config: Config, op: WindowOp, packed: PackedOp) -> Cost:
     total = sum(parameter_item_beats(config) + sum(beats[n] for n in block.counts.tolist())
                 for block in packed.blocks)
     large = max(rows) > config.weight_rows or max(entries) > config.list_entries
-    return Cost(sum(max(count, drain) for count in rows), _bytes(config, total * config.group),
+    # An entry without rows takes a cycle as well.
+    cycles = (int(block.counts.clip(1).sum()) for block in packed.blocks)
+    return Cost(sum(max(count, drain) for count in cycles), _bytes(config, total * config.group),
                 packed.stays(config, 0, len(packed.blocks)), config.columns if large else 0)
 
 

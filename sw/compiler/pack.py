@@ -6,6 +6,7 @@ import numpy as np
 
 from golden.spec import layout
 from golden.spec.config import Config
+from golden.spec.isa import ArrayMode
 from golden.weights import Block, LaneBlock, pack
 from sw.compiler.pairs import int8_parts, most_pairs
 from sw.compiler.window import Taps, WindowOp
@@ -117,10 +118,22 @@ def select_blocks(config: Config, taps: Taps, *, dense: bool, single_tile: bool)
                        rows_values, rows_indices, real, again)
 
 
+def _end(config: Config, block: PackedBlock) -> None:
+    """An entry without rows at the end."""
+    none = np.zeros((0, config.lanes), dtype=int)
+    block.where = np.concatenate([block.where, np.zeros((1, 4), dtype=int)])
+    block.counts = np.append(block.counts, 0)
+    block.values.append(none.astype(np.int8))
+    block.indices.append(none)
+
+
 def pack_op(config: Config, op: WindowOp, *, dense: bool, single_tile: bool) -> PackedOp:
     """Pack all lane blocks."""
     blocks = [select_blocks(config, taps, dense=dense, single_tile=single_tile)
               for taps in op.blocks]
+    if op.array_mode == ArrayMode.MAX:
+        for block in blocks:
+            _end(config, block)
     return PackedOp(blocks, *padded_post(config, op))
 
 

@@ -79,6 +79,9 @@ class MacWork:
             blocks.append(Block(_draw(rng, *range(1 << 16)), _draw(rng, 0, 1, 2, 255),
                                 _draw(rng, 0, 1, 2), values.astype(np.int8),
                                 rng.integers(0, group, (n, lanes))))
+        if mode == ArrayMode.MAX:
+            blocks.append(Block(0, 0, 0, np.zeros((0, lanes), np.int8),
+                                np.zeros((0, lanes), int)))
         factors = [self._factor(rng, rng.integers(3, 33)) for _ in range(lanes)]
         multiplier, pre, post = (np.array(item) for item in zip(*factors, strict=True))
         once = (post > 0) & (rng.random(lanes) < 0.3)

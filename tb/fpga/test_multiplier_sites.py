@@ -5,8 +5,14 @@ from fpga.multiplier_sites import fix_multipliers
 
 
 def module(names):
-    cells = {name: {"type": "MULT18X18D", "connections": {}} for name in names}
-    return {"cells": {**cells, "other": {"type": "LUT4", "connections": {}}}}
+    """One multiplier for each name, and nets of a product bit by the names of it."""
+    cells, nets = {}, {}
+    for bit, (name, outputs) in enumerate(names.items(), start=2):
+        cells[name] = {"type": "MULT18X18D", "port_directions": {"P0": "output"},
+                       "connections": {"P0": [bit]}}
+        nets.update({output: {"bits": [bit]} for output in outputs})
+    cells["other"] = {"type": "LUT4", "port_directions": {}, "connections": {}}
+    return {"cells": cells, "netnames": nets}
 
 
 def places(found):
@@ -14,20 +20,28 @@ def places(found):
 
 
 def test_columns_come_by_number():
-    found = module(["column_10.a", "column_2.b", "column_2.a"])
+    found = module(dict.fromkeys(["column_10.a", "column_2.b", "column_2.a"], ()))
     assert fix_multipliers(found, ["X1", "X2", "X3", "X4"]) == 3
     assert places(found) == {"column_2.a": "X1", "column_2.b": "X2", "column_10.a": "X3",
                              "other": None}
 
 
+def test_names_of_the_design_count():
+    """Cells are called as synthesis likes; it makes up names of nets, too."""
+    found = module({"o$7": ("column_1.product_10", "$auto$1"), "o$8": ("column_1.product_9",),
+                    "a.o_MULT18X18D_P0": ("column_1.product_0", "a.o_MULT18X18D_P0_P0")})
+    assert fix_multipliers(found, ["X1", "X2", "X3"]) == 3
+    assert places(found) == {"a.o_MULT18X18D_P0": "X1", "o$8": "X2", "o$7": "X3", "other": None}
+
+
 def test_too_few_sites_fix_nothing():
-    found = module(["a", "b"])
+    found = module({"a": (), "b": ()})
     assert fix_multipliers(found, ["X1"]) == 0
     assert set(places(found).values()) == {None}
 
 
 def test_other_attributes_stay():
-    found = module(["a"])
+    found = module({"a": ()})
     found["cells"]["a"]["attributes"] = {"keep": "1"}
     assert fix_multipliers(found, ["X1"]) == 1
     assert found["cells"]["a"]["attributes"] == {"keep": "1", "BEL": "X1"}
@@ -39,6 +53,10 @@ def test_sites_of_the_85f():
     # All that the chip's default preset takes, none twice, in the device's three rows of them.
     assert len(set(board.multipliers)) == len(sites) == 144 <= board.device.dsp
     assert {y for _, y, _ in sites} == {"Y10", "Y34", "Y58"}
-    xs = [int(x[1:]) for x, _, _ in sites]
-    # Within a column of 16 never further than its own width, from one to the next no jump.
-    assert all(max(xs[at:at + 16]) - min(xs[at:at + 16]) < 36 for at in range(0, 144, 16))
+    # Two columns that are drained together, and of both what is drained together, side by side.
+    xs, ys = ([int(site[axis][1:]) for site in sites] for axis in (0, 1))
+    for column in (0, 2, 4):
+        for lane in range(8):
+            group = [16 * (column + right) + lane + part for right in (0, 1) for part in (0, 8)]
+            assert len({ys[at] for at in group}) == 1
+            assert max(xs[at] for at in group) - min(xs[at] for at in group) < 9

@@ -120,8 +120,8 @@ def test_maximum(config):
     h, w, lanes = 6, 7, config.lanes
     image = rng.integers(-128, 0, (h, w, lanes)).astype(np.int8)
     lane = LaneBlock(np.zeros(lanes), *(np.full(lanes, value) for value in numerics.IDENTITY), [
-        Block(dy * w + dx, dy, dx, np.ones((1, lanes), np.int8), np.arange(lanes)[None])
-        for dy in range(2) for dx in range(2)])
+        Block(dy * w + dx, dy, dx, np.ones((n, lanes), np.int8), np.tile(np.arange(lanes), (n, 1)))
+        for dy, dx, n in ((0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1), (0, 0, 0))])
     rig = Rig(config)
     rig.load_nhwc(image, 0)
     rig.load_weights([lane])

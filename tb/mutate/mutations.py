@@ -329,12 +329,12 @@ _TABLE = [
      "Mux(flags.add, row.value[lane], 0)", "row.value[lane]"),
 
     ("mac.column", "stale", "the tile before stays in the sums",
-     "[acc.eq(0), kept.eq(following)]", "[acc.eq(following), kept.eq(following)]"),
+     "[acc.eq(0), kept.eq(total)]", "[acc.eq(following), kept.eq(total)]"),
     ("mac.column", "carry", "lost carry out of 16 bits",
      "total.eq(acc + s3_product)",
      "total.eq(Cat((acc[:16] + s3_product)[:16], (acc[16:] + s3_product[15].replicate(16))))"),
     ("mac.column", "sign", "the greatest byte is compared without its sign",
-     "byte = s3_product[:8] ^ _FLIP", "byte = s3_product[:8]"),
+     "distance = Cat(~s3_product[:7], s3_product[7],", "distance = Cat(~s3_product[:8],"),
 
     ("mac.select", "default", "an item where none is chosen",
      "Mux(hot[place], item, 0)", "Mux(hot[place] | (place == 0), item, 0)"),
@@ -499,7 +499,7 @@ _TABLE = [
     ("link.frame_buffer", "commit", "off by one: the byte that comes with the commit",
      "m.d.sync += committed.eq(after)", "m.d.sync += committed.eq(written)"),
     ("link.frame_buffer", "early", "bytes are read before their frame is committed",
-     "(committed != taken)", "(written != taken)"),
+     "there.eq(committed)", "there.eq(written)"),
     ("link.frame_buffer", "full", "dropped stall: a byte without a place",
      "self.room.eq(written != taken ^ self.depth)", "self.room.eq(1)"),
 

@@ -68,3 +68,39 @@ def test_others_have_no_shape_of_their_own():
         node = helper.make_node("MaxPool", ["x"], ["y"], ceil_mode=1, **{
             "kernel_shape": [2, 2], **changed})
         assert runtime_shape(node, (1, 2, 5, 5), {}) is None
+
+
+@pytest.mark.parametrize("opset", [9, 17])
+def test_behind_operators_of_onnx_runtime(opset):
+    """ONNX's inference doesn't know them; what follows has shapes all the same."""
+    build, domain = OnnxBuilder(opset), "com.microsoft"
+    scale, zero = build.parameters(0.03, 5, np.uint8)
+    codes = build.node("QuantizeLinear", build.input([1, 2, 5, 10]), scale, zero, domain=domain)
+    joined = build.node("QLinearConcat", scale, zero, *(codes, scale, zero) * 2, domain=domain,
+                        axis=1)
+    found = build.node("DequantizeLinear", joined, scale, zero, domain=domain)
+    build.output(build.node("Relu", build.node("Gelu", found, domain=domain)))
+    model = with_shapes(build.model())
+    assert [node.op_type for node in model.graph.node] == [
+        "QuantizeLinear", "QLinearConcat", "DequantizeLinear", "Gelu", "Relu"]
+    (output,) = model.graph.output
+    assert [size.dim_value for size in output.type.tensor_type.shape.dim] == [1, 4, 5, 10]
+    kinds = {item.name: item.type.tensor_type.elem_type for item in model.graph.value_info}
+    assert kinds[joined] == onnx.TensorProto.UINT8 and kinds[found] == onnx.TensorProto.FLOAT
+
+
+def test_constants_that_are_inputs(tmp_path):
+    """As before version 4; and weights rounded in the network: along one axis both get a row."""
+    build = OnnxBuilder()
+    scale, zero = build.parameters(0.02, 0, np.int8)
+    kernel = build.constant(np.random.default_rng(0).standard_normal((4, 3, 3)), np.float32)
+    kernel = build.node("DequantizeLinear", build.node("QuantizeLinear", kernel, scale, zero),
+                        scale, zero)
+    found = build.node("Conv", build.pair(build.input([1, 3, 12]), 0.03), kernel)
+    build.output(build.pair(found, 0.05), rank=3)
+    model = build.model()
+    model.graph.input.extend(helper.make_tensor_value_info(item.name, item.data_type, item.dims)
+                             for item in model.graph.initializer)
+    onnx.save(model, tmp_path / "m.onnx")
+    graph = check(tmp_path / "m.onnx").graph
+    assert graph.inputs == ("x",) and "Conv2D" in {node.op for node in graph.nodes}

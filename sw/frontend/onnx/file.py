@@ -191,8 +191,14 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         If ``shapes`` doesn't fit the inputs.
     """
     model = parse(path, raw)
-    # Before version 4 initializers had to be inputs too; some tools add others all the same.
+    # Before version 4 initializers had to be inputs too; here they are constants alone.
     model.ir_version = max(model.ir_version, 4)
+    constants = {item.name for item in model.graph.initializer}
+    inputs = [item for item in model.graph.input if item.name not in constants]
+    if len(inputs) < len(model.graph.input):
+        inputs = [onnx.ValueInfoProto.FromString(item.SerializeToString()) for item in inputs]
+        del model.graph.input[:]
+        model.graph.input.extend(inputs)
     _fix_shapes(path, model, shapes)
     _known(path, model)
     _order(path, model.graph)

@@ -19,7 +19,7 @@ __all__ = ["average_pool", "global_average_pool", "largest", "max_pool", "mean_o
 def max_pool(view: View) -> Value:
     """MaxPool of reals or of integers.
 
-    pads, dilations, ceil_mode, auto_pad; no indices.
+    pads, dilations, ceil_mode, auto_pad, as long as less than a window is added; no indices.
 
     Runs on the chip.
     """

@@ -132,7 +132,7 @@ class _Lift:
     def _is_constant(self, name: str) -> bool:
         giver = self.givers.get(name)
         return name in self.constants or (
-            giver is not None and giver.op_type == "DequantizeLinear"
+            giver is not None and giver.op_type in _CODED
             and self._is_constant(giver.input[0]))
 
     def _tensors(self, node: onnx.NodeProto) -> list[str]:

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 __all__ = ["runtime_shape", "with_shapes"]
 
 Shape = tuple[int, ...]
+_MICROSOFT = "com.microsoft"
+_MAX_OF_BYTES = 12  # the first opset in which Max takes 8-bit integers
 
 
 def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -25,12 +27,52 @@ def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     seen: set[int] = set()
     while any(_doubtful(node) for index, node in enumerate(model.graph.node) if index not in seen):
-        found = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        found = _inferred(model, strict=False)
         index = _restated(model, found, seen)
         if index is None:
             break
         seen.add(index)
-    return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    return _inferred(model, strict=True)
+
+
+def _inferred(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
+    """ONNX's inference, which knows nothing of ONNX Runtime's operators: others stand for them."""
+    types = {item.name: item.data_type for item in model.graph.initializer}
+    opset = next((item.version for item in model.opset_import
+                  if item.domain in ("", "ai.onnx")), 0)
+    shown = {index: stand_in for index, node in enumerate(model.graph.node)
+             if node.domain == _MICROSOFT and (stand_in := _stand_in(
+                 node, types, opset)) is not None}
+    given = model
+    if shown:
+        given = onnx.ModelProto()
+        given.CopyFrom(model)
+        for index, node in shown.items():
+            given.graph.node[index].CopyFrom(node)
+    found = onnx.shape_inference.infer_shapes(given, strict_mode=strict, data_prop=True)
+    for index in shown:
+        found.graph.node[index].CopyFrom(model.graph.node[index])
+    return found
+
+
+def _stand_in(node: onnx.NodeProto, types: Mapping[str, int],
+              opset: int) -> onnx.NodeProto | None:
+    """An operator that gives as many values of the same type; None if there is none."""
+    given, made = list(node.input), list(node.output)
+    if node.op_type == "DequantizeLinear":
+        return helper.make_node("Cast", given[:1], made, to=TensorProto.FLOAT)
+    if node.op_type == "QuantizeLinear":
+        kind = types.get(given[2], 0) if len(given) > 2 else TensorProto.UINT8
+        return helper.make_node("Cast", given[:1], made, to=kind) if kind else None
+    if node.op_type in ("Gelu", "QuickGelu"):
+        return helper.make_node("Identity", given, made)
+    if node.op_type == "QLinearConcat":
+        found = helper.make_node("Concat", given[2::3], made)
+        found.attribute.extend(node.attribute)
+        return found
+    if node.op_type == "QLinearAdd" and opset >= _MAX_OF_BYTES:
+        return helper.make_node("Max", [given[0], given[3]], made)
+    return None
 
 
 def _doubtful(node: onnx.NodeProto) -> bool:

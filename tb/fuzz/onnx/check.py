@@ -45,7 +45,7 @@ HOST = (
     "stays float", "moves float values", "is not quantized", "and not quantized",
     "its result is float", "are not quantized", "both operands are computed",
     "the chip has no operator", "mode linear", "slopes of shape", "that don't count",
-    "windows beyond the padding",
+    "windows beyond the padding", "must be smaller than the window",
     "in an order that mixes channels", "flattens",
     "an output that is an input", "different tensors")
 

@@ -344,6 +344,33 @@ class MapSketch(FunctionSketch):
         rows = self.shaped(real, (1, channels, height * width))
         return self.kept(self.shaped(self.clamped(rows), value.shape), value)
 
+    def lined(self, value: Value) -> Value:
+        """All pixels in one line, windows along it, and a map of one row again."""
+        _, channels, height, width = value.shape
+        line = Value((1, channels, height * width), self.shaped(
+            self.real(value), (1, channels, height * width)), kept=value.kept)
+        for _ in range(self.integer(1, 3)):
+            line = self._along(line)
+        return self.kept(self.shaped(self.real(line), (1, line.shape[1], 1, line.shape[2])), line)
+
+    def _along(self, line: Value) -> Value:
+        _, channels, length = line.shape
+        size, step = self.integer(1, min(4, length)), self.integer(1, 2)
+        pads = [self.integer(0, size - 1) for _ in range(2)]
+        attributes = {"strides": [step], "pads": pads} if self.chance(0.7) else {}
+        if self.chance(0.4):
+            line = self.rounded(line)
+            op = self.pick(("MaxPool", "AveragePool"))
+            extra = {"count_include_pad": self.integer(0, 1)} if op == "AveragePool" else {}
+            found = self.node(op, self.real(line), kernel_shape=[size], **attributes, **extra)
+            return self.closed(found, like=line)
+        line, groups = self.rounded(line), channels if self.chance(0.3) else 1
+        outputs = groups * self.integer(1, max(1, _DEEP // groups // 2))
+        found = self.node("Conv", self.real(line), self.weights_of(
+            (outputs, channels // groups, size), 0, channels // groups * size),
+            self.bias_of(outputs), group=groups, **attributes)
+        return self.closed(self.clamped(found) if self.chance(0.5) else found)
+
     def padded(self, value: Value) -> Value:
         """Pad of all kinds, below 0 too."""
         modes = ("constant", "constant", "reflect", "edge", *(["wrap"] if self.opset >= 19 else []))

@@ -16,7 +16,7 @@ _STEPS = {
     "convolution": 8, "transposed": 2, "pooled": 3, "reduced": 1, "function": 6, "sloped": 1,
     "summed": 4, "joined": 3, "gated": 1, "sliced": 1, "parted": 1, "shuffled": 1, "turned": 1,
     "reshaped": 1, "padded": 2, "resized": 2, "gathered": 1, "blocks": 2, "same": 1, "alone": 2,
-    "foreign": 1}
+    "lined": 1, "foreign": 1}
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,11 @@ def random_tokens(config, rng, tiles):
     """Tokens of whole tiles with bubbles; None is a bubble. The first of a tile pops."""
     tokens = []
     for _ in range(tiles):
-        is_max, rows = rng.randint(0, 1), rng.randint(1, 9)
+        is_max = rng.randint(0, 1)
+        rows = rng.randint(1 + is_max, 9)
         for row in range(rows):
             tokens += [None] * (rng.random() < 0.2)
-            add = is_max or rng.random() < 0.9
+            add = row < rows - 1 if is_max else rng.random() < 0.9
             tokens.append({
                 "flags": {"pop": int(row == 0 or rng.random() < 0.5), "add": int(add),
                           "last": int(row == rows - 1), "max": is_max},
@@ -63,7 +64,9 @@ def expected(config, tokens, words):
         if flags["pop"]:
             word = words[token["slot"]]
         if flags["add"]:
-            products.append([value * word[index] for value, index in zip(
+            # With max what is written is inverted.
+            row = [~byte for byte in word] if flags["max"] else word
+            products.append([value * row[index] for value, index in zip(
                 token["value"], token["index"], strict=True)])
         if flags["last"]:
             reduce = max if flags["max"] else sum

@@ -86,7 +86,7 @@ def test_tiles(name, issue_stall, take_stall):
 
 
 def test_latency():
-    """3 cycles from loaded to the first vector."""
+    """4 cycles from loaded to the first vector."""
     config = CONFIGS["tiny"]
     dut = Drain(config)
 
@@ -98,7 +98,7 @@ def test_latency():
         ctx.set(dut.loaded, 1)
         await ctx.tick()
         ctx.set(dut.loaded, 0)
-        await ctx.tick()
+        await ctx.tick().repeat(2)
         assert not ctx.get(dut.tile.valid)
         await ctx.tick()
         assert ctx.get(dut.tile.valid)

@@ -52,7 +52,8 @@ def expected(config, image, tile, entry):
             words.append(int.from_bytes([tile["pad_value"]] * config.group))
     extra = max((banks.count(bank) for bank in banks), default=1) - 1
     fetched = (entry["n"], entry["last"], tile["max"], tile["count"])
-    return fetched, words, extra
+    inverted = -tile["max"] & (1 << 8 * config.group) - 1
+    return fetched, [word ^ inverted for word in words], extra
 
 
 class Surroundings:

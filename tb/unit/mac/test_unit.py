@@ -37,10 +37,10 @@ def random_entries(config, rng, mode):
         entries.append((int(255 if far else rng.integers(0, 4)), int(rng.integers(0, 4)),
                         int(rng.integers(0, config.words)), values,
                         rng.integers(0, config.group, shape)))
-    if mode == ArrayMode.SUM and rng.random() < 0.15:
-        none = np.zeros((0, config.lanes), int)
-        return [(0, 0, 0, none, none)]
-    return entries
+    none = (0, 0, 0, np.zeros((0, config.lanes), int), np.zeros((0, config.lanes), int))
+    if mode == ArrayMode.MAX:
+        return [*entries, none]
+    return [none] if rng.random() < 0.15 else entries
 
 
 def random_job(config, rng, size):
@@ -128,7 +128,7 @@ def test_max_of_negative(name):
     image = rng.integers(-128, -100, (config.words, config.group)).astype(np.int8)
     rows = np.ones((1, config.lanes), int)
     lanes = np.arange(config.lanes).reshape(1, -1) % config.group
-    entries = [(0, dx, dx, rows, lanes) for dx in range(3)]
+    entries = [(0, dx, dx, rows, lanes) for dx in range(3)] + [(0, 0, 0, rows[:0], lanes[:0])]
     task = job(config, [entries] * 2, array_mode=int(ArrayMode.MAX), out_width=7, out_height=2,
                in_base=3, in_row_step=1, iy0=0, ix0=0, stride_y=1, stride_x=1, in_height=9,
                in_width=9, pad_value=-128, post_mode=int(PostMode.TABLE))
