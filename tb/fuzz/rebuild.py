@@ -15,6 +15,7 @@ from golden.attributes import (
 )
 from golden.graph import Graph, Node, Quant, Tensor
 from golden.movement import Take
+from golden.resize import ResizeLinear
 from golden.transposed import TransposedConv2D
 
 __all__ = ["outputs_kept", "rebuild"]
@@ -119,6 +120,11 @@ def _node(graph: Graph, node: Node, attrs: Attributes) -> Node:
         attrs = Take(indices=tuple(
             item if item is None else tuple(i for i in item if i < size) or (0,)
             for item, size in zip(attrs.indices, shape, strict=True)))
+    elif isinstance(attrs, ResizeLinear):
+        rows, columns = (tuple(min(place, (size - 1) * parts) for place in places)
+                         for places, parts, size in zip((attrs.rows, attrs.columns), attrs.parts,
+                                                        shape[1:3], strict=True))
+        attrs = dataclasses.replace(attrs, rows=rows, columns=columns)
     elif isinstance(attrs, FullyConnected) and attrs.kernel.shape[1] > shape[-1]:
         size = 1
         for part in shape:
