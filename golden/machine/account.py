@@ -6,6 +6,9 @@ from golden.spec.registers import COUNTERS
 
 __all__ = ["Account"]
 
+# Each cycle counts as one of these.
+_DIVIDED = tuple(counter.name for counter in COUNTERS if counter.name.startswith("mac_"))
+
 
 class Account:
     """What counts when: units say so ahead of time, or on request for what is still going on.
@@ -21,6 +24,7 @@ class Account:
         self._counts: list[tuple[int, int, str, int]] = []
         self._shares: list[tuple[int, int, dict[str, int]]] = []
         self.standing: list[Callable[[int], list[tuple[str, int]]]] = []
+        self._told = dict.fromkeys(self._totals, 0)
 
     def add(self, name: str, start: int, end: int, amount: int | None = None) -> None:
         """Count ``amount`` evenly over cycles [start, end), or every one of them."""
@@ -54,4 +58,17 @@ class Account:
         for tell in self.standing:
             for name, count in tell(time):
                 values[name] += count
+        self._keep_told(values)
         return values
+
+    def _keep_told(self, values: dict[str, int]) -> None:
+        """What was told is not taken back: if it was another wait, that counts from now on."""
+        taken = 0
+        for name in _DIVIDED:
+            taken += max(self._told[name] - values[name], 0)
+            values[name] = max(values[name], self._told[name])
+        for name in reversed(_DIVIDED):  # work last
+            less = min(values[name] - self._told[name], taken)
+            values[name] -= less
+            taken -= less
+        self._told = values

@@ -48,6 +48,8 @@ class Case:
         self.program = compile_graph(drawn.graph, CONFIG)
         results = executor.run(drawn.graph, drawn.inputs)
         self.expected = {output: results[output] for output in drawn.graph.outputs}
+        # Computed values are stored among the weights.
+        self.values = any(node.op == "Multiply" for node in drawn.graph.nodes)
 
     def check(self, device):
         """Run it and compare; only regions that a program writes may have changed."""
@@ -62,10 +64,15 @@ class Case:
         for name, expected in self.expected.items():
             wrong = np.count_nonzero(result.outputs[name] != expected)
             assert not wrong, f"{self.name}: {wrong} of {expected.size} bytes of {name} differ"
-        for region in (Region.CONSTANTS, Region.INPUT):
-            place = slice(device.bases[region],
-                          device.bases[region] + self.program.region_bytes(region))
-            assert memory.data[place] == before[place], f"{self.name}: {region.name} written"
+        kept = {"input": (Region.INPUT, 0, self.program.region_bytes(Region.INPUT)),
+                **{f"instructions {step.offset}": (Region.CONSTANTS, step.offset, step.bytes)
+                   for step in self.program.steps if isinstance(step, ChipStep)}}
+        if not self.values:
+            kept["constants"] = (Region.CONSTANTS, 0, len(self.program.constants))
+        for what, (region, at, size) in kept.items():
+            begin = device.bases[region] + at
+            place = slice(begin, begin + size)
+            assert memory.data[place] == before[place], f"{self.name}: {what} written"
         used = device.bases[Region.LOG] + self.program.region_bytes(Region.LOG)
         assert not any(memory.data[used:]), f"{self.name}: written past the regions"
         assert memory.idle, f"{self.name}: done with bursts outstanding"

@@ -27,7 +27,7 @@ class FuzzGraph(RandomGraph):
         self.others: tuple[str, ...] = ()
         super().__init__(seed, kind, lanes, pixels, channels)
         if self.others:
-            self.graph.outputs = (*self.graph.outputs, *self.others)
+            self.graph.outputs = tuple(dict.fromkeys((*self.graph.outputs, *self.others)))
             self.graph.validate()
 
     def chance(self, one_in: int) -> bool:
