@@ -26,7 +26,7 @@ CASES = {
 }
 SEEDS = 5
 # Every lane block of these needs all channels of a pixel's window at once.
-WHOLE_WINDOW = {"conv", "fc", "residual", "chain"}
+WHOLE_WINDOW = {"conv", "fc", "residual", "chain", "gate", "views"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -44,7 +44,7 @@ def test_random_graphs(case, kind):
             assert "not even one output pixel fits the scratchpad" in str(error)
             assert kind in WHOLE_WINDOW and config.words <= 256, (seed, error)
             refused += 1
-    assert refused <= 2, refused
+    assert refused <= 2 + (kind == "views"), refused  # those have several convolutions
 
 
 @pytest.mark.slow
