@@ -11,6 +11,7 @@ from hw.link.engine import TIMEOUT_CYCLES, LinkEngine
 from hw.link.framer import Framer
 from hw.link.uart_receiver import UartReceiver
 from hw.link.uart_transmitter import UartTransmitter
+from hw.stream import SkidBuffer
 
 __all__ = ["Link"]
 
@@ -69,7 +70,9 @@ class Link(wiring.Component):
         m.submodules.transmitter = transmitter = self.transmitter
         connect(m, deframer.o, engine.i)
         connect(m, engine.o, framer.i)
-        connect(m, framer.o, transmitter.i)
+        m.submodules.byte = byte = SkidBuffer(8)  # the line's pace and the framer's work stay apart
+        connect(m, framer.o, byte.i)
+        connect(m, byte.o, transmitter.i)
         connect(m, engine.axil, flipped(self.axil))
         connect(m, engine.axi, flipped(self.axi))
         m.d.comb += [
