@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sw.errors import ReferenceError_
+from sw.errors import ModelError, ReferenceError_
 from sw.frontend.flatbuffer import read, unique_names
 
 __all__ = ["run_litert", "trace_litert"]
@@ -23,7 +23,7 @@ def _interpreter(path: Path, keep_all: bool) -> Any:
                               "run without --check") from None
     # The default kernels round differently from the definition on many inputs.
     kernels = OpResolverType.BUILTIN_REF
-    if any(operator.name in _NOT_AMONG_THEM for operator in read(path).operators):
+    if _has_others(path):
         kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
         interpreter = Interpreter(
@@ -34,6 +34,14 @@ def _interpreter(path: Path, keep_all: bool) -> Any:
         # LiteRT strings all its complaints together.
         raise ReferenceError_(f"{path}: LiteRT refuses the file: {str(error)[:200]}") from None
     return interpreter
+
+
+def _has_others(path: Path) -> bool:
+    """Whether there are operators that the reference kernels lack."""
+    try:
+        return any(operator.name in _NOT_AMONG_THEM for operator in read(path).operators)
+    except ModelError:  # LiteRT says what is wrong with it
+        return False
 
 
 def run_litert(path: Path | str, inputs: list[np.ndarray]) -> list[np.ndarray]:

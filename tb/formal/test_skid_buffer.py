@@ -14,7 +14,7 @@ from tb.formal.prover import Property, faulty, refute, verify
 BITS = 4
 FAULTS = [
     ("m.d.sync += head.eq(spare)", "m.d.sync += head.eq(self.i.payload)"),
-    ("self.i.ready.eq(~spare_valid)", "self.i.ready.eq(1)"),
+    ("self.i.ready.eq(ready)", "self.i.ready.eq(1)"),
     ("head_valid.eq(self.i.valid | spare_valid)", "head_valid.eq(self.i.valid)"),
 ]
 
@@ -37,6 +37,7 @@ class ModelProperty(Property):
                 m.d.sync += younger.eq(block.i.payload)
         spare_valid = ~block.i.ready
         m.d.comb += [
+            Assert(spare_valid == self.inner["spare_valid"], "ready without a spare"),
             Assert(count == block.o.valid + spare_valid, "count"),
             Assert(~spare_valid | block.o.valid, "a spare only behind a head"),
             Assert(~block.o.valid | (block.o.payload == older), "the older one is on offer"),
