@@ -43,7 +43,7 @@ def check_activation(path: Path, tensor: RawTensor, *types: str) -> Operand:
 
     if tensor.type not in types:
         raise fail(f"is {tensor.type}, must be {' or '.join(types)} (a network quantized to int8, "
-                   "or to uint8 throughout; float ones become int8 by quantizing them)")
+                   "or to uint8 throughout; float ones become int8 by sentei quantize)")
     if tensor.special:
         raise fail(f"is {tensor.special}, which is not supported")
     check_shape(path, tensor)

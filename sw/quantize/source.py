@@ -60,6 +60,10 @@ def read_float(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.Mod
             raise ModelError(f"{path}: input {item.name!r} is "
                              f"{onnx.TensorProto.DataType.Name(kind).lower()}; accepted are "
                              "float32 inputs")
+        sizes = [size.dim_value for size in item.type.tensor_type.shape.dim]
+        if len(sizes) > 1 and sizes[0] > 1:
+            raise ModelError(f"{path}: input {item.name!r} has batch {sizes[0]}; accepted is 1: "
+                             f"--shape {item.name}={','.join(map(str, [1, *sizes[1:]]))}")
     return model
 
 

@@ -126,7 +126,7 @@ def test_open_sizes(tmp_path):
     build = OnnxBuilder()
     found = build.pair(build.input(["n", 3, "h", None], name="image"), 0.03)
     path = finished(tmp_path, build, found)
-    refused(path, "'image' has dynamic shape [n, 3, h, ?]", "--shape image=1,3,1,1")
+    refused(path, "'image' has dynamic shape [n, 3, h, ?]", "--shape image=1,3,224,224")
     refused(path, "--shape other: no input", "image", shapes={"other": (1,)}, error=UsageError)
     refused(path, "2 sizes, the input has 4", shapes={"image": (1, 3)}, error=UsageError)
     refused(path, "size 4 of axis 1, the file says 3", shapes={"image": (1, 4, 5, 5)},
@@ -134,7 +134,12 @@ def test_open_sizes(tmp_path):
     assert load(path, {"image": (1, 3, 5, 6)}).tensors["image"].shape == (1, 3, 5, 6)
     build = OnnxBuilder()
     path = finished(tmp_path, build, build.pair(build.input([-1, 3, 0, 6], name="image"), 0.03))
-    refused(path, "'image' has dynamic shape [-1, 3, ?, 6]", "--shape image=1,3,1,6")
+    refused(path, "'image' has dynamic shape [-1, 3, ?, 6]", "--shape image=1,3,224,6")
+    assert load(path, {"image": (1, 3, 5, 6)}).tensors["image"].shape == (1, 3, 5, 6)
+    build = OnnxBuilder()
+    path = finished(tmp_path, build, build.pair(build.input([4, 3, 5, 6], name="image"), 0.03))
+    refused(path, "size 2 of axis 0, the file says 4", shapes={"image": (2, 3, 5, 6)},
+            error=UsageError)
     assert load(path, {"image": (1, 3, 5, 6)}).tensors["image"].shape == (1, 3, 5, 6)
 
 

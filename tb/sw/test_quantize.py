@@ -8,7 +8,7 @@ import pytest
 
 from sw.errors import InputError, ModelError, ToolError
 from sw.pytorch import quantize_module
-from sw.quantize import Choices, prepare, quantize
+from sw.quantize import Choices, prepare, quantize, read_float
 from sw.quantize.correction import corrected_biases
 from sw.quantize.equalize import equalized, find_pairs
 from sw.quantize.histogram import BINS, Histogram, Survey
@@ -240,6 +240,16 @@ def test_regions(tmp_path):
     by_size = {len(region.nodes): region for region in regions.values()}
     np.testing.assert_allclose(function_of(form, by_size[4])(values),
                                values * np.clip(values + 3, 0, 6) / 6, atol=1e-6)
+
+
+def test_batch_is_one(tmp_path):
+    """A larger one is refused; --shape makes it 1."""
+    build, path = FloatBuilder(), tmp_path / "m.onnx"
+    onnx.save(build.model(build.conv(build.input("x", (4, 3, 8, 8)), 4, 3)), path)
+    with pytest.raises(ModelError, match="batch 4; accepted is 1: --shape x=1,3,8,8"):
+        read_float(path, {})
+    model = prepare(path, read_float(path, {"x": (1, 3, 8, 8)}))
+    assert Network(model).shapes[model.graph.output[0].name] == (1, 4, 8, 8)
 
 
 def test_placement_leaves_the_tail_float(tmp_path):

@@ -83,7 +83,7 @@ def test_pictures_and_text(files, capsys):
 
 def test_open_shapes(files, capsys):
     onnx.save(relu_network(3, shape=(1, 3, "rows", 10)), "m.onnx")
-    refused(capsys, 3, "dynamic shape [1, 3, rows, 10]", "--shape x=1,3,1,10")
+    refused(capsys, 3, "dynamic shape [1, 3, rows, 10]", "--shape x=1,3,224,10")
     assert quantized("--shape", "x=1,3,12,10", "--method", "minmax") == 0
 
 

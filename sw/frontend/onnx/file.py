@@ -87,13 +87,14 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
         fixed: list[int | None] = [*given] or [1 if size is None and axis == 0 else size
                                                for axis, size in enumerate(stated)]
         for axis, (size, said) in enumerate(zip(fixed, stated, strict=True)):
-            if given and said is not None and said != size:
+            # A batch that the file fixes may still be 1.
+            if given and said is not None and said != size and (axis or size != 1):
                 raise UsageError(f"--shape {name}: size {size} of axis {axis}, the file says "
                                  f"{said}")
             if size is None or size < 1:
                 raise ModelError(f"{path}: input {name!r} has dynamic shape [{symbols}]; all "
                                  "sizes but the batch must be fixed, for example with "
-                                 f"--shape {name}={','.join(str(n or 1) for n in fixed)}")
+                                 f"--shape {name}={','.join(map(str, _likely(fixed)))}")
             sizes[axis].Clear()
             sizes[axis].dim_value = size
 
@@ -115,6 +116,13 @@ def _known(path: Path, model: onnx.ModelProto) -> None:
                 raise ModelError(f"{path}: {_label(index, node)}: opset {version} has no operator "
                                  f"{node.op_type}; accepted are ONNX's of that opset, and those "
                                  "of other domains that ONNX Runtime has") from None
+
+
+def _likely(sizes: list[int | None]) -> list[int]:
+    """Sizes as an example: those of a picture where they are open."""
+    picture = len(sizes) == 4 and sizes[1] in (1, 3, None)
+    return [size or (224 if picture and axis > 1 else 3 if picture and axis == 1 else 1)
+            for axis, size in enumerate(sizes)]
 
 
 def _order(path: Path, graph: onnx.GraphProto) -> None:
