@@ -53,6 +53,12 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{arguments.output}: {summary.cycles:,} cycles, "
               f"{summary.inferences_per_second:,.0f} inferences/s at "
               f"{summary.config.clock_mhz} MHz")
+        if summary.traffic:
+            print("bytes: " + ", ".join(f"{what} {size:,}"
+                                        for what, size in summary.traffic.lines())
+                  + "".join(f"\n{chain.layers[0]} to {chain.layers[-1]} take turns: "
+                            f"{chain.saved:,} bytes not written and read"
+                            for chain in summary.traffic.chains))
         if summary.placement:
             print_placement(summary.placement, arguments.placement)
     return 0

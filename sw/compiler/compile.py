@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from golden.graph import Graph
 from golden.spec.config import Config
@@ -80,8 +80,16 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
     program.info |= {
         "dense": dense, "compile_seconds": time.perf_counter() - started,
         "chains": [sorted({lowered.ops[turn].layer for turn in turns})
-                   for turns in plan.turns.values()]}
+                   for turns in plan.turns.values()],
+        "saved": [_kept_bytes(plan, lowered, turns) for turns in plan.turns.values()]}
     return program
+
+
+def _kept_bytes(plan: Plan, lowered: Lowered, turns: Iterable[int]) -> int:
+    """What a chain doesn't write and read: the feature maps between its operators."""
+    inner = {name for turn in set(turns) if (item := plan.ops[turn]) for name in item.slides}
+    return sum(2 * lowered.tensors[name].height * lowered.tensors[name].width
+               * lowered.tensors[name].channels for name in inner)
 
 
 class _Assembly:

@@ -50,6 +50,8 @@ def _figures(summary: Summary) -> str:
         ("bytes read", f"{summary.bytes_read or 0:,}"),
         ("bytes written", f"{summary.bytes_written or 0:,}"),
     ]
+    if summary.traffic is not None:
+        entries += [(f"{what}, bytes", f"{size:,}") for what, size in summary.traffic.lines()]
     if summary.mismatches is not None:
         exact = len(summary.samples) - summary.mismatches
         entries.append(("samples equal to the reference", f"{exact} of {len(summary.samples)}"))
@@ -100,6 +102,19 @@ def _placement(summary: Summary) -> str:
     return (f'<h2>On the host</h2><div class="scroll"><table>{"".join(rows)}</table></div>{notes}')
 
 
+def _chains(summary: Summary) -> str:
+    """Layers that take turns, and what that saves; nothing if none do."""
+    chains = summary.traffic.chains if summary.traffic else ()
+    if not chains:
+        return ""
+    headings = ["first", "last", "layers", "bytes not written and read"]
+    rows = [f"<tr>{_cells(headings, 'th', 2)}</tr>"]
+    rows += ["<tr>" + _cells([chain.layers[0], chain.layers[-1], len(chain.layers), chain.saved],
+                             left=2) + "</tr>" for chain in chains]
+    return ('<h2>Chains: layers that take turns strip by strip</h2><div class="scroll"><table>'
+            f'{"".join(rows)}</table></div>')
+
+
 def _samples(summary: Summary) -> str:
     rows = [f"<tr>{_cells(['sample', 'answer', 'cycles'], 'th', 2)}</tr>"]
     rows += [f"<tr>{_cells([item.name, item.answer.text, item.cycles or 0], left=2)}</tr>"
@@ -126,6 +141,7 @@ latency. Figures are of the slowest of {len(summary.samples)} samples.</p>
 accumulators to drain, weights, activation words, another unit's semaphore, or work at all. Layers
 overlap: what happens between the end of one and the end of the next counts for the next. Issued
 MACs may exceed the layer's where lanes are padded.</p>
+{_chains(summary)}
 {_placement(summary)}
 <h2>Where the cycles go</h2>
 {plots.stalls(summary)}

@@ -8,6 +8,7 @@ from golden.spec.config import Config
 from sw.report.answers import Answer
 from sw.report.figures import Interval, LayerFigures
 from sw.report.placement import Placement
+from sw.report.traffic import Traffic
 
 __all__ = ["SampleResult", "Summary"]
 
@@ -56,6 +57,8 @@ class Summary:
         What ``--check`` compared with, for people.
     placement : Placement, optional
         Where its layers run; the host's times are the slowest sample's.
+    traffic : Traffic, optional
+        What crosses between chip and DRAM, by kind.
     """
 
     network: str
@@ -67,6 +70,7 @@ class Summary:
     totals: Mapping[str, int] = field(default_factory=dict)
     reference: str = "LiteRT's reference kernels"
     placement: Placement | None = None
+    traffic: Traffic | None = None
 
     @property
     def cycles(self) -> int | None:
@@ -143,6 +147,7 @@ class Summary:
             "bytes_read": self.bytes_read, "bytes_written": self.bytes_written,
             "counters": dict(self.totals),
             "placement": self.placement.json() if self.placement else None,
+            "traffic": self.traffic.json() if self.traffic else None,
             "layers": [layer.json() for layer in self.layers],
             "answers": [{"sample": sample.name, "cycles": sample.cycles,
                          "seconds": sample.seconds, "bytes_different": sample.different,

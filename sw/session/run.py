@@ -12,6 +12,7 @@ from sw.report.answers import Reader
 from sw.report.figures import intervals, layer_figures
 from sw.report.placement import Placement
 from sw.report.summary import SampleResult, Summary
+from sw.report.traffic import Traffic
 from sw.session.engines import Engine
 from sw.session.model import Model
 from sw.session.reference import Reference
@@ -90,4 +91,5 @@ def run_samples(model: Model, config: Config, engine_name: str, engine: Engine,
         summary.layers = layer_figures(config, program.layers, summary.spans,
                                        slowest.host_seconds)
         summary.placement = Placement.of(program, slowest.host_seconds)
+        summary.traffic = Traffic.of(program)
     return summary

@@ -9,7 +9,8 @@ import pytest
 
 from golden.spec.config import preset
 from golden.spec.registers import COUNTERS
-from sw.driver.device import LogRecord, RunResult
+from sw.driver.device import Device, LogRecord, RunResult
+from sw.engines.machine import MachineTransport
 from sw.errors import InputError
 from sw.inputs import TensorSpec
 from sw.report.answers import Answer, Reader, read_labels
@@ -18,6 +19,7 @@ from sw.report.figures import STALLS, intervals, layer_figures
 from sw.report.page import page
 from sw.report.summary import SampleResult, Summary
 from sw.report.tables import print_summary
+from sw.report.traffic import Traffic
 from sw.session import compiled, open_model
 from sw.zoo import NETWORKS
 
@@ -99,6 +101,25 @@ def test_json_has_the_promised_fields():
     assert data["effective_macs_per_cycle"] == pytest.approx(13000 / 150)
     assert data["inferences_per_second"] == pytest.approx(100e6 / 150)
     assert data["digest"] == f"0x{CONFIG.digest():08x}"
+
+
+@pytest.mark.parametrize("words", [1024, 64])
+def test_traffic_is_what_the_counters_say(words):
+    """By kind, in whole beats; a small scratchpad makes layers take turns."""
+    config = preset("base", bank_words=words)
+    program = compiled(open_model("vww"), config)
+    found = Traffic.of(program)
+    device = Device(MachineTransport(config))
+    device.load(program)
+    run = device.run({item.name: np.zeros(item.shape, item.dtype) for item in program.inputs})
+    group = config.group
+    read = found.feature_maps_read + found.weights + found.program
+    written = found.feature_maps_written + found.log
+    # Runs that begin or end within a beat take it whole.
+    assert read <= run.counters["beats_read"] * group <= 1.02 * read
+    assert written <= run.counters["beats_written"] * group <= 1.1 * written
+    assert bool(found.chains) == (words == 64)
+    assert all(chain.saved > 0 and len(chain.layers) > 1 for chain in found.chains)
 
 
 def test_golden_has_no_cycles():
