@@ -58,6 +58,15 @@ def test_conv(kind, dtype, rng, tmp_path):
     check(save(tmp_path, build, output))
 
 
+def test_windows_of_padding_only(rng, tmp_path):
+    """A convolution gives its bias there; only ceil_mode leaves such windows out."""
+    build = OnnxBuilder()
+    kernel = build.weights(int8(rng, 4, 5, 1, 1), 0.006)
+    found = build.node("Conv", feature_map(build), kernel, pads=[0, 2, 3, 1])
+    graph = check(save(tmp_path, build, build.pair(found, 0.05))).graph
+    assert graph.tensors[graph.outputs[0]].shape == (1, 4, 10, 9)
+
+
 def test_grouped_conv(rng, tmp_path):
     build = OnnxBuilder()
     kernel = build.weights(int8(rng, 6, 2, 3, 3), 0.004)

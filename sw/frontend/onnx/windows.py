@@ -69,7 +69,7 @@ def windows(view: View, shape: tuple[int, ...], window: tuple[int, ...]) -> Wind
             raise view.fail(f"window of {extent} does not fit into {length} pixels with {before} "
                             f"and {after} of padding")
         count = (-(-room // step) if up else room // step) + 1
-        if (count - 1) * step >= length + before:  # a window of padding only
+        if up and (count - 1) * step >= length + before:  # a window of padding only
             count -= 1
         reach = max((count - 1) * step + extent - length - before, 0)
         beyond |= reach > after
