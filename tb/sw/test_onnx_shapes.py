@@ -71,10 +71,13 @@ def test_others_have_no_shape_of_their_own():
 
 
 @pytest.mark.parametrize("opset", [9, 17])
-def test_behind_operators_of_onnx_runtime(opset):
+@pytest.mark.parametrize("given", ["initializer", "node"])
+def test_behind_operators_of_onnx_runtime(given, opset):
     """ONNX's inference doesn't know them; what follows has shapes all the same."""
     build, domain = OnnxBuilder(opset), "com.microsoft"
     scale, zero = build.parameters(0.03, 5, np.uint8)
+    if given == "node":
+        zero = build.node("Constant", value=onnx.numpy_helper.from_array(np.array(5, np.uint8)))
     codes = build.node("QuantizeLinear", build.input([1, 2, 5, 10]), scale, zero, domain=domain)
     joined = build.node("QLinearConcat", scale, zero, *(codes, scale, zero) * 2, domain=domain,
                         axis=1)
@@ -82,7 +85,8 @@ def test_behind_operators_of_onnx_runtime(opset):
     build.output(build.node("Relu", build.node("Gelu", found, domain=domain)))
     model = with_shapes(build.model())
     assert [node.op_type for node in model.graph.node] == [
-        "QuantizeLinear", "QLinearConcat", "DequantizeLinear", "Gelu", "Relu"]
+        *["Constant"] * (given == "node"), "QuantizeLinear", "QLinearConcat", "DequantizeLinear",
+        "Gelu", "Relu"]
     (output,) = model.graph.output
     assert [size.dim_value for size in output.type.tensor_type.shape.dim] == [1, 4, 5, 10]
     kinds = {item.name: item.type.tensor_type.elem_type for item in model.graph.value_info}

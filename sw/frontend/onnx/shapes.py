@@ -38,6 +38,8 @@ def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
 def _inferred(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
     """ONNX's inference, which knows nothing of ONNX Runtime's operators: others stand for them."""
     types = {item.name: item.data_type for item in model.graph.initializer}
+    types |= {node.output[0]: node.attribute[0].t.data_type for node in model.graph.node
+              if node.op_type == "Constant" and node.attribute[0].name == "value"}
     opset = next((item.version for item in model.opset_import
                   if item.domain in ("", "ai.onnx")), 0)
     shown = {index: stand_in for index, node in enumerate(model.graph.node)
