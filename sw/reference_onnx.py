@@ -17,6 +17,7 @@ from golden.executor import outputs_of
 from sw.errors import ModelError, ReferenceError_, ToolError
 from sw.frontend.onnx import Imported
 from sw.frontend.onnx.file import Shapes, read
+from sw.frontend.onnx.held import held_tensors
 from sw.onnx_runtime import open_session, run_external
 
 __all__ = ["Difference", "OnnxReference", "node_differences", "summed"]
@@ -112,9 +113,7 @@ def _spare_saturation(model: onnx.ModelProto) -> None:
     That is the same network, but without it ONNX Runtime adds pairs of products in 16 bits, and
     saturates, on x86 processors without VNNI.
     """
-    constants = {item.name: item for item in model.graph.initializer}
-    constants |= {node.output[0]: node.attribute[0].t for node in model.graph.node
-                  if node.op_type == "Constant" and node.attribute[0].name == "value"}
+    constants = held_tensors(model)
     for node in model.graph.node:
         if node.op_type not in _PRODUCTS:
             continue

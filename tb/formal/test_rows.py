@@ -16,8 +16,6 @@ from types import SimpleNamespace
 import pytest
 from amaranth.asserts import AnySeq
 from amaranth.hdl import Assert, Assume, Module, Mux, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from hw.sdram.columns import Columns
 from hw.sdram.interface import AUTO_BIT, Command, Geometry, segment_layout
@@ -25,31 +23,11 @@ from hw.sdram.rows import Rows
 from hw.sdram.timing import PARTS
 from tb.formal.abstract import Kept, ListMemory
 from tb.formal.prover import Property, faults, faulty, made_of, refute, verify
+from tb.lib.sdram_pair import Pair
 
 PART = dataclasses.replace(PARTS["any-32MiB-7"], banks=2, rows=2048, columns=128)
 MOST = 2  # beats of a segment
 CASES = [(4, PART.cycles(50)), (4, PART.cycles(100, cas=2)), (32, PART.cycles(133, cas=3))]
-
-
-class Pair(wiring.Component):
-    """Rows and columns, wired as in the controller."""
-
-    def __init__(self, rows, columns, beat_bytes, cycles):
-        self.geometry, self.cycles = Geometry(PART, beat_bytes), cycles
-        self.rows = rows(self.geometry, cycles, most_beats=MOST)
-        self.columns = columns(self.geometry, cycles, most_beats=MOST)
-        super().__init__({"i": In(self.rows.i.signature.flip()), "closed": In(1), "quiet": Out(1)})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.rows, m.submodules.columns = rows, columns = self.rows, self.columns
-        wiring.connect(m, wiring.flipped(self.i), rows.i)
-        wiring.connect(m, rows.o, columns.i)
-        for name in ("runs", "runs_bank", "column", "column_write"):
-            m.d.comb += getattr(rows, name).eq(getattr(columns, name))
-        m.d.comb += [rows.command.ready.eq(~columns.command.valid), rows.closed.eq(self.closed),
-                     self.quiet.eq(rows.quiet)]
-        return m
 
 
 class RowProperty(Property):
@@ -67,7 +45,9 @@ class RowProperty(Property):
 
     def __init__(self, rows, columns, case, *, bind=False):
         self.memory, self.bind = Kept(ListMemory), bind
-        super().__init__(Pair(rows(memory=SimpleNamespace(Memory=self.memory)), columns, *case))
+        beat_bytes, cycles = case
+        super().__init__(Pair(Geometry(PART, beat_bytes), cycles, most_beats=MOST, columns=columns,
+                              rows=rows(memory=SimpleNamespace(Memory=self.memory))))
 
     def describe(self, m: Module, block):
         self.cycles, burst = block.cycles, block.geometry.burst

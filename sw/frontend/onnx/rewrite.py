@@ -13,6 +13,7 @@ from golden.graph import Graph, Node
 from golden.ops.requantize import requantize
 from sw.errors import ModelError
 from sw.frontend.onnx.file import Shapes, parse
+from sw.frontend.onnx.held import held_tensors
 from sw.frontend.onnx.importer import import_model
 from sw.frontend.onnx.origin import Origin, Slots
 
@@ -58,7 +59,7 @@ class OnnxWeights:
             is not the network of these nodes.
         """
         model = parse(self.path)
-        tensors = _tensors(model)
+        tensors = held_tensors(model)
         given = {node.name: node for node in self._graph.nodes}
         taken: dict[str, _Taken] = {}
         for node in nodes:
@@ -127,15 +128,6 @@ class _Taken:
         self.owner = np.full(values.size, "", object)
         info = np.iinfo(values.dtype) if values.dtype.kind in "iu" else np.finfo(values.dtype)
         self.least, self.most = float(info.min), float(info.max)
-
-
-def _tensors(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
-    """What the file holds: initializers, and nodes Constant by their output."""
-    found = {item.name: item for item in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            found[node.output[0]] = node.attribute[0].t
-    return found
 
 
 def _dead(attrs: Weighted) -> NDArray:

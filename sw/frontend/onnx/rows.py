@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from sw.frontend.onnx.held import held_tensors
 from sw.frontend.onnx.operators import MICROSOFT, POINTWISE
 
 __all__ = ["lift_rows"]
@@ -49,10 +50,7 @@ class _Lift:
         self.model, self.graph = model, model.graph
         self.opset = next(item.version for item in model.opset_import
                           if item.domain in ("", "ai.onnx"))
-        self.constants = {item.name: item for item in self.graph.initializer}
-        for node in self.graph.node:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self.constants[node.output[0]] = node.attribute[0].t
+        self.constants = held_tensors(model)
         self.ranks = {item.name: len(item.type.tensor_type.shape.dim)
                       for item in (*self.graph.input, *self.graph.value_info, *self.graph.output)
                       if item.type.tensor_type.HasField("shape")}

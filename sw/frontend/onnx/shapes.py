@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from sw.frontend.onnx.held import held_tensors
+
 __all__ = ["runtime_shape", "with_shapes"]
 
 Shape = tuple[int, ...]
@@ -37,9 +39,7 @@ def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _inferred(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
     """ONNX's inference, which knows nothing of ONNX Runtime's operators: others stand for them."""
-    types = {item.name: item.data_type for item in model.graph.initializer}
-    types |= {node.output[0]: node.attribute[0].t.data_type for node in model.graph.node
-              if node.op_type == "Constant" and node.attribute[0].name == "value"}
+    types = {name: item.data_type for name, item in held_tensors(model).items()}
     opset = next((item.version for item in model.opset_import
                   if item.domain in ("", "ai.onnx")), 0)
     shown = {index: stand_in for index, node in enumerate(model.graph.node)
@@ -85,9 +85,7 @@ def _doubtful(node: onnx.NodeProto) -> bool:
 
 def _restated(model: onnx.ModelProto, found: onnx.ModelProto, seen: Container[int]) -> int | None:
     """Say a node's parameters in another way; its number, None if none needs it."""
-    constants = {item.name: item for item in model.graph.initializer}
-    constants |= {node.output[0]: node.attribute[0].t for node in model.graph.node
-                  if node.op_type == "Constant" and node.attribute[0].name == "value"}
+    constants = held_tensors(model)
     types = {item.name: item.type.tensor_type for item in (
         *found.graph.input, *found.graph.value_info, *found.graph.output)}
     for index, node in enumerate(model.graph.node):

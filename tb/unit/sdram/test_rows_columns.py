@@ -4,14 +4,12 @@ import dataclasses
 import itertools
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from hw.sdram.columns import Columns
 from hw.sdram.interface import Command, Geometry
 from hw.sdram.rows import Rows
 from hw.sdram.timing import PARTS
+from tb.lib.sdram_pair import Pair
 from tb.pysim import simulate
 
 PART = PARTS["any-32MiB-7"]
@@ -19,25 +17,8 @@ MOST = 8
 CYCLES = PART.cycles(100, cas=3)
 
 
-class Pair(wiring.Component):
-    """Rows and columns, wired as in the controller."""
-
-    def __init__(self, beat_bytes=16, cycles=CYCLES):
-        geometry = Geometry(PART, beat_bytes)
-        self.rows = Rows(geometry, cycles, most_beats=MOST)
-        self.columns = Columns(geometry, cycles, most_beats=MOST)
-        super().__init__({"i": In(self.rows.i.signature.flip()), "closed": In(1), "quiet": Out(1)})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.rows, m.submodules.columns = rows, columns = self.rows, self.columns
-        wiring.connect(m, wiring.flipped(self.i), rows.i)
-        wiring.connect(m, rows.o, columns.i)
-        for name in ("runs", "runs_bank", "column", "column_write"):
-            m.d.comb += getattr(rows, name).eq(getattr(columns, name))
-        m.d.comb += [rows.command.ready.eq(~columns.command.valid), rows.closed.eq(self.closed),
-                     self.quiet.eq(rows.quiet)]
-        return m
+def pair(beat_bytes=16, cycles=CYCLES):
+    return Pair(Geometry(PART, beat_bytes), cycles, most_beats=MOST, rows=Rows, columns=Columns)
 
 
 def commands(dut, segments, *, cycles=160):
@@ -77,7 +58,7 @@ def gaps(seen):
 
 
 def test_the_next_row_opens_while_data_runs():
-    seen = commands(Pair(), [segment(0, 1, beats=4), segment(1, 1, beats=2), segment(0, 1)])
+    seen = commands(pair(), [segment(0, 1, beats=4), segment(1, 1, beats=2), segment(0, 1)])
     reads = [item for item in seen if item[1] == Command.READ]
     assert [(bank, address) for _, _, bank, address in reads] == [
         (0, 0), (0, 8), (0, 16), (0, 24), (1, 0), (1, 8), (0, 0)]
@@ -89,7 +70,7 @@ def test_the_next_row_opens_while_data_runs():
 @pytest.mark.parametrize("write, after", [(0, 8), (1, 8 - 1 + CYCLES.wr)])
 def test_another_row_of_the_same_bank(write, after):
     """Waits for the last word, and in a write for its recovery."""
-    seen = commands(Pair(), [segment(2, 1, write=write), segment(2, 9, write=write)])
+    seen = commands(pair(), [segment(2, 1, write=write), segment(2, 9, write=write)])
     name = "WRITE" if write else "READ"
     assert gaps(seen) == [(CYCLES.rcd, name), (after, "PRECHARGE"), (CYCLES.rp, "ACTIVATE"),
                           (CYCLES.rcd, name)]
@@ -97,7 +78,7 @@ def test_another_row_of_the_same_bank(write, after):
 
 
 def test_each_bank_keeps_its_row():
-    seen = commands(Pair(4), [segment(bank, 3 + bank) for bank in range(PART.banks)] * 2)
+    seen = commands(pair(4), [segment(bank, 3 + bank) for bank in range(PART.banks)] * 2)
     opened = [(bank, row) for _, command, bank, row in seen if command == Command.ACTIVATE]
     assert opened == [(bank, 3 + bank) for bank in range(PART.banks)]
     assert [item[2] for item in seen if item[1] == Command.READ] == [*range(PART.banks)] * 2
@@ -106,7 +87,7 @@ def test_each_bank_keeps_its_row():
 
 def test_a_row_stays_until_its_segment_has_run():
     """Also while that waits for the data of the one before, in another bank."""
-    seen = commands(Pair(), [segment(0, 1), segment(1, 1, beats=4), segment(0, 1), segment(0, 2)])
+    seen = commands(pair(), [segment(0, 1), segment(1, 1, beats=4), segment(0, 1), segment(0, 2)])
     assert [command.name for _, command, bank, _ in seen if bank == 0] == [
         "ACTIVATE", "READ", "READ", "PRECHARGE", "ACTIVATE", "READ"]
 
@@ -115,19 +96,19 @@ def test_row_time_and_cycle_time():
     """Not closed before tRAS, nor tRC - tRP, though the data is through."""
     for changes, least in (({"ras": 9}, 9), ({"rc": 12}, 12 - CYCLES.rp)):
         cycles = dataclasses.replace(CYCLES, **changes)
-        seen = commands(Pair(4, cycles), [segment(0, 1), segment(0, 2)])
+        seen = commands(pair(4, cycles), [segment(0, 1), segment(0, 2)])
         opened, _, closed = (item[0] for item in seen[:3])
         assert seen[2][1] == Command.PRECHARGE and closed - opened == least
 
 
 @pytest.mark.parametrize("first, gap", [(0, 8 + 1 + CYCLES.cas), (1, 8)])
 def test_turnaround(first, gap):
-    seen = commands(Pair(), [segment(0, 1, write=first), segment(0, 1, write=1 - first)])
+    seen = commands(pair(), [segment(0, 1, write=first), segment(0, 1, write=1 - first)])
     assert gaps(seen)[1][0] == gap
 
 
 def test_two_commands_a_beat():
-    dut = Pair(32)
+    dut = pair(32)
     marks = []
 
     async def watch(ctx):
@@ -146,12 +127,12 @@ def test_two_commands_a_beat():
 
     simulate(dut, feed, watch)
     assert marks == [(1, 0, 0), (0, 1, 0), (1, 0, 0), (0, 1, 1)]
-    seen = commands(Pair(32), [segment(0, 1, start=3, beats=2)])
+    seen = commands(pair(32), [segment(0, 1, start=3, beats=2)])
     assert [item[3] for item in seen[1:]] == [48, 56, 64, 72]
 
 
 def test_an_error_takes_its_time_and_touches_nothing():
-    seen = commands(Pair(), [segment(0, 1), segment(0, 7, error=1, beats=2), segment(0, 1)])
+    seen = commands(pair(), [segment(0, 1), segment(0, 7, error=1, beats=2), segment(0, 1)])
     assert [item[1] for item in seen] == [Command.ACTIVATE, Command.READ, Command.NOP, Command.NOP,
                                           Command.READ]
     assert gaps(seen)[1:] == [(8, "NOP"), (8, "NOP"), (8, "READ")]
@@ -159,7 +140,7 @@ def test_an_error_takes_its_time_and_touches_nothing():
 
 def test_quiet_and_closed():
     """Quiet when every bank may be precharged; rows are opened again after that."""
-    dut = Pair()
+    dut = pair()
 
     async def bench(ctx):
         assert ctx.get(dut.quiet)
