@@ -90,7 +90,10 @@ def execute(arguments: argparse.Namespace) -> int:
             quantized = quantize(model, samples, Choices(arguments.method or "auto"),
                                  progress.update).model
     with progress.step(f"comparing on {len(some)} samples"):
-        network = float_form(model, quantized)
+        try:
+            network = float_form(model, quantized)
+        except ModelError as error:
+            raise ModelError(f"{arguments.quantized}: {error}") from None
         found = layers(network, quantized, some, progress.update)
     if not found:
         raise ModelError(f"{arguments.quantized}: no QuantizeLinear reads a tensor of {path}; "

@@ -170,7 +170,13 @@ def _sigmoid(values: NDArray) -> NDArray:
 
 
 def float_form(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Network:
-    """The prepared float model in the form that has been quantized."""
+    """The prepared float model in the form that has been quantized.
+
+    Raises
+    ------
+    ModelError
+        Where inputs, or sizes of tensors of the same names, tell that it is another network.
+    """
     network = Network(model)
     properties = {item.key: item.value for item in quantized.metadata_props}
     splits = [Split(name, tuple(narrow)) for name, narrow in
@@ -179,7 +185,21 @@ def float_form(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Network:
         network = split_network(network, splits)
     except ValueError as error:
         raise ModelError(f"not a quantized form of this network: {error}") from None
-    return (EQUALIZED in properties and equalized(network)) or network
+    network = (EQUALIZED in properties and equalized(network)) or network
+    _check_same(network, Network(onnx.shape_inference.infer_shapes(quantized)))
+    return network
+
+
+def _check_same(network: Network, quantized: Network) -> None:
+    if set(network.inputs) != set(quantized.inputs):
+        raise ModelError("not a quantized form of this network: its inputs are "
+                         f"{', '.join(quantized.inputs)}, this one's {', '.join(network.inputs)}")
+    for name, shape in network.shapes.items():
+        other = quantized.shapes.get(name, shape)
+        if len(other) != len(shape) or any(two and one != two for one, two in
+                                           zip(shape, other, strict=True)):
+            raise ModelError(f"not a quantized form of this network: {quantized.where(name)} has "
+                             f"sizes {list(other)}, here {list(shape)}")
 
 
 def _properties(is_equalized: bool, splits: Sequence[Split]) -> dict[str, str]:

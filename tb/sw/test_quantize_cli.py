@@ -241,5 +241,13 @@ def test_debug_refuses(files, capsys):
     refused(capsys, 2, "--quantized and --method", command=(*command, "--method", "mse"))
     refused(capsys, 2, "accepted are .png", command=(*command, "--plot", "x.txt"))
     onnx.save(relu_network(4), "other.onnx")
-    refused(capsys, 3, "accepted is a quantized form of it", command=(
-        "debug", "m.onnx", "--quantized", "other.onnx", "--inputs", "calib"))
+    command = ("debug", "m.onnx", "--quantized", "other.onnx", "--inputs", "calib")
+    refused(capsys, 3, "accepted is a quantized form of it", command=command)
+    for name, channels, text in (
+            ("y", 8, "its inputs are y, this one's x"),
+            ("x", 9, "tensor 't0' of node 0 (Conv 'conv0') has sizes [1, 9, 12, 10], here [1, 8,")):
+        build = FloatBuilder()
+        data = build.conv(build.input(name, (1, 3, 12, 10)), channels, 3, size=3)
+        onnx.save(build.model(build.conv(data, 4, channels)), "other.onnx")
+        refused(capsys, 3, f"other.onnx: not a quantized form of this network: {text}",
+                command=command)
