@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = ["Place", "Placement", "host_seconds", "print_placement"]
 _REPEATS = 3
 _ARRAY = "array"
 _PLAIN_WIDTH = 150  # where there is no terminal to ask
+_NAMES = 3  # of operators with one reason
 
 
 def host_seconds(program: Program) -> list[tuple[str, float]]:
@@ -53,7 +54,7 @@ class Place:
     macs : int
         Dense multiplications.
     why : str
-        Why it is on the host.
+        Why it is on the host; of a section, the operators with each reason.
     bytes : int
         That cross between chip and host.
     between : bool
@@ -77,13 +78,15 @@ class Place:
     @property
     def alike(self) -> tuple[object, ...]:
         """Equal for operators that one line can tell of."""
-        return self.unit, self.operator, self.between, re.sub(r"'[^']*'|\d+", "", self.why)
+        reasons = frozenset(_kind(part[2]) for part in self.parts) or _kind(self.why)
+        return self.unit, self.operator, self.between, reasons
 
     def joined(self, other: "Place") -> "Place":
         """Both together."""
+        parts = [*self.parts, *other.parts]
         return Place([*self.names, *other.names], self.operator, self.unit, self.macs + other.macs,
-                     self.why, self.bytes + other.bytes, self.between,
-                     None if self.seconds is None else self.seconds + (other.seconds or 0.0))
+                     "; ".join(_reasons(parts)) or self.why, self.bytes + other.bytes, self.between,
+                     None if self.seconds is None else self.seconds + (other.seconds or 0.0), parts)
 
 
 @dataclass
@@ -141,10 +144,37 @@ class Placement:
                  f"{len(self.places)} layers on the chip; for the host's, "
                  f"{sum(place.bytes for place in host):,} bytes cross, and they take "
                  f"{1e3 * seconds:.2f} ms on this machine")]
+        if macs and not self.share:
+            lines.append("warning: nothing is multiplied on the chip, the host does all the work; "
+                         "above is why")
         if names := self.between:
-            shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if names[4:] else "")
-            lines.append(f"warning: the chip waits for the host in the middle of its work: {shown}")
+            lines.append("warning: the chip waits for the host in the middle of its work: "
+                         f"{_listed(names)}")
         return lines
+
+
+def _kind(why: str) -> str:
+    """A reason without what is peculiar to the operator, and without what would be accepted."""
+    return re.sub(r"'[^']*'|\([^)]*\)|\d+", "", why.partition("; accepted")[0])
+
+
+def _reasons(parts: Iterable[Sequence[str]]) -> list[str]:
+    """Why a section's operators are on the host, those with alike reasons together."""
+    groups: dict[str, list[Sequence[str]]] = {}
+    for part in parts:
+        if part[2]:
+            groups.setdefault(_kind(part[2]), []).append(part)
+    return [f"{_listed([f'{op} {_name(label)}' for op, label, _ in group])}: "
+            f"{group[0][2].partition('; accepted')[0]}" for group in groups.values()]
+
+
+def _listed(names: Sequence[str], most: int = _NAMES) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
+
+
+def _name(label: str) -> str:
+    """The name in ``node 3 (Conv 'name')``."""
+    return label.partition("'")[2].rpartition("'")[0]
 
 
 def _place(row: Mapping[str, Any], times: Mapping[str, float]) -> Place:
@@ -152,7 +182,8 @@ def _place(row: Mapping[str, Any], times: Mapping[str, float]) -> Place:
     operator = "+".join(dict.fromkeys(part[0] for part in parts if part[2])) or row["operator"]
     if row["unit"] != "host":
         return Place([row["name"]], operator, _ARRAY, row["macs"])
-    return Place([row["name"]], operator, "host", row.get("host_macs", 0), row.get("why", ""),
+    return Place([row["name"]], operator, "host", row.get("host_macs", 0),
+                 "; ".join(_reasons(parts)) or row.get("why", ""),
                  row.get("bytes_from_chip", 0) + row.get("bytes_to_chip", 0),
                  row.get("between", False), times.get(row["name"]), parts)
 
@@ -168,14 +199,20 @@ def print_placement(placement: Placement, every: bool = False) -> None:
     for heading in ("MACs", "bytes across", "ms"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
+    below: list[str] = []
     for place in placement.places if every else placement.grouped():
-        more = f" and {len(place.names) - 1} more" if place.names[1:] else ""
+        why, reasons = place.why, _reasons(place.parts)
+        if reasons[1:]:
+            why = f"{len(reasons)} reasons, below"
+            below += [f"{_listed(place.names, 1)} is on the host:",
+                      *(f"  {text}" for text in reasons)]
         host = place.unit != _ARRAY
-        table.add_row("host" if host else "chip: array", escape(place.names[0]) + more,
+        table.add_row("host" if host else "chip: array", escape(_listed(place.names, 1)),
                       place.operator, f"{place.macs:,}" if place.macs else "",
                       f"{place.bytes:,}" if host else "",
                       "" if place.seconds is None else f"{1e3 * place.seconds:.2f}",
-                      escape(place.why))
+                      escape(why))
     console.print(table)
-    for line in placement.summary():
-        console.print(line, markup=False, soft_wrap=True)
+    for line in (*below, *placement.summary()):
+        console.print(line, markup=False, soft_wrap=True,
+                      style="bold" if line.startswith("warning") else None)

@@ -17,7 +17,7 @@ from sw.frontend.onnx import import_model, load
 from sw.frontend.onnx.partition import joined, units
 from sw.onnx_runtime import run_external
 from sw.reference_onnx import OnnxReference
-from sw.report.placement import Placement, host_seconds
+from sw.report.placement import Placement, host_seconds, print_placement
 from sw.session import open_engine
 from tb.lib import host_networks
 from tb.lib.onnx_builder import OnnxBuilder
@@ -231,14 +231,15 @@ def test_placement(rng, tmp_path, capsys):
     by_name = {place.names[0]: place for place in placement.places}
     inner = by_name["lpnormalization6_host"]
     assert (inner.unit, inner.between, inner.bytes) == ("host", True, 2 * 6 * 5 * 4)
-    assert inner.why == "LpNormalization: the chip has no operator LpNormalization"
+    assert inner.why == ("LpNormalization lpnormalization6: the chip has no operator "
+                         "LpNormalization")
     assert inner.seconds > 0
     assert not by_name["input_quantize"].between and by_name["input_quantize"].bytes == 0
     assert sum(place.bytes for place in placement.places) == 3 * 8 * 7 + inner.bytes + 5 * 4 * 3
     assert placement.share == 1 and placement.between == ["lpnormalization6_host"]
     assert main(["compile", str(path), "--preset", "tiny", "-o", file]) == 0
     text = capsys.readouterr().out
-    assert "conv3 and 1 more" in text and "the chip has no operator" in text
+    assert "conv3 and 1 more" in text and "the chip has no operator" in " ".join(text.split())
     assert ("warning: the chip waits for the host in the middle of its work: "
             "lpnormalization6_host") in text
     assert main(["compile", str(path), "--preset", "tiny", "-o", file, "--placement"]) == 0
@@ -248,6 +249,25 @@ def test_placement(rng, tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)["placement"]
     assert told["between"] == ["lpnormalization6_host"] and told["share_of_macs_on_chip"] == 1
     assert [place["unit"] for place in told["places"]].count("array") == 2
+
+
+def test_reasons_of_sections_are_grouped(capsys):
+    """Those that differ in names and sizes only are one, without what would be accepted; a network
+    that the host multiplies for is warned of."""
+    row = {"name": "s", "operator": "External", "unit": "host", "macs": 0, "host_macs": 7,
+           "why": "all", "parts": [
+               *(("Concat", f"node {at} (Concat 'c{at}')",
+                  f"read by node {at + 1} (Add 'a{at}'); accepted is none") for at in range(5)),
+               ("Mul", "node 9 (Mul 'm')", "no constant"), ("Relu", "node 10 (Relu 'r')", "")]}
+    placement = Placement.of(Program(
+        network="n", config={}, digest=0, constants=b"", regions={}, inputs=[], outputs=[], steps=[],
+        layers=[row, {**row, "name": "t"}]))
+    print_placement(placement)
+    text = capsys.readouterr().out
+    assert "s and 1 more is on the host:\n" in text and "2 reasons, below" in text
+    assert "\n  Concat c0, Concat c1, Concat c2 and 7 more: read by node 1 (Add 'a0')\n" in text
+    assert "\n  Mul m, Mul m: no constant\n" in text and "accepted" not in text
+    assert "warning: nothing is multiplied on the chip" in text and "0.00% of 14 MACs" in text
 
 
 def test_ends_are_no_reason_to_warn(rng, tmp_path):
@@ -272,7 +292,7 @@ def test_commands(rng, tmp_path, capsys):
     page = tmp_path / "x.html"
     assert main(["report", str(path), *chip, "--input", str(sample), "-o", str(page)]) == 0
     assert "on the chip; for the host's" in capsys.readouterr().out
-    assert "On the host" in page.read_text() and "TopK: the chip has no" in page.read_text()
+    assert "On the host" in page.read_text() and "TopK topk15: the chip has no" in page.read_text()
     assert main(["compile", str(path), *chip, "-o", file]) == 0
     assert main(["inspect", file, "--json"]) == 0
     assert main(["inspect", file]) == 0
