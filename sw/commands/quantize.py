@@ -2,7 +2,8 @@
 
 DIR holds samples as the network will see them: pictures, or .npy of one sample or many. 50 to 200
 that differ are plenty; how pictures become inputs is said as for sentei run. A network of several
-inputs takes a folder for each in DIR, of the input's name.
+inputs takes a folder for each in DIR, of the input's name; one that holds a single sample gives it
+to all.
 
 Weights become int8 by channel, what flows between operators int8 as a whole, with a range chosen
 from its values on the samples:

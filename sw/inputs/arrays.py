@@ -43,5 +43,5 @@ def read_array(path: Path, spec: TensorSpec) -> np.ndarray:
     if not np.isfinite(values).all():
         raise InputError(f"{path}: holds NaN or infinity; accepted are finite numbers")
     if values.dtype == spec.dtype:
-        return np.ascontiguousarray(values)
+        return np.ascontiguousarray(values).reshape(spec.shape)  # it gives scalars an axis
     return spec.quantize(values)

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from sw.compiler.lowering import MAX_STRIDE, MAX_WINDOW
+
 __all__ = ["Network", "Weights", "channel_axis"]
 
 
@@ -124,7 +126,7 @@ class Network:
         if bias and (bias not in self.constants or self.constants[bias].ndim > 2):
             return None
         if node.op_type in ("Conv", "ConvTranspose"):
-            if data.ndim != 4:  # of three spatial axes: the host's
+            if data.ndim != 4 or self._beyond(at, data.shape[2:]):  # the host's
                 return None
             turned = node.op_type == "ConvTranspose"
             return Weights(node.input[1], int(turned), bias, True)
@@ -136,6 +138,14 @@ class Network:
                 bias and self.attribute(at, "beta", 1.0) != 1.0):
             return None
         return Weights(node.input[1], 0 if self.attribute(at, "transB", 0) else 1, bias, True)
+
+    def _beyond(self, at: int, window: tuple[int, ...]) -> bool:
+        """Whether a convolution's windows or strides are larger than the chip's."""
+        dilations = self.attribute(at, "dilations", [1, 1])
+        strides = self.attribute(at, "strides", [1, 1])
+        assert isinstance(dilations, list) and isinstance(strides, list)
+        return max(strides) > MAX_STRIDE or any(
+            (size - 1) * step >= MAX_WINDOW for size, step in zip(window, dilations, strict=True))
 
     def channels(self, at: int) -> int:
         """Output channels of a node with weights."""

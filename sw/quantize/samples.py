@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import NDArray
 
 from sw.errors import InputError
@@ -19,7 +20,7 @@ def read_calibration(folder: Path, specs: Sequence[TensorSpec], pictures: Pictur
     ----------
     folder : Path
         Pictures and .npy; for a network of several inputs a folder for each, of its name, whose
-        k-th samples belong together.
+        k-th samples belong together; a lone one belongs to all.
     specs : sequence of TensorSpec
         The inputs.
     pictures : Pictures
@@ -42,8 +43,10 @@ def read_calibration(folder: Path, specs: Sequence[TensorSpec], pictures: Pictur
         stacks = {spec.name: read_folder(folder / spec.name, spec, pictures, crops=crops, seed=seed)
                   for spec in specs}
     counts = {name: len(stack) for name, stack in stacks.items()}
-    if len(set(counts.values())) > 1:
+    most = max(counts.values())
+    if set(counts.values()) - {1, most}:
         given = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        raise InputError(f"{folder}: every input needs as many samples; found are {given}")
-    return [{name: stack[at] for name, stack in stacks.items()}
-            for at in range(next(iter(counts.values())))]
+        raise InputError(f"{folder}: every input needs as many samples, or one for all; found are "
+                         f"{given}")
+    return [{name: np.asarray(stack[at % len(stack)]) for name, stack in stacks.items()}
+            for at in range(most)]

@@ -103,9 +103,11 @@ def test_refuses_files(files, capsys):
     onnx.save(model, "m.onnx")
     refused(capsys, 3, "m.onnx", "mine")
     build = FloatBuilder()
-    data = build.node("Cast", build.input("x", (1, 3, 12, 10), onnx.TensorProto.INT32), to=1)
+    data = build.node("Cast", build.input("x", (1, 3, 12, 10), onnx.TensorProto.BFLOAT16), to=1)
     onnx.save(build.model(build.conv(data, 4, 3)), "m.onnx")
-    refused(capsys, 3, "input 'x' is int32")
+    refused(capsys, 3, "input 'x' is bfloat16; accepted are float32 and, for the host alone, int8")
+    onnx.save(relu_network(3, shape=(2, 3, 12, 10)), "m.onnx")
+    refused(capsys, 3, "input 'x' has batch 2; accepted is 1: --shape x=1,3,12,10")
     for name, wrong in (("kernel", np.nan), ("bias", np.inf)):
         build = FloatBuilder()
         kernel, bias = np.ones((4, 3, 1, 1), np.float32), np.ones(4, np.float32)
@@ -181,6 +183,30 @@ def test_several_inputs(files, capsys):
     np.save("calib/left/x.npy", np.load("calib/left/x.npy")[:4])
     assert quantized("--json") == 0
     assert min(json.loads(capsys.readouterr().out)["decibels"].values()) > 20
+
+
+def test_inputs_of_the_host(files, capsys):
+    """Integers, a state without batch and large strides stay with the host; a lone sample of an
+    input belongs to all, and one input's size holds for the others."""
+    build = FloatBuilder(1)
+    source = build.input("x", ("n", 3, "rows", 6))
+    rate = build.input("rate", (), onnx.TensorProto.INT64)
+    state = build.input("state", (2, "n", "rows"))
+    far = build.node("Conv", source, build.weights(4, 3, 1, 1), strides=[64, 64])
+    data = build.conv(build.conv(source, 8, 3, size=3), 4, 8)
+    data = build.node("Add", data, build.node("Mul", far, build.node("Cast", rate, to=1)))
+    onnx.save(build.model(data, build.node("ReduceMax", state, axes=[2])), "m.onnx")
+    rng = np.random.default_rng(0)
+    for name, values in (("x", rng.standard_normal((4, 1, 3, 6, 6)).astype(np.float32)),
+                         ("rate", np.array(2)), ("state", np.ones((2, 1, 6), np.float32))):
+        (files / "calib" / name).mkdir()
+        np.save(files / "calib" / name / "x.npy", values)
+    assert quantized("--shape", "x=1,3,6,6", "--method", "minmax", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert min(facts["decibels"].values()) > 20 and facts["products"] == 2
+    names = [f"{name}=calib/{name}/x.npy" for name in ("rate", "state")]
+    np.save("one.npy", np.load("calib/x/x.npy")[0])
+    assert main(["run", "q.onnx", "--check", "--input", "x=one.npy", *names]) == 0
 
 
 def debugged(capsys, *options):

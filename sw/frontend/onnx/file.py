@@ -1,6 +1,6 @@
 """An ONNX file as a checked model of fixed shapes, or a refusal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import onnx
@@ -65,13 +65,17 @@ def _check_opset(path: Path, model: onnx.ModelProto) -> None:
 
 
 def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
-    """Every size of every input a number: those in the file, ``shapes``, and 1 for the batch."""
+    """Every size of every input a number: those in the file, ``shapes``, and 1 for the batch.
+
+    What one input says of a symbol holds for the others.
+    """
     constants = {item.name for item in model.graph.initializer}
     inputs = {item.name: item for item in model.graph.input if item.name not in constants}
     for name in shapes:
         if name not in inputs:
             raise UsageError(f"--shape {name}: no input of {path}; accepted are "
                              f"{', '.join(inputs)}")
+    known = _known_symbols(inputs.values(), shapes)
     for name, item in inputs.items():
         tensor = item.type.tensor_type
         if not item.type.HasField("tensor_type") or not tensor.HasField("shape"):
@@ -84,8 +88,11 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
         symbols = ", ".join(str(size.dim_param or size.dim_value or "?") for size in sizes)
         # Some tools write -1 or 0 where a size is open.
         stated = [size.dim_value if size.dim_value > 0 else None for size in sizes]
-        fixed: list[int | None] = [*given] or [1 if size is None and axis == 0 else size
-                                               for axis, size in enumerate(stated)]
+        fixed: list[int | None] = [*given] or [
+            known.get(open_.dim_param) if size is None else size
+            for size, open_ in zip(stated, sizes, strict=True)]
+        if not given and fixed and fixed[0] is None:
+            fixed[0] = 1
         for axis, (size, said) in enumerate(zip(fixed, stated, strict=True)):
             # A batch that the file fixes may still be 1.
             if given and said is not None and said != size and (axis or size != 1):
@@ -97,6 +104,19 @@ def _fix_shapes(path: Path, model: onnx.ModelProto, shapes: Shapes) -> None:
                                  f"--shape {name}={','.join(map(str, _likely(fixed)))}")
             sizes[axis].Clear()
             sizes[axis].dim_value = size
+
+
+def _known_symbols(inputs: Iterable[onnx.ValueInfoProto], shapes: Shapes) -> dict[str, int]:
+    """Sizes by the symbols that name them: those of ``shapes``, and 1 for a batch."""
+    found: dict[str, int] = {}
+    for item in inputs:
+        sizes = item.type.tensor_type.shape.dim
+        if sizes and sizes[0].dim_param:
+            found.setdefault(sizes[0].dim_param, 1)
+        for size, given in zip(sizes, shapes.get(item.name, ()), strict=False):
+            if size.dim_param:
+                found[size.dim_param] = given
+    return found
 
 
 def _label(index: int, node: onnx.NodeProto) -> str:
