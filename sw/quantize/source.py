@@ -1,6 +1,10 @@
 """A float ONNX file, ready to be quantized: fixed shapes, folded, of an opset with the operators
 that quantizing needs."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,7 @@ __all__ = ["input_specs", "prepare", "read_float"]
 # QuantizeLinear by channel begins with 13; 17 is the first with LayerNormalization, which the
 # simplifier then recognizes.
 LEAST_QUANTIZED, TARGET = 13, 17
+_STDERR = 2  # as the system numbers it
 OWN_DOMAINS = ("", "ai.onnx")
 _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger",
               "MatMulInteger")
@@ -103,11 +108,26 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     # Pools refuse pads as large as the window, which its fusion makes. A proof that nothing has
     # changed it tries where z3 is installed.
     skipped = ["fuse_pad_into_pool"]
+    with _quiet():
+        try:
+            return simplify(model, skipped_optimizers=skipped, certify=False)[0]
+        except Exception:  # as above: branches within branches it puts in a wrong order
+            skipped.append("eliminate_if_with_const_cond")
+            return simplify(model, skipped_optimizers=skipped, certify=False)[0]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what a library of C++ writes to stderr: what it can't fold, which needn't be."""
+    sys.stderr.flush()
+    kept, sink = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, _STDERR)
     try:
-        return simplify(model, skipped_optimizers=skipped, certify=False)[0]
-    except Exception:  # as above: branches within branches it puts in a wrong order
-        skipped.append("eliminate_if_with_const_cond")
-        return simplify(model, skipped_optimizers=skipped, certify=False)[0]
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(sink)
 
 
 def _check_outputs(path: Path, model: onnx.ModelProto) -> None:

@@ -1,10 +1,12 @@
 """sentei quantize and sentei debug: files in, files and figures out, and what is refused."""
 
 import json
+import os
 
 import numpy as np
 import onnx
 import pytest
+from onnxsim import simplify
 from PIL import Image
 
 from golden import executor
@@ -207,6 +209,18 @@ def test_inputs_of_the_host(files, capsys):
     names = [f"{name}=calib/{name}/x.npy" for name in ("rate", "state")]
     np.save("one.npy", np.load("calib/x/x.npy")[0])
     assert main(["run", "q.onnx", "--check", "--input", "x=one.npy", *names]) == 0
+
+
+def test_simplifier_is_quiet(files, capfd, monkeypatch):
+    """It complains from C++, past Python's stderr, of nodes that it can't fold."""
+    def loud(model, **options):
+        os.write(2, b"WARNING: failed to run")
+        return simplify(model, **options)
+
+    monkeypatch.setattr("sw.quantize.source.simplify", loud)
+    assert quantized("--method", "minmax") == 0
+    error = capfd.readouterr().err
+    assert "WARNING" not in error and "quantizing on 8 samples" in error
 
 
 def debugged(capsys, *options):
