@@ -1,7 +1,7 @@
 """A network in one of its forms, answering samples: int8 on the golden engine, float on LiteRT or
 ONNX Runtime."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Form:
     spec : TensorSpec
         Its one input.
     classes : int
-        Values of its first output.
+        Values of its one output.
     model : Model, optional
         None for a float model.
     """
@@ -123,10 +123,11 @@ def open_form(argument: str, like: Form | None = None,
     if like is not None and path.is_file() and not is_onnx(path) and path.read_bytes()[4:8] == (
             b"TFL3"):
         raw = read_flatbuffer(path)
-        first = [raw.tensors[at] for at in (*raw.inputs[:1], *raw.outputs[:1])]
-        if len(first) == 2 and first[0].type == "FLOAT32":
+        first = [raw.tensors[at] for at in raw.inputs[:1]]
+        if first and first[0].type == "FLOAT32":
             spec = TensorSpec(first[0].name, first[0].shape, np.dtype(np.float32))
-            return _matching(Form(path.stem, path, spec, int(np.prod(first[1].shape))), like)
+            outputs = [raw.tensors[at].shape for at in raw.outputs]
+            return _matching(Form(path.stem, path, spec, _classes(path, outputs)), like)
     if like is not None and path.is_file() and is_onnx(path) and (
             form := _float_onnx(path, shapes or {})):
         return _matching(form, like)
@@ -137,9 +138,7 @@ def open_form(argument: str, like: Form | None = None,
     if len(model.inputs) != 1:
         raise UsageError(f"{model.path}: {len(model.inputs)} inputs; accepted are networks with "
                          "one")
-    classes = int(np.prod(model.outputs[0].shape))
-    if classes < 2:
-        raise UsageError(f"{model.path}: output {model.outputs[0]} has no classes")
+    classes = _classes(model.path, [item.shape for item in model.outputs])
     form = Form(model.name, model.path, model.inputs[0], classes, model)
     return _matching(form, like) if like else form
 
@@ -154,10 +153,20 @@ def _float_onnx(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Form | Non
     inputs = [item for item in graph.input if item.name not in constants]
     if len(inputs) != 1 or inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         return None
-    sizes, classes = ([size.dim_value for size in item.type.tensor_type.shape.dim]
-                      for item in (inputs[0], graph.output[0]))
+    sizes, *outputs = ([size.dim_value for size in item.type.tensor_type.shape.dim]
+                       for item in (inputs[0], *graph.output))
     spec = TensorSpec(inputs[0].name, tuple(sizes), np.dtype(np.float32))
-    return Form(path.stem, path, spec, int(np.prod(classes)))
+    return Form(path.stem, path, spec, _classes(path, outputs))
+
+
+def _classes(path: Path, outputs: Sequence[Sequence[int]]) -> int:
+    """Classes of a network with outputs of such shapes."""
+    if len(outputs) != 1 or not 1 < max(outputs[0], default=1) == np.prod(outputs[0]):
+        shown = ", ".join(str(list(shape)) for shape in outputs)
+        raise UsageError(f"{path}: {len(outputs)} output{'s' if len(outputs) > 1 else ''}, {shown}; "
+                         "accepted are networks that tell classes: one output of a score for each "
+                         "of 2 or more")
+    return int(np.prod(outputs[0]))
 
 
 def _matching(form: Form, like: Form) -> Form:

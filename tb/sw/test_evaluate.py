@@ -53,6 +53,14 @@ def folder(tmp_path_factory):
         pooled = build.node("GlobalAveragePool", build.pair(found, 0.05))
         build.output(build.pair(build.node("Flatten", pooled), 0.05), rank=2)
         build.save(folder / f"{name}.onnx")
+    build = OnnxBuilder()
+    found = build.node("Conv", build.pair(build.input([1, 1, 9, 9]), 0.03),
+                       build.weights(np.ones((12, 1, 3, 3), np.int8), 0.01))
+    build.output(build.pair(found, 0.05))
+    build.save(folder / "map.onnx")
+    pooled = build.node("GlobalMaxPool", build.pair(found, 0.05))
+    build.output(build.pair(pooled, 0.05))
+    build.save(folder / "detector.onnx")
     (folder / "empty").mkdir()
     (folder / "bare").mkdir()
     np.save(folder / "bare/words.npy", np.zeros((2, 49, 10), np.int8))
@@ -88,6 +96,8 @@ def folder(tmp_path_factory):
     (["autoencoder", "--data", WORDS], 2, "accepted are networks that tell classes"),
     (["dscnn", "--data", WORDS, "--against", "vww"], 2, "12 classes"),
     (["dscnn", "--data", WORDS, "--against", "nonesuch"], 2, "nonesuch: no such file"),
+    (["map.onnx", "--data", WORDS], 2, "map.onnx: 1 output, [1, 12, 7, 7]; accepted are networks"),
+    (["detector.onnx", "--data", WORDS], 2, "2 outputs, [1, 12, 7, 7], [1, 12, 1, 1]; accepted"),
     (["dscnn", "--data", WORDS, "--labels", "names.txt"], 2, "2 class names, output has 12"),
     (["rough.tflite", "--data", WORDS, "--labels", "none.txt"], 4, "none.txt: No such file"),
     (["dscnn", "--data", "nowhere"], 4, "nowhere: no such folder; accepted is a folder with"),
