@@ -23,8 +23,11 @@ def _interpreter(path: Path, keep_all: bool) -> Any:
                               "run without --check") from None
     # The default kernels round differently from the definition on many inputs.
     kernels = OpResolverType.BUILTIN_REF
-    if _has_others(path):
+    operators = _operators(path)
+    if any(name in _NOT_AMONG_THEM for name in operators):
         kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    if any(name.startswith("CUSTOM ") for name in operators):
+        kernels = OpResolverType.AUTO  # XNNPACK knows some
     try:
         interpreter = Interpreter(
             str(path), experimental_op_resolver_type=kernels,
@@ -36,12 +39,12 @@ def _interpreter(path: Path, keep_all: bool) -> Any:
     return interpreter
 
 
-def _has_others(path: Path) -> bool:
-    """Whether there are operators that the reference kernels lack."""
+def _operators(path: Path) -> set[str]:
+    """Names of a file's operators."""
     try:
-        return any(operator.name in _NOT_AMONG_THEM for operator in read(path).operators)
+        return {operator.name for operator in read(path).operators}
     except ModelError:  # LiteRT says what is wrong with it
-        return False
+        return set()
 
 
 def run_litert(path: Path | str, inputs: list[np.ndarray]) -> list[np.ndarray]:

@@ -87,13 +87,24 @@ class RawTensor:
 
 @dataclass(frozen=True, eq=False)
 class RawOperator:
-    """An operator as the file states it; ``options`` reads its options, a table of given type."""
+    """An operator as the file states it.
+
+    Members
+    -------
+    name : str
+        As in the schema; of other makers' operators ``CUSTOM`` and their name.
+    options : callable
+        Reads its options, a table of given type.
+    custom : bytes
+        Options of another maker's operator.
+    """
 
     index: int
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Callable[[type], SimpleNamespace]
+    custom: bytes = b""
 
     @property
     def label(self) -> str:
@@ -203,8 +214,10 @@ class _Reader:
                 result.Init(union.Bytes, union.Pos)
                 return SimpleNamespace(**{name: getattr(result, name)() for name in _scalars(kind)})
 
+        own = self.count(table.CustomOptionsLength(), "bytes of options")
         return RawOperator(index, name, self.numbers(table, "Inputs"),
-                           self.numbers(table, "Outputs"), options)
+                           self.numbers(table, "Outputs"), options,
+                           table.CustomOptionsAsNumpy().tobytes() if own else b"")
 
     def read(self) -> RawModel:
         subgraphs = self.count(self.model.SubgraphsLength(), "subgraphs")

@@ -67,10 +67,11 @@ class ModelBuilder:
         Parameters
         ----------
         code : str
-            Name of a ``tflite.BuiltinOperator``.
+            Name of a ``tflite.BuiltinOperator``, or ``CUSTOM name``.
         options : any
             ``table="Conv2DOptions"`` and the table's fields by their names in the schema's
-            Python form (``StrideW=2``); no table if left out.
+            Python form (``StrideW=2``); no table if left out. ``custom=bytes`` are those of
+            another maker's operator.
         """
         self.operators.append(_Operator(code, inputs, outputs, options))
 
@@ -130,9 +131,9 @@ class ModelBuilder:
         return self._table(builder, "Buffer", Data=builder.EndVector())
 
     def _code(self, builder: Any, code: str) -> int:
+        code, _, name = code.partition(" ")
         number = getattr(tflite.BuiltinOperator, code)
-        # CUSTOM operators have a name besides.
-        custom = builder.CreateString("Mine") if code == "CUSTOM" else None
+        custom = builder.CreateString(name) if code == "CUSTOM" else None
         return self._table(builder, "OperatorCode", DeprecatedBuiltinCode=min(number, 127),
                            BuiltinCode=number, Version=1, CustomCode=custom)
 
@@ -152,8 +153,10 @@ class ModelBuilder:
 
     def _operator(self, builder: Any, operator: _Operator, code: int) -> int:
         fields = dict(operator.options)
-        kind = fields.pop("table", None)
+        kind, custom = fields.pop("table", None), fields.pop("custom", None)
         extra = {}
+        if custom is not None:
+            extra = {"CustomOptions": builder.CreateByteVector(custom)}
         if kind is not None:
             for name, value in fields.items():
                 if isinstance(value, tuple):

@@ -1,5 +1,6 @@
 """Float TensorFlow Lite files as ONNX: what LiteRT computes, to float32's own error."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,14 @@ def transposed(padding, shape):
     return make_it
 
 
+def mediapipe(padding, shape, strides=(2, 3)):
+    def make_it(make):
+        data = make.input(1, 3, 4, 2)
+        return ("CUSTOM Convolution2DTransposeBias", [data, make.constant(5, 4, 3, 2),
+                make.constant(5)], [shape], {"custom": struct.pack("<3i", padding, *strides)})
+    return make_it
+
+
 def pool(code):
     def make_it(make):
         return code, [make.input(1, 7, 6, 3)], [(1, 4, 3, 3)], {
@@ -208,7 +217,9 @@ def filled(make):
 SHAPE = (1, 4, 6, 8)
 CASES = {
     "conv": conv, "depthwise": depthwise, "transposed same": transposed(0, (1, 6, 8, 5)),
-    "transposed valid": transposed(1, (1, 7, 9, 5)), "average": pool("AVERAGE_POOL_2D"),
+    "transposed valid": transposed(1, (1, 7, 9, 5)),
+    "mediapipe same": mediapipe(1, (1, 9, 8, 5)), "mediapipe valid": mediapipe(2, (1, 10, 9, 5)),
+    "average": pool("AVERAGE_POOL_2D"),
     "max": pool("MAX_POOL_2D"), "bilinear": resize("RESIZE_BILINEAR"),
     "bilinear centers": resize("RESIZE_BILINEAR", HalfPixelCenters=True),
     "bilinear corners": resize("RESIZE_BILINEAR", AlignCorners=True),
@@ -320,6 +331,15 @@ def test_wrong_sparse_encodings(levels, order, words):
 def test_integer_networks_are_refused():
     with pytest.raises(ModelError, match=r"is INT8; accepted are float networks"):
         to_onnx(MODELS["resnet8"])
+
+
+@pytest.mark.parametrize("custom, text", [(b"1234", "4 bytes of options, must be 12"), (
+    struct.pack("<3i", 1, 2, 0), "padding 1, strides 0 and 2; accepted are padding 1 or 2")])
+def test_damaged_options_are_refused(custom, text, tmp_path):
+    make = _Float()
+    code, inputs, shapes, _ = mediapipe(1, (1, 9, 8, 5))(make)
+    with pytest.raises(ModelError, match=text):
+        to_onnx(make.file(tmp_path, code, inputs, *shapes, custom=custom))
 
 
 def test_other_operators_are_refused(tmp_path):

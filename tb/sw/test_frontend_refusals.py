@@ -80,7 +80,7 @@ def test_control_flow(tmp_path, code):
 
 
 @pytest.mark.parametrize(("code", "shown"), [
-    ("SIN", "SIN"), ("BATCH_MATMUL", "BATCH_MATMUL"), ("CUSTOM", "CUSTOM Mine"),
+    ("SIN", "SIN"), ("BATCH_MATMUL", "BATCH_MATMUL"), ("CUSTOM Mine", "CUSTOM Mine"),
     ("BROADCAST_TO", "BROADCAST_TO"),
 ])
 def test_unsupported_operator(tmp_path, code, shown):

@@ -1,5 +1,6 @@
 """Operators on images: windows, pools, sizes."""
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from sw.frontend.scales import same_pads
 __all__ = ["TRANSLATORS"]
 
 _VALID, _SAME = tflite.Padding.VALID, tflite.Padding.SAME
+_PADDED, _UNPADDED = 1, 2  # the same in C
 
 
 def _image(step: Step, position: int = 0) -> tuple[int, int]:
@@ -75,22 +77,42 @@ def _depthwise_conv_2d(step: Step) -> None:
 
 def _transpose_conv(step: Step) -> None:
     options = step.options(tflite.TransposeConvOptions)
+    _transposed(step, 2, options.Padding == _SAME, (options.StrideH, options.StrideW),
+                options.FusedActivationFunction)
+
+
+def _transpose_conv_bias(step: Step) -> None:
+    """MediaPipe's; its options are the C structure of those of TRANSPOSE_CONV."""
+    try:
+        padding, across, down = struct.unpack_from("<3i", step.operator.custom)
+    except struct.error:
+        raise step.fail(f"{len(step.operator.custom)} bytes of options, must be 12") from None
+    if padding not in (_PADDED, _UNPADDED) or min(across, down) < 1:
+        raise step.fail(f"padding {padding}, strides {down} and {across}; accepted are padding "
+                        f"{_PADDED} or {_UNPADDED} and strides of at least 1")
+    _transposed(step, 0, padding == _PADDED, (down, across),
+                tflite.ActivationFunctionType.NONE)
+
+
+def _transposed(step: Step, source: int, same: bool, stride: tuple[int, int],
+                activation: int) -> None:
+    """A transposed convolution of input ``source``; the bias comes behind it or the kernel."""
     kernel = step.real(1, "kernel")  # (O, y, x, I)
-    window, stride = kernel.shape[1:3], (options.StrideH, options.StrideW)
+    window = kernel.shape[1:3]
     out = step.result[1], step.result[2]
-    size = _image(step, 2)
+    size = _image(step, source)
     total = [(size[axis] - 1) * stride[axis] + window[axis] - out[axis] for axis in (0, 1)]
-    before = [max(item, 0) // 2 if options.Padding == _SAME else 0 for item in total]
+    before = [max(item, 0) // 2 if same else 0 for item in total]
     pads = [*before, *(item - first for item, first in zip(total, before, strict=True))]
-    if min(pads) < 0 and options.Padding == _SAME:
+    if min(pads) < 0 and same:
         raise step.fail(f"window {window} is smaller than stride {stride}")
     extra = [max(-item, 0) for item in pads[2:]]
-    inputs = [step.value(2, True), step.constant(kernel.transpose(3, 0, 1, 2), "kernel")]
-    if step.has(3):
-        inputs.append(step.constant(step.real(3, "bias"), "bias"))
-    finish(step, "ConvTranspose", inputs, options.FusedActivationFunction, True,
-           kernel_shape=window, strides=stride, pads=[max(item, 0) for item in pads],
-           output_padding=extra)
+    inputs = [step.value(source, True), step.constant(kernel.transpose(3, 0, 1, 2), "kernel")]
+    bias = max(source, 1) + 1
+    if step.has(bias):
+        inputs.append(step.constant(step.real(bias, "bias"), "bias"))
+    finish(step, "ConvTranspose", inputs, activation, True, kernel_shape=window, strides=stride,
+           pads=[max(item, 0) for item in pads], output_padding=extra)
 
 
 def _pool(op: str, **attributes: int) -> Callable[[Step], None]:
@@ -131,6 +153,7 @@ def _space_to_depth(step: Step) -> None:
 
 
 TRANSLATORS: dict[str, Callable[[Step], None]] = {
+    "CUSTOM Convolution2DTransposeBias": _transpose_conv_bias,
     "AVERAGE_POOL_2D": _pool("AveragePool", count_include_pad=0),
     "CONV_2D": _conv_2d,
     "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
