@@ -24,10 +24,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from sw.commands.inputs import add_pictures, pictures
 from sw.commands.options import add_json, add_model, count, writable
@@ -39,10 +36,11 @@ from sw.quantize import Choices, float_form, input_specs, prepare, quantize, rea
 from sw.quantize.debug import Layer, layers
 from sw.quantize.ranges import METHODS
 from sw.quantize.samples import read_calibration
+from sw.report.console import open_console, open_table
+from sw.words import counted
 
 __all__ = ["add", "execute"]
 
-_PLAIN_WIDTH = 150  # where there is no terminal to ask
 _LONGEST_NAME = 40
 
 
@@ -86,10 +84,10 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.quantized:
         quantized = parse(arguments.quantized)
     else:
-        with progress.step(f"quantizing on {len(samples)} samples"):
+        with progress.step(f"quantizing on {counted(len(samples), 'sample')}"):
             quantized = quantize(model, samples, Choices(arguments.method or "auto"),
                                  progress.update).model
-    with progress.step(f"comparing on {len(some)} samples"):
+    with progress.step(f"comparing on {counted(len(some), 'sample')}"):
         try:
             network = float_form(model, quantized)
         except ModelError as error:
@@ -110,10 +108,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: list[Layer], worst: int) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PLAIN_WIDTH)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    console = open_console()
+    table = open_table()
     for heading in ("layer", "operator", "own", "total", "likely cause"):
         table.add_column(heading, justify="right" if heading in ("own", "total") else "left")
     for layer in found[:worst]:

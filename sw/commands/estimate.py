@@ -15,21 +15,18 @@ import argparse
 import json
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from sw.commands.options import add_chip, add_json, add_model, chip, numbers, writable
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.prune.rate import rows_at
+from sw.report.console import open_console, open_table
 from sw.session import open_model
 from sw.session.estimate import Estimate, bound, estimate
 
 __all__ = ["add", "execute"]
 
-_PLAIN_WIDTH = 150
 _PLOTS = (".png", ".svg", ".pdf")
 
 
@@ -83,11 +80,9 @@ def _name(item: Estimate) -> str:
 
 
 def _print(found: list[Estimate]) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PLAIN_WIDTH)
+    console = open_console()
     dense = found[0]
-    layers = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    layers = open_table()
     layers.add_column("layer", overflow="fold", max_width=34)
     for item in found:
         layers.add_column(_name(item), justify="right", no_wrap=True)
@@ -97,7 +92,7 @@ def _print(found: list[Estimate]) -> None:
                                                    bound(row))]
         layers.add_row(escape(rows[0].name), *cells)
     console.print(layers)
-    totals = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    totals = open_table()
     for heading in ("rate", "N", "cycles", "ideal", "speed-up", "inferences/s", "bytes"):
         totals.add_column(heading, justify="left" if heading == "rate" else "right")
     for item in found:

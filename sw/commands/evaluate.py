@@ -18,9 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from golden.spec.config import Config
 from sw.commands.inputs import add_pictures, pictures
@@ -29,12 +27,13 @@ from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.evaluate import Form, Labelled, layer_losses, open_form, read_labelled
 from sw.report.answers import read_labels
+from sw.report.console import open_console, open_table
 from sw.session.estimate import estimate
+from sw.words import counted
 from sw.zoo import Task
 
 __all__ = ["add", "execute"]
 
-_PLAIN_WIDTH = 150  # where there is no terminal to ask
 _COMPARED = 64  # samples that layers are compared on
 _SHOWN_LAYERS, _SHOWN_CLASSES, _SHOWN_CONFUSIONS = 8, 12, 10
 
@@ -77,7 +76,7 @@ def execute(arguments: argparse.Namespace) -> int:
                       f"{', '.join(data.folders)}; --labels gives another order")
     rows, answers = [], []
     for item in (form, *others):
-        with progress.step(f"running {len(data.labels)} samples on {item.name}"):
+        with progress.step(f"running {counted(len(data.labels), 'sample')} on {item.name}"):
             samples = _samples(arguments, item, form, data, names)
             answers.append(item.answers(samples, lambda done: progress.update(
                 f"{done} of {len(data.labels)}")))
@@ -144,10 +143,8 @@ def _confusion(labels: NDArray, answers: NDArray, classes: int) -> NDArray:
 
 
 def _print(facts: dict) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PLAIN_WIDTH)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    console = open_console()
+    table = open_table()
     for heading in ("network", "form", "zeros", "right", "accuracy", "same answer", "cycles"):
         table.add_column(heading, justify="left" if heading in ("network", "form") else "right",
                          overflow="fold")
@@ -181,8 +178,8 @@ def _print_confusion(console: Console, facts: dict) -> None:
                 console.print(f"  {wrong[label, answer]:4d}  {names[label]} taken for "
                               f"{names[answer]}", markup=False)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold",
-                  title=f"answers of {facts['network']} (columns) by class", title_justify="left")
+    table = open_table(title=f"answers of {facts['network']} (columns) by class",
+                       title_justify="left")
     for heading in ("", *names):
         table.add_column(heading, justify="right" if heading else "left")
     for name, line in zip(names, matrix, strict=True):

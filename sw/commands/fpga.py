@@ -17,16 +17,14 @@ import json
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from golden.spec.config import PRESETS
 from sw.commands.options import add_json, chip, count
 from sw.commands.progress import Progress
 from sw.errors import UsageError
+from sw.report.console import open_console
 
 __all__ = ["add", "execute"]
 
-_WIDTH = 120  # where there is no terminal to ask
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +77,7 @@ def _build(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(report, indent=1))
     else:
-        show(_console(), report)
+        show(open_console(), report)
         print(f"{arguments.output / 'top.bit'}")
     if not report["timing_met"]:
         print(f"sentei: warning: the median of the clocks is below {build.clock_mhz:g} MHz",
@@ -94,9 +92,9 @@ def _report(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(reports if len(reports) > 1 else reports[0], indent=1))
     elif len(reports) > 1:
-        compare(_console(), *reports)
+        compare(open_console(), *reports)
     else:
-        show(_console(), reports[0])
+        show(open_console(), reports[0])
     return 0
 
 
@@ -112,8 +110,3 @@ def _boards(arguments: argparse.Namespace) -> int:
         print(f"{item.name:14}{item.title}; preset {', '.join(item.presets)}, "
               f"{item.clock_mhz:g} MHz, {item.sdram}, {item.baud:,} baud")
     return 0
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)

@@ -19,10 +19,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from golden.attributes import Weighted
 from golden.graph import Graph
@@ -38,12 +35,13 @@ from sw.prune.forward import agreement
 from sw.prune.goal import for_rate, for_speedup
 from sw.prune.oneshot import OneShot
 from sw.prune.rate import rows_at
+from sw.report.console import open_console, open_table
 from sw.session import Model, open_model
 from sw.session.estimate import estimate
+from sw.words import counted
 
 __all__ = ["add", "execute"]
 
-_PLAIN_WIDTH = 150  # where there is no terminal to ask
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +96,7 @@ def execute(arguments: argparse.Namespace) -> int:
                       f"own: {', '.join(path.name for path in left_out)}")
     for name in sorted(weights.fixed):
         progress.note(f"note: {name} stays as it is: the file doesn't hold its weights one by one")
-    with progress.step(f"pruning on {len(samples)} samples"):
+    with progress.step(f"pruning on {counted(len(samples), 'sample')}"):
         surgery = OneShot(graph, config, inputs, exclude=arguments.exclude, fixed=weights.fixed,
                           no_bias=weights.no_bias, seed=arguments.seed, progress=progress.update)
         budget = Budget(graph, config, {*arguments.exclude, *weights.fixed})
@@ -172,7 +170,7 @@ def _layers(graph: Graph, pruned: Graph, surgery: OneShot) -> list[dict[str, obj
 
 
 def _print(facts: dict) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = open_table()
     for heading in ("layer", "weights", "zeros before", "after", "rows before", "after",
                     "error of its sums"):
         table.add_column(heading, justify="left" if heading == "layer" else "right")
@@ -180,11 +178,10 @@ def _print(facts: dict) -> None:
         share = [f"{row[name] / row['weights']:.1%}" for name in ("zeros_before", "zeros")]
         table.add_row(escape(row["name"]), f"{row['weights']:,}", *share, f"{row['rows_before']:,}",
                       f"{row['rows']:,}", f"{row['error']:.2%}")
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PLAIN_WIDTH)
+    console = open_console()
     console.print(table)
     console.print(f"{facts['file']}: {facts['cycles_before']:,} cycles before, "
                   f"{facts['cycles']:,} now, {facts['speedup']:.2f}x ({facts['preset']}); the same "
-                  f"answer on {facts['same_answer']:.1%} of {facts['samples']} calibration samples",
-                  markup=False, soft_wrap=True)
+                  f"answer on {facts['same_answer']:.1%} of "
+                  f"{counted(facts['samples'], 'calibration sample')}", markup=False,
+                  soft_wrap=True)

@@ -32,9 +32,6 @@ from collections import Counter
 from pathlib import Path
 
 import onnx
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from sw.commands.inputs import add_pictures, pictures
 from sw.commands.options import add_json, add_model, writable
@@ -44,10 +41,14 @@ from sw.frontend import is_onnx
 from sw.quantize import Choices, Quantized, input_specs, prepare, quantize, read_float
 from sw.quantize.ranges import METHODS
 from sw.quantize.samples import read_calibration
+from sw.report.console import open_console, open_table
+from sw.words import counted
 
 __all__ = ["add", "execute"]
 
-_PLAIN_WIDTH = 150  # where there is no terminal to ask
+_POOR = 20  # decibels
+_PLENTY = 50  # samples
+
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +105,7 @@ def execute(arguments: argparse.Namespace) -> int:
                                    crops=arguments.crops, seed=arguments.seed)
     choices = Choices(arguments.method, arguments.equalize, arguments.correct,
                       arguments.split, frozenset(arguments.exclude), frozenset(arguments.scores))
-    with progress.step(f"quantizing on {len(samples)} samples"):
+    with progress.step(f"quantizing on {counted(len(samples), 'sample')}"):
         found = quantize(model, samples, choices, progress.update)
     with progress.step(f"writing {arguments.output} and holding it against {path}"):
         onnx.save(found.model, arguments.output)
@@ -121,7 +122,8 @@ def _facts(arguments: argparse.Namespace, found: Quantized, decibels: dict[str, 
     network, placement = found.network, found.placement
     return {
         "network": arguments.model, "file": str(arguments.output), "samples": found.calibrated,
-        "held_out": found.held, "decibels": decibels, "chosen": vars(found.chosen),
+        "calib": str(arguments.calib), "held_out": found.held, "decibels": decibels,
+        "chosen": vars(found.chosen),
         "trials": [vars(trial) for trial in found.trials],
         "split": [item.node for item in found.splits],
         "quantized_nodes": len(placement.quantized), "tensors": len(placement.points),
@@ -133,10 +135,8 @@ def _facts(arguments: argparse.Namespace, found: Quantized, decibels: dict[str, 
 
 
 def _print(facts: dict) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PLAIN_WIDTH)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    console = open_console()
+    table = open_table()
     for heading in ("ranges", "equalized", "biases corrected", "where the chip's part ends",
                     *facts["decibels"]):
         table.add_column(heading, justify="left" if heading == "ranges" else "right")
@@ -158,9 +158,20 @@ def _print(facts: dict) -> None:
     extra = [text for name, text in (("equalized", "cross-layer equalization"),
                                      ("corrected", "bias correction")) if chosen[name]]
     console.print(
-        f"{facts['file']}: {facts['products']} products, {len(facts['tables'])} tables, "
-        f"{facts['tensors']} tensors in int8; ranges by {' with '.join([chosen['method'], *extra])}"
-        f", chosen from {facts['samples']} samples", markup=False, soft_wrap=True)
+        f"{facts['file']}: {counted(facts['products'], 'product')}, "
+        f"{counted(len(facts['tables']), 'table')}, {counted(facts['tensors'], 'tensor')} in int8; "
+        f"ranges by {' with '.join([chosen['method'], *extra])}, chosen from "
+        f"{counted(facts['samples'], 'sample')}", markup=False, soft_wrap=True)
     for name, value in facts["decibels"].items():
-        console.print(f"{name}: {value:.1f} dB against the float network on {facts['held_out']} "
-                      "samples held out", markup=False, soft_wrap=True)
+        console.print(f"{name}: {value:.1f} dB against the float network on "
+                      f"{counted(facts['held_out'], 'sample')} held out", markup=False,
+                      soft_wrap=True)
+    if min(facts["decibels"].values()) < _POOR:
+        more = ["more samples that differ"] if facts["samples"] < _PLENTY else []
+        more += ["--method auto"] if len({trial["method"] for trial in facts["trials"]}) < 2 else []
+        console.print(
+            f"hint: below {_POOR} dB more than a tenth of the signal is lost; sentei debug "
+            f"{facts['network']} --quantized {facts['file']} --inputs {facts['calib']}, with the "
+            "options of shapes and pictures given here, tells which layers lose it and why"
+            f"{'; ' if more else ''}{' or '.join(more)}{' may help' if more else ''}",
+            markup=False, soft_wrap=True)

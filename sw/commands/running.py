@@ -24,6 +24,7 @@ from sw.session import (
     run_samples,
 )
 from sw.session.engines import Engine
+from sw.words import counted
 from sw.zoo import Sample
 
 __all__ = ["run"]
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
         if finished:
             finished(number, sample, result)
 
-    text = f"running {len(chosen)} sample{'s' if len(chosen) > 1 else ''}"
+    text = f"running {counted(len(chosen), 'sample')}"
     try:
         with progress.step(f"{text} on {arguments.engine}"):
             return run_samples(model, config, arguments.engine, engine, chosen, reader=answers,

@@ -21,6 +21,7 @@ from sw.onnx_runtime import run_external
 from sw.reference import run_litert
 from sw.reference_onnx import OnnxReference
 from sw.session import Model, open_model
+from sw.words import counted
 
 __all__ = ["Form", "open_form"]
 
@@ -163,8 +164,8 @@ def _classes(path: Path, outputs: Sequence[Sequence[int]]) -> int:
     """Classes of a network with outputs of such shapes."""
     if len(outputs) != 1 or not 1 < max(outputs[0], default=1) == np.prod(outputs[0]):
         shown = ", ".join(str(list(shape)) for shape in outputs)
-        raise UsageError(f"{path}: {len(outputs)} output{'s' if len(outputs) > 1 else ''}, {shown}; "
-                         "accepted are networks that tell classes: one output of a score for each "
+        raise UsageError(f"{path}: {counted(len(outputs), 'output')}, {shown}; accepted "
+                         "are networks that tell classes: one output of a score for each "
                          "of 2 or more")
     return int(np.prod(outputs[0]))
 

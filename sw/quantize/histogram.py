@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sw.errors import InputError
 from sw.quantize.network import Network, channel_axis
 from sw.quantize.session import Samples, Traced
+from sw.words import counted
 
 __all__ = ["BINS", "Histogram", "Survey"]
 
@@ -88,8 +89,8 @@ class Survey:
         for name in names:
             if self._low[name] == self._high[name]:
                 raise InputError(f"{network.where(name)} is {self._low[name]:g} everywhere on all "
-                                 f"{len(samples)} calibration samples, which tells nothing of its "
-                                 "range; accepted are samples on which it varies")
+                                 f"{counted(len(samples), 'calibration sample')}, which tells "
+                                 "nothing of its range; accepted are samples on which it varies")
         self.squares = {name: second / len(samples) for name, (_, second) in moments.items()}
         self.variances = {name: second / len(samples) - np.square(first / len(samples))
                           for name, (first, second) in moments.items()}

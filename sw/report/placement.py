@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from golden.spec.program import HostStep, Program
 from sw.driver.host import host_operators
+from sw.report.console import open_console, open_table
+from sw.words import listed
 
 __all__ = ["Place", "Placement", "host_seconds", "print_placement"]
 
 _REPEATS = 3
 _ARRAY = "array"
-_PLAIN_WIDTH = 150  # where there is no terminal to ask
 _NAMES = 3  # of operators with one reason
 
 
@@ -149,7 +147,7 @@ class Placement:
                          "above is why")
         if names := self.between:
             lines.append("warning: the chip waits for the host in the middle of its work: "
-                         f"{_listed(names)}")
+                         f"{listed(names, _NAMES)}")
         return lines
 
 
@@ -164,12 +162,8 @@ def _reasons(parts: Iterable[Sequence[str]]) -> list[str]:
     for part in parts:
         if part[2]:
             groups.setdefault(_kind(part[2]), []).append(part)
-    return [f"{_listed([f'{op} {_name(label)}' for op, label, _ in group])}: "
+    return [f"{listed([f'{op} {_name(label)}' for op, label, _ in group], _NAMES)}: "
             f"{group[0][2].partition('; accepted')[0]}" for group in groups.values()]
-
-
-def _listed(names: Sequence[str], most: int = _NAMES) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
 
 
 def _name(label: str) -> str:
@@ -190,10 +184,8 @@ def _place(row: Mapping[str, Any], times: Mapping[str, float]) -> Place:
 
 def print_placement(placement: Placement, every: bool = False) -> None:
     """Print the places on stdout, alike ones together or, with ``every``, one by one."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PLAIN_WIDTH)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    console = open_console()
+    table = open_table()
     for heading, most in (("place", None), ("layer", 36), ("operator", 36)):
         table.add_column(heading, overflow="fold", max_width=most)
     for heading in ("MACs", "bytes across", "ms"):
@@ -204,10 +196,10 @@ def print_placement(placement: Placement, every: bool = False) -> None:
         why, reasons = place.why, _reasons(place.parts)
         if reasons[1:]:
             why = f"{len(reasons)} reasons, below"
-            below += [f"{_listed(place.names, 1)} is on the host:",
+            below += [f"{listed(place.names, 1)} is on the host:",
                       *(f"  {text}" for text in reasons)]
         host = place.unit != _ARRAY
-        table.add_row("host" if host else "chip: array", escape(_listed(place.names, 1)),
+        table.add_row("host" if host else "chip: array", escape(listed(place.names, 1)),
                       place.operator, f"{place.macs:,}" if place.macs else "",
                       f"{place.bytes:,}" if host else "",
                       "" if place.seconds is None else f"{1e3 * place.seconds:.2f}",

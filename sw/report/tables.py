@@ -1,15 +1,13 @@
 """A run as text."""
 
-from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sw.report.console import open_console, open_table
 from sw.report.summary import Summary
 
 __all__ = ["print_summary"]
 
-_PLAIN_WIDTH = 150  # where there is no terminal to ask
 _WIDE = 132  # narrower terminals get fewer columns
 _SAMPLES_SHOWN = 24
 
@@ -19,7 +17,7 @@ def _count(value: int) -> str:
 
 
 def _layer_table(summary: Summary, wide: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = open_table()
     for heading in ("layer", "operator", "unit") if wide else ("layer",):
         table.add_column(heading, overflow="fold", max_width=34)
     numbers = ["cycles", "ideal", "of peak"]
@@ -87,9 +85,7 @@ def _check(summary: Summary) -> list[str]:
 
 def print_summary(summary: Summary) -> None:
     """Print table, totals, answers and the result of the check on stdout."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PLAIN_WIDTH)
+    console = open_console()
     if summary.layers:
         console.print(_layer_table(summary, console.width >= _WIDE))
     for line in [*_totals(summary), "", *_answers(summary), *_check(summary)]:

@@ -260,8 +260,8 @@ def test_reasons_of_sections_are_grouped(capsys):
                   f"read by node {at + 1} (Add 'a{at}'); accepted is none") for at in range(5)),
                ("Mul", "node 9 (Mul 'm')", "no constant"), ("Relu", "node 10 (Relu 'r')", "")]}
     placement = Placement.of(Program(
-        network="n", config={}, digest=0, constants=b"", regions={}, inputs=[], outputs=[], steps=[],
-        layers=[row, {**row, "name": "t"}]))
+        network="n", config={}, digest=0, constants=b"", regions={}, inputs=[], outputs=[],
+        steps=[], layers=[row, {**row, "name": "t"}]))
     print_placement(placement)
     text = capsys.readouterr().out
     assert "s and 1 more is on the host:\n" in text and "2 reasons, below" in text

@@ -83,6 +83,19 @@ def test_pictures_and_text(files, capsys):
     assert "held out" in text and "float: 1 x Softmax" in text
 
 
+def test_hint_where_much_is_lost(files, capsys, monkeypatch):
+    """It names the way to find out; not where little is lost."""
+    assert quantized("--method", "minmax", "--no-split") == 0
+    assert "hint" not in capsys.readouterr().out
+    monkeypatch.setattr("sw.commands.quantize._POOR", 100)
+    np.save("calib/x.npy", np.load("calib/x.npy")[:1])
+    assert quantized("--method", "minmax", "--no-equalize", "--no-correct") == 0
+    text = capsys.readouterr()
+    assert "chosen from 1 sample\n" in text.out and "quantizing on 1 sample …" in text.err
+    assert "sentei debug m.onnx --quantized q.onnx --inputs calib" in text.out
+    assert "; more samples that differ or --method auto may help\n" in text.out
+
+
 def test_open_shapes(files, capsys):
     onnx.save(relu_network(3, shape=(1, 3, "rows", 10)), "m.onnx")
     refused(capsys, 3, "dynamic shape [1, 3, rows, 10]", "--shape x=1,3,224,10")
