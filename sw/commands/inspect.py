@@ -8,12 +8,14 @@ examples:
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
 from golden.spec.program import Binding, ChipStep, HostStep, Program
 from golden.spec.registers import Region
 from sw.commands.options import add_json
 from sw.report.disassembly import disassemble
+from sw.report.placement import reasons
 
 __all__ = ["add", "execute"]
 
@@ -69,14 +71,28 @@ def _print(program: Program) -> None:
               f"{row['macs']} MACs, {row['ideal_cycles']} ideal cycles")
     for number, step in enumerate(program.steps):
         if isinstance(step, HostStep):
-            blobs = "".join(f", {name} {len(blob)} bytes" for name, blob in step.blobs.items())
-            print(f"\nstep {number}: host, {step.op} {step.name}  {step.attrs or ''}{blobs}")
+            print(f"\nstep {number}: host, {step.op} {step.name}{_settings(step)}")
+            for text in reasons(step.attrs.get("parts", ())):
+                print(f"  {text}")
             for item in [*step.inputs, *step.outputs]:
                 print(f"  {_place(item)}")
         else:
             print(f"\nstep {number}: chip, {step.bytes} bytes of instructions")
             for line in disassemble(program, step):
                 print(f"  {line}")
+
+
+def _settings(step: HostStep) -> str:
+    """What an operator of the host does, in a line."""
+    if parts := step.attrs.get("parts"):
+        counts = Counter(operator for operator, *_ in parts)
+        found = [f"{count} x {operator}" if count > 1 else operator
+                 for operator, count in counts.items()]
+    else:
+        found = [f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
+                 for name, value in step.attrs.items()]
+    found += [f"{name} {len(blob):,} bytes" for name, blob in step.blobs.items()]
+    return f": {', '.join(found)}" if found else ""
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from sw.driver.host import host_operators
 from sw.report.console import open_console, open_table
 from sw.words import listed
 
-__all__ = ["Place", "Placement", "host_seconds", "print_placement"]
+__all__ = ["Place", "Placement", "host_seconds", "print_placement", "reasons"]
 
 _REPEATS = 3
 _ARRAY = "array"
@@ -76,14 +76,14 @@ class Place:
     @property
     def alike(self) -> tuple[object, ...]:
         """Equal for operators that one line can tell of."""
-        reasons = frozenset(_kind(part[2]) for part in self.parts) or _kind(self.why)
-        return self.unit, self.operator, self.between, reasons
+        kinds = frozenset(_kind(part[2]) for part in self.parts) or _kind(self.why)
+        return self.unit, self.operator, self.between, kinds
 
     def joined(self, other: "Place") -> "Place":
         """Both together."""
         parts = [*self.parts, *other.parts]
         return Place([*self.names, *other.names], self.operator, self.unit, self.macs + other.macs,
-                     "; ".join(_reasons(parts)) or self.why, self.bytes + other.bytes, self.between,
+                     "; ".join(reasons(parts)) or self.why, self.bytes + other.bytes, self.between,
                      None if self.seconds is None else self.seconds + (other.seconds or 0.0), parts)
 
 
@@ -156,8 +156,14 @@ def _kind(why: str) -> str:
     return re.sub(r"'[^']*'|\([^)]*\)|\d+", "", why.partition("; accepted")[0])
 
 
-def _reasons(parts: Iterable[Sequence[str]]) -> list[str]:
-    """Why a section's operators are on the host, those with alike reasons together."""
+def reasons(parts: Iterable[Sequence[str]]) -> list[str]:
+    """Why a section's operators are on the host, those with alike reasons together.
+
+    Parameters
+    ----------
+    parts : iterable of (operator, label, why)
+        As in `golden.external.External`.
+    """
     groups: dict[str, list[Sequence[str]]] = {}
     for part in parts:
         if part[2]:
@@ -177,7 +183,7 @@ def _place(row: Mapping[str, Any], times: Mapping[str, float]) -> Place:
     if row["unit"] != "host":
         return Place([row["name"]], operator, _ARRAY, row["macs"])
     return Place([row["name"]], operator, "host", row.get("host_macs", 0),
-                 "; ".join(_reasons(parts)) or row.get("why", ""),
+                 "; ".join(reasons(parts)) or row.get("why", ""),
                  row.get("bytes_from_chip", 0) + row.get("bytes_to_chip", 0),
                  row.get("between", False), times.get(row["name"]), parts)
 
@@ -193,11 +199,11 @@ def print_placement(placement: Placement, every: bool = False) -> None:
     table.add_column("why", overflow="fold")
     below: list[str] = []
     for place in placement.places if every else placement.grouped():
-        why, reasons = place.why, _reasons(place.parts)
-        if reasons[1:]:
-            why = f"{len(reasons)} reasons, below"
+        why, why_each = place.why, reasons(place.parts)
+        if why_each[1:]:
+            why = f"{len(why_each)} reasons, below"
             below += [f"{listed(place.names, 1)} is on the host:",
-                      *(f"  {text}" for text in reasons)]
+                      *(f"  {text}" for text in why_each)]
         host = place.unit != _ARRAY
         table.add_row("host" if host else "chip: array", escape(listed(place.names, 1)),
                       place.operator, f"{place.macs:,}" if place.macs else "",

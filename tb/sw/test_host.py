@@ -295,8 +295,11 @@ def test_commands(rng, tmp_path, capsys):
     assert "On the host" in page.read_text() and "TopK topk15: the chip has no" in page.read_text()
     assert main(["compile", str(path), *chip, "-o", file]) == 0
     assert main(["inspect", file, "--json"]) == 0
+    capsys.readouterr()
     assert main(["inspect", file]) == 0
-    assert "model" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "host, External" in text and "{" not in text and "parts" not in text
+    assert "\n  TopK topk15: the chip has no operator TopK\n" in text
     assert main(["run", file, *chip, "--input", str(sample)]) == 0
 
 
