@@ -1,5 +1,6 @@
 """ONNX files that are refused, each with a message that names the thing and what is accepted."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from onnx import TensorProto
 from sw.cli import main
 from sw.errors import ModelError, UsageError
 from sw.frontend.onnx import load
+from sw.quantize import read_float
 from tb.fuzz.onnx.network import draw
+from tb.lib.float_networks import FloatBuilder
 from tb.lib.onnx_builder import OnnxBuilder
 from tb.sw.onnx_check import placed
 
@@ -104,6 +107,28 @@ def test_missing_external_weights(tmp_path):
     load(tmp_path / "m.onnx")
     (tmp_path / "weights.bin").unlink()
     refused(tmp_path / "m.onnx", "external weights can't be read", "weights.bin")
+
+
+@pytest.mark.parametrize("operator, shape, group, taken", [
+    ("Conv", (2, 4, 3, 3), 1, 4), ("Conv", (4, 3, 3, 3), 2, 6), ("Conv", (4, 1, 3, 3), 3, 3),
+    ("ConvTranspose", (4, 2, 3, 3), 1, 4)])
+def test_channels_of_weights(operator, shape, group, taken, tmp_path):
+    """Float and quantized alike; ONNX's inference lets them pass."""
+    text = (f"node {{}} ({operator} {{!r}}): input {{!r}} has 3 channels; weights {list(shape)} "
+            f"with group {group} take {taken}")
+    build = OnnxBuilder()
+    found = build.node(operator, build.pair(build.input([1, 3, 6, 6]), 0.03),
+                       build.weights(np.ones(shape, np.int8), 0.01), group=group)
+    path = finished(tmp_path, build, found)
+    index, node = next((index, node) for index, node in enumerate(onnx.load(path).graph.node)
+                       if node.op_type == operator)
+    refused(path, text.format(index, node.name or found, node.input[0]))
+    build = FloatBuilder()
+    kernel = build.constant(np.ones(shape, np.float32))
+    found = build.node(operator, build.input("x", (1, 3, 6, 6)), kernel, group=group)
+    onnx.save(build.model(found), path)
+    with pytest.raises(ModelError, match=re.escape(text.format(0, f"{operator.lower()}0", "x"))):
+        read_float(path, {})
 
 
 def test_float(tmp_path, capsys):
