@@ -4,7 +4,8 @@ For every tensor that the quantized network rounds: decibels of signal to noise,
 and then averaged, of the tensor
   own     if nothing before it had lost anything: what this layer costs by itself
   total   in the quantized network: with what all layers before it have lost
-Layers that cost most come first. 20 dB is a tenth of the signal. Likely causes:
+Layers that cost most come first. What a curved function reads is judged behind it, and scores,
+which end at -8 and 8 (sentei quantize --scores), behind a sigmoid. 20 dB is a tenth of the signal. Likely causes:
   clipped range       values outside the range: other samples, or --method minmax
   coarse step         few codes for most values: a few outliers stretch the range
   channel spread      channels of very different ranges share one: --equalize, or retrain

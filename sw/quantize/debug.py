@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from sw.quantize.isolate import Isolated, isolated, named_points
 from sw.quantize.network import Network
 from sw.quantize.quality import ChannelRatio
+from sw.quantize.ranges import Quant, quant_of
 from sw.quantize.regions import find_regions, function_of
+from sw.quantize.scores import SCORES, sigmoid
 from sw.quantize.session import Samples, Traced
 
 __all__ = ["Layer", "layers"]
@@ -49,7 +51,8 @@ class Layer:
     coarser : float
         By how much weights have coarser steps than they need, so that the bias fits int32.
     curved : bool
-        Only a curved function reads it; the decibels are those of what that makes of it.
+        Only a curved function reads it, or it is scores, which end at -8 and 8; the decibels are
+        those of what that function, or a sigmoid, makes of it.
     causes : list of str
     """
 
@@ -126,6 +129,9 @@ def layers(network: Network, quantized: onnx.ModelProto, samples: Samples,
     dequantized = _results(quantized)
     functions = {name: function_of(network, region)
                  for name, region in find_regions(network).items() if name in statistics}
+    scores = {name for name, item in statistics.items()
+              if Quant(item.scale, item.zero) == quant_of(SCORES)}
+    functions |= dict.fromkeys(scores, sigmoid)
     ratios = _measure(network, quantized, joined, samples, statistics,
                       {name: dequantized[points[name]] for name in statistics}, functions,
                       progress)

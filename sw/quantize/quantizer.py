@@ -18,7 +18,7 @@ from sw.quantize.placement import Placement, place
 from sw.quantize.quality import SignalToNoise
 from sw.quantize.ranges import METHODS, Quant, chosen_range
 from sw.quantize.regions import function_of
-from sw.quantize.scores import SCORES, score_points
+from sw.quantize.scores import SCORES, score_points, sigmoid
 from sw.quantize.session import Samples, Traced
 from sw.quantize.sharing import shared_quants
 from sw.quantize.split import Split, find_splits, split_network
@@ -159,14 +159,10 @@ class Judge:
             for given, values in traced.run(sample):
                 pair = wanted[points[given]], values
                 if points[given] in self._scores:
-                    pair = _sigmoid(pair[0]), _sigmoid(pair[1])
+                    pair = sigmoid(pair[0]), sigmoid(pair[1])
                 ratios[points[given]].add(*pair)
         return ({name: ratios[name].decibels for name in self._outputs},
                 float(np.mean([ratios[name].decibels for name in self._ends or self._outputs])))
-
-
-def _sigmoid(values: NDArray) -> NDArray:
-    return np.asarray((1 + np.tanh(values / 2)) / 2)
 
 
 def float_form(model: onnx.ModelProto, quantized: onnx.ModelProto) -> Network:

@@ -2,17 +2,25 @@
 
 from collections.abc import Set
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sw.quantize.network import Network
 from sw.quantize.placement import Placement
 from sw.quantize.ranges import Range
 
-__all__ = ["SCORES", "score_points"]
+__all__ = ["SCORES", "score_points", "sigmoid"]
 
 # Beyond, a sigmoid is 0 or 1 to less than half a step of 1/1000. Nearly all values of a detector's
 # scores lie far below, and what is found is too rare to count in a histogram.
 SCORES = Range(-8.0, 8.0)
 _MOVING = frozenset(("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice",
                      "Split", "Concat", "DepthToSpace", "SpaceToDepth", "Gather"))
+
+
+def sigmoid(values: NDArray) -> NDArray:
+    """What scores are judged behind."""
+    return np.asarray((1 + np.tanh(values / 2)) / 2)
 
 
 def score_points(network: Network, placement: Placement, outputs: Set[str]) -> set[str]:

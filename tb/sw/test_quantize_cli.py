@@ -288,6 +288,29 @@ def test_debug_before_curves(files, capsys):
     assert sum(item["curved"] for item in layers) == 2
 
 
+def test_debug_shows_the_files_names(files, capsys):
+    """Those of nodes that a row was put in for are those of the tensors."""
+    build = FloatBuilder(1)
+    data = build.node("Conv", build.input("x", (1, 3, 12)), build.weights(8, 3, 3))
+    onnx.save(build.model(build.node("Conv", data, build.weights(4, 8, 3))), "m.onnx")
+    np.save("calib/x.npy", np.load("calib/x.npy")[..., 0].reshape(8, 1, 3, 12))
+    assert quantized("--method", "minmax") == 0
+    capsys.readouterr()
+    assert {item["name"] for item in debugged(capsys)} == {"x", "conv0", "conv1"}
+
+
+def test_debug_of_scores(files, capsys):
+    """Scores end where a sigmoid is 0 or 1; that is no clipping."""
+    build = FloatBuilder(1)
+    data = build.conv(build.input("x", (1, 3, 12, 10)), 8, 3, size=3)
+    data = build.node("Mul", build.conv(data, 4, 8), build.constant(np.float32(20)))
+    onnx.save(build.model(build.node("Sigmoid", data)), "m.onnx")
+    assert quantized("--method", "minmax") == 0
+    capsys.readouterr()
+    (scores,) = (item for item in debugged(capsys) if item["curved"])
+    assert scores["clipped"] > 0.1 and not scores["causes"] and scores["own"] > 25
+
+
 def test_debug_refuses(files, capsys):
     assert quantized("--method", "minmax") == 0
     command = ("debug", "m.onnx", "--quantized", "q.onnx", "--inputs", "calib")

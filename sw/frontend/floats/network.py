@@ -22,6 +22,7 @@ from sw.frontend.sparsity import densify
 __all__ = ["FloatNetwork", "Step"]
 
 OPSET = 17
+_MOVED = "/nchw"  # behind the names of tensors in that order
 _TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 _TYPES: dict[str, tuple[Any, int]] = {
     "FLOAT32": (np.float32, TensorProto.FLOAT), "FLOAT16": (np.float16, TensorProto.FLOAT16),
@@ -112,7 +113,7 @@ class FloatNetwork:
 
     def name(self, index: int, moved: bool) -> str:
         """The name of a tensor in one of the orders."""
-        return self.names[index] + ("/nchw" if moved else "")
+        return self.names[index] + (_MOVED if moved else "")
 
     def moved(self, index: int) -> bool:
         """Is it there as NCHW only, or at least so?"""
@@ -130,8 +131,8 @@ class FloatNetwork:
             self.initializer(name, real.transpose(_TO_NCHW) if moved else real)
         elif (index, not moved) in self._known:
             self._nodes.append(helper.make_node(
-                "Transpose", [self.name(index, not moved)], [name], name,
-                perm=_TO_NCHW if moved else _TO_NHWC))
+                "Transpose", [self.name(index, not moved)], [name],
+                f"{self.names[index]}/transpose", perm=_TO_NCHW if moved else _TO_NHWC))
         else:
             raise self.fail(f"{self.model.tensors[index].label} is read before it is written")
         self._known.add((index, moved))
@@ -148,8 +149,9 @@ class FloatNetwork:
         return self.name(index, moved)
 
     def node(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Append a node; gives its output."""
-        self._nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
+        """Append a node, named as what it gives is in the file; gives its output."""
+        self._nodes.append(helper.make_node(op, inputs, [output], output.removesuffix(_MOVED),
+                                            **attributes))
         return output
 
     def proto(self) -> onnx.ModelProto:

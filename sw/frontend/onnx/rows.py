@@ -60,6 +60,7 @@ class _Lift:
         for node in self.graph.node:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
+        self.node_names = {node.name for node in self.graph.node}
         self.nodes: list[onnx.NodeProto] = []
         self.made: set[str] = set()
 
@@ -191,11 +192,12 @@ class _Lift:
         return new
 
     def _reshape(self, kind: str, source: str, output: str) -> None:
-        name = f"{output}_{kind.lower()}"
+        name = source.removesuffix(_SUFFIX)  # as the file has it; no two nodes share one
+        name += f"_{kind.lower()}" if name in self.node_names else ""
         if self.opset < 13:
             node = helper.make_node(kind, [source], [output], name, axes=[_ROW])
         else:
-            axes = f"{name}_axes"
+            axes = f"{output}_{kind.lower()}_axes"
             self.graph.initializer.append(numpy_helper.from_array(np.array([_ROW]), axes))
             node = helper.make_node(kind, [source, axes], [output], name)
         self.nodes.append(node)
