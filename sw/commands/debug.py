@@ -5,7 +5,8 @@ and then averaged, of the tensor
   own     if nothing before it had lost anything: what this layer costs by itself
   total   in the quantized network: with what all layers before it have lost
 Layers that cost most come first. What a curved function reads is judged behind it, and scores,
-which end at -8 and 8 (sentei quantize --scores), behind a sigmoid. 20 dB is a tenth of the signal. Likely causes:
+which end at -8 and 8 (sentei quantize --scores), behind a sigmoid. 20 dB is a tenth of the signal.
+Likely causes:
   clipped range       values outside the range: other samples, or --method minmax
   coarse step         few codes for most values: a few outliers stretch the range
   channel spread      channels of very different ranges share one: --equalize, or retrain
@@ -28,10 +29,9 @@ from pathlib import Path
 from rich.markup import escape
 
 from sw.commands.inputs import add_pictures, pictures
-from sw.commands.options import add_json, add_model, count, writable
+from sw.commands.options import add_json, add_model, count, network_file, writable
 from sw.commands.progress import Progress
 from sw.errors import ModelError, UsageError
-from sw.frontend import is_onnx
 from sw.frontend.onnx.file import parse
 from sw.quantize import Choices, float_form, input_specs, prepare, quantize, read_float
 from sw.quantize.debug import Layer, layers
@@ -68,9 +68,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Compare layer by layer and print."""
     progress = Progress(plain=arguments.json)
-    path = Path(arguments.model)
-    if not (is_onnx(path) or path.suffix.lower() == ".tflite"):
-        raise UsageError(f"{path}: accepted is a float .onnx or .tflite file")
+    path = network_file(Path(arguments.model))
+    if arguments.quantized:
+        network_file(arguments.quantized, (".onnx",))
     if arguments.quantized and arguments.method:
         raise UsageError("--quantized and --method: accepted is one of them")
     if arguments.plot:

@@ -10,7 +10,7 @@ from sw.errors import BadConfigError, UsageError
 
 __all__ = [
     "add_chip", "add_json", "add_model", "add_placement", "add_weights", "chip", "chip_asked",
-    "count", "numbers", "writable",
+    "count", "network_file", "numbers", "writable",
 ]
 
 
@@ -60,6 +60,20 @@ def writable(path: Path, what: str = "") -> None:
             path.exists() and not os.access(path, os.W_OK)):
         raise UsageError(f"{what}{path}: can't be written; accepted is a file in a folder that "
                          "exists and may be written to")
+
+
+def network_file(path: Path, suffixes: tuple[str, ...] = (".onnx", ".tflite")) -> Path:
+    """The path, if it is a file with one of the suffixes.
+
+    Raises
+    ------
+    UsageError
+        Where a model is missing, in every command.
+    """
+    if not path.is_file() or path.suffix.lower() not in suffixes:
+        what = "no such file; " if not path.exists() else ""
+        raise UsageError(f"{path}: {what}accepted is a file named *{' or *'.join(suffixes)}")
+    return path
 
 
 def add_model(parser: argparse.ArgumentParser, accepted: str) -> None:

@@ -34,7 +34,7 @@ from pathlib import Path
 import onnx
 
 from sw.commands.inputs import add_pictures, pictures
-from sw.commands.options import add_json, add_model, writable
+from sw.commands.options import add_json, add_model, network_file, writable
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.frontend import is_onnx
@@ -83,12 +83,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Quantize, write, hold what was written against the float network."""
     progress = Progress(plain=arguments.json)
-    path = Path(arguments.model)
+    path = network_file(Path(arguments.model))
     writable(arguments.output)
-    if not (is_onnx(path) or path.suffix.lower() == ".tflite") or not is_onnx(arguments.output):
-        raise UsageError(f"{path}, {arguments.output}: accepted are float .onnx and .tflite files "
-                         "as MODEL, .onnx as OUT")
-    if arguments.output.exists() and path.exists() and arguments.output.samefile(path):
+    if not is_onnx(arguments.output):
+        raise UsageError(f"-o {arguments.output}: accepted is an .onnx file")
+    if arguments.output.exists() and arguments.output.samefile(path):
         raise UsageError(f"{arguments.output}: is MODEL itself; accepted is another file")
     if arguments.crops < 0:
         raise UsageError(f"--crops {arguments.crops}: accepted is 0 or more")

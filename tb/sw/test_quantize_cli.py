@@ -107,7 +107,7 @@ def test_refuses_files(files, capsys):
     (files / "m.onnx").write_bytes(whole[:-40])
     refused(capsys, 3, "damaged, truncated or no ONNX file")
     (files / "m.onnx").unlink()
-    refused(capsys, 3, "can't be read")
+    refused(capsys, 2, "m.onnx: no such file; accepted is a file named *.onnx or *.tflite")
     model = relu_network(3)
     onnx.save(model, "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
     (files / "w.bin").unlink()
@@ -178,8 +178,10 @@ def test_refuses_arguments(files, capsys):
         "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--scores", "nothing"))
     refused(capsys, 2, "is MODEL itself", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "m.onnx"))
-    refused(capsys, 2, "accepted are float .onnx and .tflite", command=(
+    refused(capsys, 2, "q.tflite: accepted is an .onnx file", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "q.tflite"))
+    refused(capsys, 2, "calib: accepted is a file named *.onnx or *.tflite", command=(
+        "quantize", "calib", "--calib", "calib", "-o", "q.onnx"))
     refused(capsys, 2, "--crops -1", command=(
         "quantize", "m.onnx", "--calib", "calib", "-o", "q.onnx", "--crops", "-1"))
 
@@ -315,6 +317,9 @@ def test_debug_refuses(files, capsys):
     assert quantized("--method", "minmax") == 0
     command = ("debug", "m.onnx", "--quantized", "q.onnx", "--inputs", "calib")
     refused(capsys, 2, "--quantized and --method", command=(*command, "--method", "mse"))
+    refused(capsys, 2, "r.onnx: no such file; accepted is a file named *.onnx", command=(
+        "debug", "m.onnx", "--quantized", "r.onnx", "--inputs", "calib"))
+    refused(capsys, 2, "r.onnx: no such file", command=("debug", "r.onnx", "--inputs", "calib"))
     refused(capsys, 2, "accepted are .png", command=(*command, "--plot", "x.txt"))
     onnx.save(relu_network(4), "other.onnx")
     command = ("debug", "m.onnx", "--quantized", "other.onnx", "--inputs", "calib")
