@@ -26,8 +26,6 @@ PART = PARTS["IS42S16160B-7"]
 CLOCK, BAUD = 50_000_000, 6_250_000
 PATIENCE = 60
 
-pytestmark = pytest.mark.xdist_group("board")
-
 
 @pytest.fixture(scope="module")
 def powered():

@@ -16,8 +16,7 @@ CASES = {"tiny": ("tiny", range(10), 24, 9, 40, 0),
          "base": ("base", range(3), 60, 48, 160, 0)}
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.xdist_group(
-    "rtl-" + case.split("-")[0])) for case in CASES])
+@pytest.mark.parametrize("case", CASES)
 def test_random_chains(case, monkeypatch):
     """Operators that take turns on sliding buffers, in parts or not."""
     name, seeds, rows, columns, channels, stalls = CASES[case]

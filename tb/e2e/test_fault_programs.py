@@ -20,11 +20,11 @@ from golden.spec.layout import (
 from golden.spec.registers import Cause, Region
 from hw.bus.axi import Response
 from sw.errors import DeviceError
-from tb.lib.fault_rig import BOTH, END, LIMIT, SIZE, TINY, load_word, made, rig, store_word
+from tb.lib.fault_rig import END, GRAPHS, LIMIT, SIZE, load_word, made, rig, store_word
 
 
 @pytest.mark.parametrize("opcode", [0, 7, 255])
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_illegal_opcode(name, opcode):
     bench = rig(name)
     for index in (0, 3, len(bench.instructions()) - 1):
@@ -35,7 +35,7 @@ def test_illegal_opcode(name, opcode):
                     f"instructions fetched: {index + 1} of ")
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_empty_memory(name):
     bench = rig(name)
     program = bench.patched(bench.step.offset, bytes(bench.step.bytes))
@@ -44,7 +44,7 @@ def test_empty_memory(name):
     assert "the last: illegal opcode 0" in text
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_truncated_program(name):
     bench = rig(name)
     for size in (SIZE, bench.step.bytes // SIZE // 2 * SIZE, bench.step.bytes - SIZE):
@@ -53,7 +53,7 @@ def test_truncated_program(name):
                     f"instructions fetched: {size // SIZE} of {size // SIZE}, the last: ")
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_program_without_end(name):
     bench = rig(name)
     last = len(bench.instructions()) - 1
@@ -62,7 +62,6 @@ def test_program_without_end(name):
                 bench.device.bases[Region.CONSTANTS] + bench.step.offset + bench.step.bytes)
 
 
-@TINY
 def test_what_follows_end_does_no_harm():
     """Illegal instructions behind END, and memory that refuses to give them."""
     bench = rig("tiny")
@@ -73,7 +72,7 @@ def test_what_follows_end_does_no_harm():
     bench.works()
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_outside_a_region(name):
     bench = rig(name)
     for opcode, unit, fields in ((Opcode.LOAD, Unit.LOAD, {"target": Target.SCRATCHPAD}),
@@ -92,7 +91,7 @@ def test_outside_a_region(name):
                         values["tag"], told)
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_a_later_run_leaves_its_region(name):
     bench = rig(name)
     config, beat = bench.config, bench.config.group
@@ -124,7 +123,7 @@ def _addresses(opcode, values, field):
 
 
 @pytest.mark.parametrize("words", [0, 5, "last"])
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_outside_the_scratchpad(name, words):
     """Addresses of loads, stores, outputs and residuals, at once or from some word on."""
     bench = rig(name)
@@ -143,7 +142,7 @@ def test_outside_the_scratchpad(name, words):
                     told)
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_outside_the_table(name):
     bench = rig(name)
     index, values = bench.find(Opcode.LOAD, target=Target.TABLE)
@@ -164,7 +163,7 @@ def _header(bench, record, at, **fields):
 @pytest.mark.parametrize("wrong", [
     {"kind": 0}, {"kind": ItemKind.BLOCK}, {"entries": 0}, {"rows": lambda rows: rows + 1},
     {"rows": lambda rows: rows - 1}, {"rows": 0}], ids=lambda item: next(iter(item)))
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_bad_parameters_item(name, wrong):
     bench = rig(name)
     for last in (False, True):
@@ -179,7 +178,7 @@ def test_bad_parameters_item(name, wrong):
     {"kind": 0}, {"kind": ItemKind.PARAMETERS}, {"kind": 3}, {"format": len(BlockFormat)},
     {"n": "M + 1"}, {"n": 255}, {"n": lambda n: n - 1}],
     ids=lambda item: next(iter(item)))
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_bad_block_item(name, wrong):
     bench = rig(name)
     config = bench.config
@@ -191,7 +190,7 @@ def test_bad_block_item(name, wrong):
     bench.stops(program, Cause.WEIGHT_STREAM, Unit.LOAD, values["tag"])
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_weights_that_never_come(name):
     """A LOAD of the weight stream is cut short: its MAC waits until the watchdog barks."""
     bench = rig(name)
@@ -201,9 +200,7 @@ def test_weights_that_never_come(name):
     bench.stops(program, Cause.WATCHDOG, Unit.MAC, mac["tag"], 0, "semaphores waited for: ")
 
 
-@pytest.mark.parametrize("name, count", [
-    pytest.param("tiny", 60, marks=pytest.mark.xdist_group("rtl-tiny")),
-    pytest.param("base", 12, marks=pytest.mark.xdist_group("rtl-base"))])
+@pytest.mark.parametrize("name, count", [("tiny", 60), ("base", 12)])
 def test_random_corruption(name, count):
     """Bits of the constants flip: whatever that does, the driver gets the chip back."""
     bench = rig(name)

@@ -18,11 +18,10 @@ from sw.driver.postmortem import semaphore_name
 from sw.engines.rtl.engine import NEVER
 from sw.errors import DeviceError
 from tb.lib.fault_rig import (
-    BOTH,
     END,
+    GRAPHS,
     LIMIT,
     SIZE,
-    TINY,
     FaultRig,
     load_word,
     made,
@@ -38,7 +37,7 @@ WRITE = {Response.SLVERR: Cause.WRITE_SLAVE_ERROR, Response.DECERR: Cause.WRITE_
 # Errors of the bus.
 
 @pytest.mark.parametrize("response", RESPONSES, ids=lambda item: item.name)
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_read_error_in_the_program(name, response):
     """In each beat of an instruction; only the first one holds its tag."""
     bench = rig(name)
@@ -52,7 +51,7 @@ def test_read_error_in_the_program(name, response):
 
 @pytest.mark.parametrize("response", RESPONSES, ids=lambda item: item.name)
 @pytest.mark.parametrize("region", [Region.CONSTANTS, Region.INPUT], ids=lambda item: item.name)
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_read_error_in_data(name, region, response):
     """Weights, tables and inputs; the address is that of the run."""
     bench = rig(name)
@@ -68,7 +67,7 @@ def test_read_error_in_data(name, region, response):
 @pytest.mark.parametrize("response", RESPONSES, ids=lambda item: item.name)
 @pytest.mark.parametrize("opcode, region", [
     (Opcode.STORE, Region.OUTPUT), (Opcode.LOG, Region.LOG)], ids=["outputs", "log"])
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_write_error(name, opcode, region, response):
     bench = rig(name)
     runs = bench.runs_of(opcode, region)
@@ -80,7 +79,7 @@ def test_write_error(name, opcode, region, response):
 
 
 @pytest.mark.parametrize("what", ["program", "weights", "inputs", "outputs", "log"])
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_never_answered(name, what, monkeypatch):
     """The watchdog tells; the reset can't end before the memory answers, and then it does."""
     bench = rig(name)
@@ -111,7 +110,7 @@ def test_never_answered(name, what, monkeypatch):
 
 # Semaphores.
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_a_semaphore_that_is_never_posted(name):
     """Of a hand-written program: the one that waits, what for, and nothing else."""
     bench = rig(name)
@@ -124,7 +123,7 @@ def test_a_semaphore_that_is_never_posted(name):
                         f"semaphores waited for: {semaphore_name(number)}")
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_a_post_that_is_missing(name):
     """The last post of each semaphore of the compiled program is left out."""
     bench = rig(name)
@@ -144,7 +143,7 @@ def test_a_post_that_is_missing(name):
         bench.works()
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_semaphore_overflow(name):
     """One post more than a semaphore counts; the tag is that of the instruction that posted."""
     bench = rig(name)
@@ -158,7 +157,6 @@ def test_semaphore_overflow(name):
             bench.stops(program, Cause.SEMAPHORE_OVERFLOW, unit, 2)
 
 
-@TINY
 def test_a_full_semaphore_is_no_error():
     bench = rig("tiny")
     config, most = bench.config, (1 << isa.SEMAPHORE_BITS) - 1
@@ -171,7 +169,6 @@ def test_a_full_semaphore_is_no_error():
 
 # The host's part.
 
-@TINY
 def test_wrong_digest():
     """Refused before anything is written; what was loaded before stays usable."""
     bench = rig("tiny")
@@ -198,10 +195,7 @@ def test_wrong_digest():
 
 
 @pytest.mark.parametrize("name, stall_percent, count", [
-    pytest.param("tiny", 0, 40, marks=pytest.mark.xdist_group("rtl-tiny")),
-    pytest.param("tiny", 40, 25, marks=pytest.mark.xdist_group("rtl-tiny")),
-    pytest.param("base", 0, 12, marks=pytest.mark.xdist_group("rtl-base")),
-    pytest.param("base", 30, 8, marks=pytest.mark.xdist_group("rtl-base"))])
+    ("tiny", 0, 40), ("tiny", 40, 25), ("base", 0, 12), ("base", 30, 8)])
 def test_reset_in_mid_run(name, stall_percent, count):
     """At random cycles, by the driver's own time out."""
     bench = FaultRig(name, stall_percent) if stall_percent else rig(name)
@@ -218,7 +212,7 @@ def test_reset_in_mid_run(name, stall_percent, count):
         bench.works()
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_start_and_reset_at_any_time(name):
     """START while the chip runs, resets or is in error is ignored; resets may come in heaps."""
     bench = rig(name)

@@ -29,8 +29,7 @@ LIMITS = {"resnet8": 106_000, "dscnn": 28_000, "vww": 62_000, "autoencoder": 21_
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("chip", [pytest.param(chip, marks=pytest.mark.xdist_group(
-    f"rtl-{RUNS[chip][1]}")) for chip in CONFIGS])
+@pytest.mark.parametrize("chip", CONFIGS)
 def test_network(chip, network):
     config = preset("base", **CONFIGS[chip])
     model = open_model(network)

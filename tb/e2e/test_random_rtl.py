@@ -16,8 +16,7 @@ SEEDS = 6
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.xdist_group(
-    "rtl-" + case.split("-")[0])) for case in CASES])
+@pytest.mark.parametrize("case", CASES)
 def test_random_graphs(case, kind):
     """Each kind with six seeds in four cases; every fourth one with zero skipping off."""
     name = case.split("-")[0]

@@ -18,8 +18,7 @@ OPEN = {"least-20013"}
 
 
 @pytest.mark.parametrize("chip", [
-    *(pytest.param(chip, marks=pytest.mark.xdist_group(f"rtl-{chip}")) for chip in FAST),
-    *(pytest.param(chip, marks=pytest.mark.slow) for chip in SLOW)])
+    *FAST, *(pytest.param(chip, marks=pytest.mark.slow) for chip in SLOW)])
 def test_random_networks(chip):
     engines, runs = Engines(), 0
     for number in range(FIRST, FIRST + CASES):

@@ -21,8 +21,6 @@ from tb.fuzz.graphs import FUZZ_KINDS
 from tb.fuzz.page import REASONS, page, table
 from tb.fuzz.shrink import shrink
 
-rtl_tiny = pytest.mark.xdist_group("rtl-tiny")
-
 
 class Flipping(RtlTransport):
     """A chip whose every read from DRAM has one wrong bit, in its last byte."""
@@ -48,7 +46,6 @@ def strides(graph):
             if isinstance(node.attrs, Window) and node.attrs.stride[0] >= 3]
 
 
-@rtl_tiny
 def test_smoke(tmp_path):
     campaign = Campaign(("tiny",), folder=tmp_path)
     campaign.run(30, 500)
@@ -62,7 +59,6 @@ def test_smoke(tmp_path):
     assert f"({REASONS[hole]})" in page(account)
 
 
-@rtl_tiny
 def test_planted_fault_is_caught_shrunk_and_saved(tmp_path):
     planted = Planted()
     campaign = Campaign(("tiny",), planted, tmp_path, most_failures=1, shrink_seconds=30)
@@ -86,7 +82,6 @@ def test_planted_fault_is_caught_shrunk_and_saved(tmp_path):
     assert str(path) in json.loads(path.read_text())["command"]
 
 
-@rtl_tiny
 def test_command(tmp_path, monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["fuzz", *arguments])

@@ -5,7 +5,6 @@ import random
 import re
 import subprocess
 
-import pytest
 from amaranth.back import verilog
 
 from fpga.netlist import netlist
@@ -43,8 +42,6 @@ module bench;
     end
 endmodule
 """
-
-pytestmark = pytest.mark.xdist_group("gate")
 
 
 def bench(samples):

@@ -16,8 +16,6 @@ MEMORY = 1 << 16
 # (seed, percent of cycles in which an AXI channel pauses)
 STARTS = ((0, 0), (1, 20), (2, 40), (3, 0))
 
-pytestmark = pytest.mark.xdist_group("gate")
-
 
 @pytest.fixture(scope="module")
 def gates():

@@ -11,7 +11,7 @@ from tb.gate.netlists import chip_netlist
 # two of them reach forget that they are the same.
 SETTLE = "`define SETTLE #42\n"
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("gate")]
+pytestmark = pytest.mark.slow
 
 
 def test_no_output_is_unknown_and_bytes_match_golden(tmp_path, monkeypatch):

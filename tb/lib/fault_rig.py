@@ -19,7 +19,7 @@ from sw.engines.rtl.engine import RtlTransport
 from sw.errors import DeviceError
 from tb.lib.random_graphs import RandomGraph
 
-__all__ = ["BOTH", "END", "LIMIT", "SIZE", "TINY", "FaultRig", "load_word", "made", "rig",
+__all__ = ["END", "GRAPHS", "LIMIT", "SIZE", "FaultRig", "load_word", "made", "rig",
            "store_word"]
 
 MEMORY = 1 << 18
@@ -28,9 +28,6 @@ WATCHDOG = 3000
 LIMIT = 200_000  # a chip that neither stops nor ends is a fault of its own
 # (seed, pixels, channels) of a convolution and an addition: tiny's in 11 strips, base's in one.
 GRAPHS = {"tiny": (11, 24, 8), "base": (4, 100, 40)}
-# Values of a test's ``name``, each in the group of its simulator.
-BOTH = [pytest.param(name, marks=pytest.mark.xdist_group(f"rtl-{name}")) for name in GRAPHS]
-TINY = pytest.mark.xdist_group("rtl-tiny")
 END = isa.encode(Opcode.END)
 
 

@@ -76,7 +76,6 @@ def test_machine(name):
         assert np.array_equal(found.outputs[output], wanted)
 
 
-@pytest.mark.xdist_group("rtl-base")
 def test_rtl():
     """Keyword spotting on the Verilog."""
     graph = import_model(FOLDER / "kws_qdq.onnx").graph

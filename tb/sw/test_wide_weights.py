@@ -104,7 +104,6 @@ def test_machine(name, kind):
                     dense=seed == 3)
 
 
-@pytest.mark.xdist_group("rtl-tiny")
 def test_rtl():
     config = preset("tiny")
     for seed, kind in enumerate(KINDS[:4]):

@@ -17,8 +17,6 @@ CLOCK, BAUD, MEMORY = 100_000_000, 3_000_000, 1 << 16
 TINY = preset("tiny")
 BURST = 1 << 15
 
-pytestmark = pytest.mark.xdist_group("link-rtl")
-
 
 @pytest.fixture
 def line():
