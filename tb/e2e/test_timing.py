@@ -5,8 +5,9 @@ What is drawn follows from a case's name; ``python -m tb.fuzz --case NAME`` runs
 
 import pytest
 
+from tb.fuzz.base_campaign import Refused
 from tb.fuzz.case import Case
-from tb.fuzz.check import Engines, Refused, check
+from tb.fuzz.check import Engines, check
 from tb.lib.timing import compare_cycles, compare_timing
 
 FIRST, CASES = 20000, 40

@@ -1,7 +1,6 @@
-"""Runs cases one after the other, shrinks and saves what fails, and keeps the account."""
+"""Campaigns of networks on golden, machine and RTL, and their account."""
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +11,9 @@ import numpy as np
 
 from golden.spec.program import ChipStep
 from tb.fuzz.archive import save_case
+from tb.fuzz.base_campaign import BaseCampaign, Failure, Refused
 from tb.fuzz.case import Case
-from tb.fuzz.check import Engines, Failure, Outcome, Refused, check
+from tb.fuzz.check import Engines, Outcome, check
 from tb.fuzz.chips import CHIPS
 from tb.fuzz.coverage import Coverage
 from tb.fuzz.observe import observe
@@ -21,72 +21,52 @@ from tb.fuzz.shrink import shrink
 
 __all__ = ["Campaign"]
 
-REPORT_SECONDS = 15
 
-
-@dataclass
-class Campaign:
-    """A number of cases on some chips.
+@dataclass(kw_only=True)
+class Campaign(BaseCampaign):
+    """Of networks on golden, machine and RTL.
 
     Parameters
     ----------
-    chips : tuple of str
-        Of `CHIPS`; cases take turns.
     engines : Engines
-    folder : Path
-        Where failing cases are saved.
-    most_failures : int
-        The campaign ends after this many.
-    shrink_seconds : float
-        Spent on each.
-    tell : callable
-        Told lines of progress.
 
     Members
     -------
     coverage : Coverage
-    failures : list of dict
-        Case, kind, text, file and command of each.
     """
 
-    chips: tuple[str, ...]
+    module = "tb.fuzz"
+    suffix = ".json"
+    kind = Case
     engines: Engines = field(default_factory=Engines)
     folder: Path = Path("build/fuzz")
-    most_failures: int = 3
     shrink_seconds: float = 120
-    tell: Callable[[str], None] = print
 
     def __post_init__(self) -> None:
         self.coverage = Coverage({name: CHIPS[name] for name in self.chips})
-        self.failures: list[dict[str, str]] = []
         self.cases: Counter[str] = Counter()
         self.counts = Counter(refused=0, host_only=0)
         self.ratios: dict[str, list[tuple[int, float, str]]] = {name: [] for name in self.chips}
-        self.seconds = 0.0
 
     def run(self, count: int, first: int) -> None:
-        """Compare ``count`` cases, drawn from number ``first`` on.
-
-        Networks that are refused, or that the host runs alone, don't count. An interrupt ends
-        the campaign early.
-        """
+        """As the base's; networks that the host runs alone don't count either."""
         for chip in self.chips:
             self.tell(f"chip {chip}: building its simulator if the cache has none")
             self.engines.prepare(chip)
-        started = reported = time.monotonic()
-        number = first
-        try:
-            while self.cases.total() < count and len(self.failures) < self.most_failures:
-                chip = self.chips[number % len(self.chips)]
-                self.one(Case.draw(chip, number))
-                number += 1
-                self.seconds = time.monotonic() - started
-                if time.monotonic() - reported > REPORT_SECONDS:
-                    reported = time.monotonic()
-                    self.tell(self._progress(count))
-        except KeyboardInterrupt:
-            self.tell("interrupted: the account is of what was compared")
-        self.tell(self._progress(count))
+        super().run(count, first)
+
+    def done(self) -> int:
+        return self.cases.total()
+
+    def state(self) -> str:
+        hit = self.coverage.summary()
+        return f"{self.counts['refused']} refused, coverage {hit[0]} of {hit[1]}"
+
+    def smaller(self, case: Case, fails: Callable[[Case], bool]) -> Case:
+        return shrink(case, fails, seconds=self.shrink_seconds)
+
+    def save(self, case: Case, path: Path, **more: str) -> None:
+        save_case(case, path, **more)
 
     def one(self, case: Case) -> Outcome | None:
         """Check a case; None if it is refused or fails."""
@@ -96,7 +76,7 @@ class Campaign:
             self.counts["refused"] += 1
             return None
         except Failure as failure:
-            self._failed(case, failure)
+            self.failed(case, failure, lambda smaller: check(smaller, self.engines))
             return None
         if not any(isinstance(step, ChipStep) for step in outcome.program.steps):
             self.counts["host_only"] += 1
@@ -130,39 +110,6 @@ class Campaign:
                 "machine_over_rtl": _distribution(self.ratios[name])} for name in self.chips},
             "points_hit": hit, "points": total, "holes": self.coverage.holes(),
             "coverage": self.coverage.hits}
-
-    def _failed(self, case: Case, failure: Failure) -> None:
-        self.tell(f"FAILS {case.name}: {failure}\n{case}\nshrinking")
-        last = failure
-
-        def fails(candidate: Case) -> bool:
-            nonlocal last
-            try:
-                check(candidate, self.engines)
-            except Refused:
-                return False
-            except Failure as found:
-                if found.kind == failure.kind:
-                    last = found
-                    return True
-            return False
-
-        small = shrink(case, fails, seconds=self.shrink_seconds)
-        path = self.folder / f"{case.name}.json"
-        command = f"python -m tb.fuzz --case {path}"
-        save_case(small, path, failure=str(last), command=command)
-        self.failures.append({"case": case.name, "kind": failure.kind, "failure": str(failure),
-                              "shrunk": str(last), "file": str(path), "command": command})
-        self.tell(f"shrunk: {last}\n{small}\nagain, whole:  python -m tb.fuzz --case {case.name}"
-                  f"\nagain, shrunk: {command}")
-
-    def _progress(self, count: int) -> str:
-        done, hit = self.cases.total(), self.coverage.summary()
-        rate = done / max(self.seconds, 1e-9)
-        left = round((count - done) / max(rate, 1e-9))
-        return (f"{done} of {count} cases, {rate:.1f}/s, {left // 60}:{left % 60:02} left, "
-                f"{self.counts['refused']} refused, {len(self.failures)} failed, coverage "
-                f"{hit[0]} of {hit[1]}")
 
 
 def _distribution(runs: list[tuple[int, float, str]]) -> dict[str, Any]:

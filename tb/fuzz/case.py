@@ -1,12 +1,12 @@
 """One case of a campaign, drawn from its name."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from golden.graph import Graph
 from golden.spec.config import Config
+from tb.fuzz.base_case import BaseCase
 from tb.fuzz.chips import CHIPS, LIMITS
 from tb.fuzz.graphs import FUZZ_KINDS, FuzzGraph
 
@@ -14,13 +14,11 @@ __all__ = ["Case"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Case:
+class Case(BaseCase):
     """A network, its inputs, and the chip and memory they run on.
 
     Parameters
     ----------
-    name : str
-        ``<chip>-<number>``: everything follows from it, unless the case has been shrunk.
     kind : str
         One of `FUZZ_KINDS`.
     inputs : tuple of dict of str to ndarray
@@ -33,8 +31,6 @@ class Case:
         The memory's timing, as in `Config`.
     """
 
-    name: str
-    chip: str
     kind: str
     graph: Graph
     inputs: tuple[dict[str, np.ndarray], ...]
@@ -72,25 +68,6 @@ class Case:
             dram_bytes=config.dram_bytes if usual else int(2 ** rng.uniform(0, 6.05)),
             dram_latency=config.dram_latency if usual else int(
                 rng.integers(201) if slow else 2 ** rng.uniform(0, 6) - 1))
-
-    @classmethod
-    def named(cls, name: str) -> "Case":
-        """The case of a name.
-
-        Raises
-        ------
-        ValueError
-            If it is not the name of one.
-        """
-        chip, _, number = name.partition("-")
-        if chip not in CHIPS or not number.isdecimal():
-            raise ValueError(f"case {name!r}: accepted is CHIP-NUMBER, CHIP being one of "
-                             f"{', '.join(CHIPS)}")
-        return cls.draw(chip, int(number))
-
-    def change(self, **values: Any) -> "Case":
-        """A copy with fields changed."""
-        return replace(self, **values)
 
     def __str__(self) -> str:
         return (f"case {self.name}: {self.kind}, {len(self.inputs)} runs, dense {self.dense}, "

@@ -14,11 +14,12 @@ from sw.engines.machine import MachineTransport
 from sw.engines.rtl.builder import build, generate_verilog
 from sw.engines.rtl.engine import RtlTransport
 from sw.errors import ModelError
+from tb.fuzz.base_campaign import Failure, Refused
 from tb.fuzz.case import Case
 from tb.fuzz.chips import CHIPS
 from tb.lib.compare import run_from_clean_memory
 
-__all__ = ["Engines", "Failure", "Outcome", "Refused", "check"]
+__all__ = ["Engines", "Outcome", "check"]
 
 MEMORY = 1 << 22
 # The compiler's only refusal that a drawn network may meet.
@@ -29,25 +30,6 @@ EXACT = ("instructions", "row_columns", "mac_busy", "conflicts", "beats_read", "
 WATERFALL = ("mac_busy", "mac_wait_drain", "mac_wait_weights", "mac_wait_words",
              "mac_wait_semaphore", "mac_idle")
 assert set(EXACT + WATERFALL) <= {counter.name for counter in COUNTERS}
-
-
-class Refused(Exception):
-    """The network doesn't fit the chip."""
-
-
-class Failure(Exception):
-    """A case that fails.
-
-    Parameters
-    ----------
-    kind : str
-        What a smaller case must fail with, too, to be the same failure.
-    text : str
-    """
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(f"{kind}: {text}")
-        self.kind = kind
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
-"""Makes a failing case small: tries simpler ones as long as they fail alike."""
+"""Simpler cases than one that fails."""
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from golden.transposed import TransposedConv2D
 from tb.fuzz.case import Case
 from tb.fuzz.chips import CHIPS
 from tb.fuzz.rebuild import outputs_kept, rebuild
+from tb.fuzz.search import smallest
 
 __all__ = ["shrink"]
 
@@ -36,29 +36,20 @@ def shrink(case: Case, fails: Callable[[Case], bool], *, seconds: float = 120) -
     seconds : float
         Limit of the search.
     """
-    end = time.monotonic() + seconds
-    smaller = True
-    while smaller:
-        smaller = False
-        for propose in (_parameters, _cuts, _shapes, _attributes, _values):
-            again = True
-            while again:
-                again = False
-                for candidate in _valid(propose(case)):
-                    if time.monotonic() > end:
-                        return case
-                    if fails(candidate):
-                        case, again, smaller = candidate, True, True
-                        break
-    return case
+    return smallest(case, [_valid(propose) for propose in (
+        _parameters, _cuts, _shapes, _attributes, _values)], fails, seconds)
 
 
-def _valid(candidates: Iterator[Callable[[], Case]]) -> Iterator[Case]:
-    for make in candidates:
-        try:
-            yield make()
-        except GraphError:  # an operator could not follow
-            continue
+def _valid(propose: Callable[[Case], Iterator[Callable[[], Case]]]
+           ) -> Callable[[Case], Iterator[Case]]:
+    def proposals(case: Case) -> Iterator[Case]:
+        for make in propose(case):
+            try:
+                yield make()
+            except GraphError:  # an operator could not follow
+                continue
+
+    return proposals
 
 
 def _parameters(case: Case) -> Iterator[Callable[[], Case]]:

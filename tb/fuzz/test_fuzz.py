@@ -12,9 +12,10 @@ from sw.engines.rtl.engine import RtlTransport
 from tb.fuzz import __main__ as command
 from tb.fuzz import check as check_module
 from tb.fuzz.archive import load_case, save_case
+from tb.fuzz.base_campaign import Failure
 from tb.fuzz.campaign import Campaign
 from tb.fuzz.case import Case
-from tb.fuzz.check import MEMORY, Engines, Failure, check
+from tb.fuzz.check import MEMORY, Engines, check
 from tb.fuzz.chips import CHIPS
 from tb.fuzz.coverage import BINS, Bins, Coverage
 from tb.fuzz.graphs import FUZZ_KINDS
@@ -47,7 +48,7 @@ def strides(graph):
 
 
 def test_smoke(tmp_path):
-    campaign = Campaign(("tiny",), folder=tmp_path)
+    campaign = Campaign(chips=("tiny",), folder=tmp_path)
     campaign.run(30, 500)
     account = campaign.account()
     assert account["cases"] == 30 and account["mismatches"] == 0, account["failures"]
@@ -61,7 +62,8 @@ def test_smoke(tmp_path):
 
 def test_planted_fault_is_caught_shrunk_and_saved(tmp_path):
     planted = Planted()
-    campaign = Campaign(("tiny",), planted, tmp_path, most_failures=1, shrink_seconds=30)
+    campaign = Campaign(chips=("tiny",), engines=planted, folder=tmp_path, most_failures=1,
+                        shrink_seconds=30)
     number = next(n for n in range(1000) for case in [Case.draw("tiny", n)]
                   if case.kind == "network" and strides(case.graph) and len(case.inputs) == 2
                   and case.stall_percent and len(case.graph.nodes) > 3)

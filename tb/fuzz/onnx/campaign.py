@@ -1,6 +1,5 @@
-"""Runs cases one after the other, shrinks and saves what fails, and keeps the account."""
+"""Campaigns of ONNX networks, and their account."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +12,14 @@ from golden.external import External
 from sw.engines.machine import MachineTransport
 from sw.engines.rtl.builder import build, generate_verilog
 from sw.engines.rtl.engine import RtlTransport
-from tb.fuzz.check import MEMORY, Failure
-from tb.fuzz.chips import CHIPS
+from tb.fuzz.base_campaign import BaseCampaign, Failure, Refused
+from tb.fuzz.check import MEMORY
 from tb.fuzz.onnx.case import Case
-from tb.fuzz.onnx.check import Outcome, Refused, check
+from tb.fuzz.onnx.check import Outcome, check
 from tb.fuzz.onnx.shrink import shrink
 
 __all__ = ["Campaign", "page"]
 
-_REPORT_SECONDS = 15
 _INTRODUCTION = """# Random ONNX networks
 
 `make fuzz-onnx N=5000` draws convolutional networks of every operator that
@@ -46,77 +44,55 @@ _SMALL = ("tiny", "least")  # chips that are simulated as RTL too
 _SAID = ("QuantizeLinear", "DequantizeLinear", "Constant")  # say how, and compute nothing
 
 
-@dataclass
-class Campaign:
-    """A number of cases.
+@dataclass(kw_only=True)
+class Campaign(BaseCampaign):
+    """Of ONNX networks.
 
     Parameters
     ----------
-    chips : tuple of str
-        Of `CHIPS`; cases take turns.
     rtl : int
         Of the cases on small chips one in so many runs on the RTL in place of the machine; 0: none.
-    folder : Path
-        Where failing cases are saved.
-    most_failures : int
-        The campaign ends after this many.
-    shrink_seconds : float
-        Spent on each.
-    tell : callable
-        Told lines of progress.
-
-    Members
-    -------
-    failures : list of dict
-        Case, kind, text, file and command of each.
     """
 
-    chips: tuple[str, ...] = tuple(CHIPS)
+    module = "tb.fuzz.onnx"
+    suffix = ".onnx"
+    kind = Case
     rtl: int = 0
     folder: Path = Path("build/fuzz/onnx")
-    most_failures: int = 3
-    shrink_seconds: float = 60
-    tell: Callable[[str], None] = print
 
     def __post_init__(self) -> None:
-        self.failures: list[dict[str, str]] = []
         self.counts = Counter(cases=0, rtl=0, host_only=0, unjudged=0, compared=0, one_off=0)
         self.refused: Counter[str] = Counter()
         self.groups = {name: Counter[str]() for name in ("chip", "form", "opset")}
         self.operators: dict[str, Counter[str]] = {}
         self.reasons: Counter[str] = Counter()
-        self.seconds = 0.0
         self._verilog: dict[str, str] = {}
 
-    def run(self, count: int, first: int) -> None:
-        """Check ``count`` cases from number ``first`` on; refused ones don't count.
+    def done(self) -> int:
+        return self.counts["cases"]
 
-        An interrupt ends the campaign early.
-        """
-        started = reported = time.monotonic()
-        number = first
-        try:
-            while self.counts["cases"] < count and len(self.failures) < self.most_failures:
-                self.one(Case.draw(self.chips[number % len(self.chips)], number))
-                number += 1
-                self.seconds = time.monotonic() - started
-                if time.monotonic() - reported > _REPORT_SECONDS:
-                    reported = time.monotonic()
-                    self.tell(self._progress(count))
-        except KeyboardInterrupt:
-            self.tell("interrupted: the account is of what was compared")
-        self.tell(self._progress(count))
+    def state(self) -> str:
+        return (f"{self.refused.total()} refused, {len(self.operators)} operators, "
+                f"{self.counts['compared']:,} values compared")
+
+    def smaller(self, case: Case, fails: Callable[[Case], bool]) -> Case:
+        return shrink(case, fails, seconds=self.shrink_seconds)
+
+    def save(self, case: Case, path: Path, **more: str) -> None:
+        case.save(path)
 
     def one(self, case: Case) -> Outcome | None:
         """Check a case; None if it is refused or fails."""
         simulated = self._simulated(case)
+        transport = self._rtl if simulated else MachineTransport
         try:
-            outcome = check(case, self._rtl if simulated else MachineTransport)
+            outcome = check(case, transport)
         except Refused as refused:
             self.refused[refused.reason] += 1
             return None
         except Failure as failure:
-            self._failed(case, failure, simulated)
+            self.failed(case, failure, lambda smaller: check(smaller, transport),
+                        " --rtl 1" if simulated else "")
             return None
         self.counts["cases"] += 1
         self.counts["rtl"] += simulated
@@ -170,40 +146,6 @@ class Campaign:
             for place in ("host", "joined"):
                 found[place] += host[op, place]
             found["chip"] += count - host[op, "host"] - host[op, "joined"]
-
-    def _failed(self, case: Case, failure: Failure, simulated: bool) -> None:
-        self.tell(f"FAILS {case.name}: {failure}\n{case}\nshrinking")
-        last = failure
-
-        def fails(candidate: Case) -> bool:
-            nonlocal last
-            try:
-                check(candidate, self._rtl if simulated else MachineTransport)
-            except Refused:
-                return False
-            except Failure as found:
-                if found.kind == failure.kind:
-                    last = found
-                    return True
-            return False
-
-        small = shrink(case, fails, seconds=self.shrink_seconds)
-        path = self.folder / f"{case.name}.onnx"
-        small.save(path)
-        extra = " --rtl 1" if simulated else ""
-        command = f"python -m tb.fuzz.onnx --case {path}{extra}"
-        self.failures.append({"case": case.name, "kind": failure.kind, "failure": str(failure),
-                              "shrunk": str(last), "file": str(path), "command": command})
-        self.tell(f"shrunk: {last}\n{small}\nagain, whole:  python -m tb.fuzz.onnx --case "
-                  f"{case.name}{extra}\nagain, shrunk: {command}")
-
-    def _progress(self, count: int) -> str:
-        done = self.counts["cases"]
-        rate = done / max(self.seconds, 1e-9)
-        left = round((count - done) / max(rate, 1e-9))
-        return (f"{done} of {count} cases, {rate:.1f}/s, {left // 60}:{left % 60:02} left, "
-                f"{self.refused.total()} refused, {len(self.failures)} failed, "
-                f"{len(self.operators)} operators, {self.counts['compared']:,} values compared")
 
 
 def _label(node: onnx.NodeProto) -> str:

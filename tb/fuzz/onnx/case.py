@@ -1,14 +1,14 @@
 """One case of a campaign: a network file, its inputs and the chip that they run on."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 
 from golden.spec.config import Config
+from tb.fuzz.base_case import BaseCase
 from tb.fuzz.chips import CHIPS
 from tb.fuzz.onnx.network import draw
 
@@ -18,15 +18,11 @@ _KEY = "sentei.case"  # of what a saved file says beside its network
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Case:
+class Case(BaseCase):
     """A network and what is done with it.
 
     Parameters
     ----------
-    name : str
-        ``<chip>-<number>``: everything follows from it, unless the case has been shrunk.
-    chip : str
-        One of `CHIPS`.
     model : onnx.ModelProto
     form : str
         One of `tb.fuzz.onnx.sketch.FORMS`; ``float`` is quantized by `sw.quantize` first.
@@ -36,8 +32,6 @@ class Case:
         Of the inputs and of how it is quantized.
     """
 
-    name: str
-    chip: str
     model: onnx.ModelProto
     form: str
     shapes: dict[str, tuple[int, ...]]
@@ -65,13 +59,7 @@ class Case:
         ValueError
             If it is neither.
         """
-        if name.endswith(".onnx"):
-            return cls._loaded(Path(name))
-        chip, _, number = name.partition("-")
-        if chip not in CHIPS or not number.isdecimal():
-            raise ValueError(f"case {name!r}: accepted is CHIP-NUMBER, CHIP being one of "
-                             f"{', '.join(CHIPS)}, or the file of a shrunk one")
-        return cls.draw(chip, int(number))
+        return cls._loaded(Path(name)) if name.endswith(".onnx") else super().named(name)
 
     @classmethod
     def _loaded(cls, path: Path) -> "Case":
@@ -94,10 +82,6 @@ class Case:
             {name: getattr(self, name) for name in ("name", "chip", "form", "shapes", "seed")})})
         path.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(model, path)
-
-    def change(self, **values: Any) -> "Case":
-        """A copy with fields changed."""
-        return replace(self, **values)
 
     def __str__(self) -> str:
         graph = self.model.graph

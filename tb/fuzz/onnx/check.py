@@ -24,10 +24,10 @@ from sw.onnx_runtime import run_external
 from sw.quantize import Choices, input_specs, prepare, quantize, read_float
 from sw.quantize.ranges import METHODS
 from sw.reference_onnx import Difference, OnnxReference, node_differences
-from tb.fuzz.check import Failure
+from tb.fuzz.base_campaign import Failure, Refused
 from tb.fuzz.onnx.case import Case
 
-__all__ = ["Outcome", "Refused", "check"]
+__all__ = ["Outcome", "check"]
 
 SAMPLES = 2
 CALIBRATION = 4
@@ -48,20 +48,6 @@ HOST = (
     "windows beyond the padding", "must be smaller than the window",
     "in an order that mixes channels", "flattens",
     "an output that is an input", "different tensors")
-
-
-class Refused(Exception):
-    """A network that may be refused, and is.
-
-    Parameters
-    ----------
-    reason : str
-        Of REFUSALS.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass

@@ -1,12 +1,12 @@
-"""Makes a failing case small: fewer nodes, as long as it fails alike."""
+"""Cases of fewer nodes than one that fails."""
 
-import time
 from collections.abc import Callable, Iterator
 
 import onnx
 from onnx import TensorProto, helper
 
 from tb.fuzz.onnx.case import Case
+from tb.fuzz.search import smallest
 
 __all__ = ["shrink"]
 
@@ -25,19 +25,9 @@ def shrink(case: Case, fails: Callable[[Case], bool], *, seconds: float = 60) ->
     seconds : float
         Limit of the search.
     """
-    end = time.monotonic() + seconds
-    smaller = True
-    while smaller:
-        smaller = False
-        for propose in (_ends, _beginnings, _without):
-            for model in propose(case.model):
-                if time.monotonic() > end:
-                    return case
-                candidate = case.change(model=model)
-                if fails(candidate):
-                    case, smaller = candidate, True
-                    break
-    return case
+    return smallest(case, [
+        lambda case, propose=propose: (case.change(model=model) for model in propose(case.model))
+        for propose in (_ends, _beginnings, _without)], fails, seconds)
 
 
 def _types(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
