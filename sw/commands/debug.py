@@ -38,11 +38,10 @@ from sw.quantize.debug import Layer, layers
 from sw.quantize.ranges import METHODS
 from sw.quantize.samples import read_calibration
 from sw.report.console import open_console, open_table
-from sw.words import counted
+from sw.words import counted, shortened
 
 __all__ = ["add", "execute"]
 
-_LONGEST_NAME = 40
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -114,17 +113,12 @@ def _print(found: list[Layer], worst: int) -> None:
     for heading in ("layer", "operator", "own", "total", "likely cause"):
         table.add_column(heading, justify="right" if heading in ("own", "total") else "left")
     for layer in found[:worst]:
-        table.add_row(escape(_short(layer.name)), layer.operator, f"{layer.own:.1f} dB",
+        table.add_row(escape(shortened(layer.name)), layer.operator, f"{layer.own:.1f} dB",
                       f"{layer.total:.1f} dB", "; ".join(layer.causes))
     console.print(table)
     if len(found) > worst:
         console.print(f"{len(found) - worst} more lose less; --worst {len(found)} or --json shows "
                       "them", markup=False)
-
-
-def _short(name: str) -> str:
-    """Names that converters write are chains of others."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME - 1]}…"
 
 
 def _plot(path: Path, found: list[Layer]) -> None:
@@ -135,7 +129,7 @@ def _plot(path: Path, found: list[Layer]) -> None:
     places = range(len(found))
     axes.plot(places, [layer.own for layer in found], ".", label="own")
     axes.plot(places, [layer.total for layer in found], label="total")
-    axes.set_xticks(places, [_short(layer.name) for layer in found], rotation=90, fontsize=5,
+    axes.set_xticks(places, [shortened(layer.name) for layer in found], rotation=90, fontsize=5,
                     parse_math=False)
     axes.set_ylabel("signal to noise (dB)")
     axes.set_ylim(0, None)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from golden.spec.program import HostStep, Program
 from sw.driver.host import host_operators
 from sw.report.console import open_console, open_table
-from sw.words import listed
+from sw.words import listed, shortened
 
 __all__ = ["Place", "Placement", "host_seconds", "print_placement", "reasons"]
 
@@ -147,7 +147,7 @@ class Placement:
                          "above is why")
         if names := self.between:
             lines.append("warning: the chip waits for the host in the middle of its work: "
-                         f"{listed(names, _NAMES)}")
+                         f"{listed([*map(shortened, names)], _NAMES)}")
         return lines
 
 
@@ -174,7 +174,7 @@ def reasons(parts: Iterable[Sequence[str]]) -> list[str]:
 
 def _name(label: str) -> str:
     """The name in ``node 3 (Conv 'name')``."""
-    return label.partition("'")[2].rpartition("'")[0]
+    return shortened(label.partition("'")[2].rpartition("'")[0])
 
 
 def _place(row: Mapping[str, Any], times: Mapping[str, float]) -> Place:
@@ -199,13 +199,13 @@ def print_placement(placement: Placement, every: bool = False) -> None:
     table.add_column("why", overflow="fold")
     below: list[str] = []
     for place in placement.places if every else placement.grouped():
+        names = listed([*map(shortened, place.names)], 1)
         why, why_each = place.why, reasons(place.parts)
         if why_each[1:]:
             why = f"{len(why_each)} reasons, below"
-            below += [f"{listed(place.names, 1)} is on the host:",
-                      *(f"  {text}" for text in why_each)]
+            below += [f"{names} is on the host:", *(f"  {text}" for text in why_each)]
         host = place.unit != _ARRAY
-        table.add_row("host" if host else "chip: array", escape(listed(place.names, 1)),
+        table.add_row("host" if host else "chip: array", escape(names),
                       place.operator, f"{place.macs:,}" if place.macs else "",
                       f"{place.bytes:,}" if host else "",
                       "" if place.seconds is None else f"{1e3 * place.seconds:.2f}",

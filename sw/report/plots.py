@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sw.report.figures import STALLS, UNITS, LayerFigures
 from sw.report.summary import Summary
+from sw.words import shortened
 
 __all__ = ["roofline", "stalls", "timeline"]
 
@@ -18,11 +19,6 @@ _UNIT_COLORS = {"load": "#c8553d", "mac": "#2a7f62", "store": "#3b6ea5"}
 _STYLE: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
           "svg.hashsalt": "sentei", "axes.spines.top": False, "axes.spines.right": False,
           "text.parse_math": False}  # names may hold dollars
-_SHORT = 28  # letters of a layer's name on an axis
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _SHORT else f"…{name[1 - _SHORT:]}"
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:
@@ -46,7 +42,7 @@ def stalls(summary: Summary) -> str:
     layers = _on_chip(summary)
     with matplotlib.rc_context(_STYLE):
         figure, axes = _figure(1.2 + 0.24 * len(layers))
-        names = [_short(layer.name) for layer in layers]
+        names = [shortened(layer.name) for layer in layers]
         rows = range(len(layers))
         left = [0] * len(layers)
         parts = {"issue": [layer.issued for layer in layers],

@@ -5,11 +5,13 @@ from rich.table import Table
 
 from sw.report.console import open_console, open_table
 from sw.report.summary import Summary
+from sw.words import listed, shortened
 
 __all__ = ["print_summary"]
 
 _WIDE = 132  # narrower terminals get fewer columns
 _SAMPLES_SHOWN = 24
+_NAMES = 3
 
 
 def _count(value: int) -> str:
@@ -56,7 +58,7 @@ def _totals(summary: Summary) -> list[str]:
     if host:
         seconds = sum(layer.seconds or 0.0 for layer in host)
         rate += (f", without the host's {1e3 * seconds:.2f} ms for "
-                 f"{', '.join(layer.name for layer in host)}")
+                 f"{listed([shortened(layer.name) for layer in host], _NAMES)}")
     return [work, traffic, rate]
 
 

@@ -126,8 +126,10 @@ def gather(view: View) -> Value:
     size = source.shape[axis]
     if chosen.ndim > 1 or not chosen.size or not (
             -size <= chosen.min() and chosen.max() < size):
-        raise view.fail(f"indices {chosen.tolist()} along axis {axis} of {list(source.shape)}; "
-                        f"accepted are one or a list, each of -{size} to {size - 1}")
+        ends = f" from {chosen.min()} to {chosen.max()}" if chosen.size else ""
+        raise view.fail(f"indices of shape {list(chosen.shape)}{ends} along axis {axis} of "
+                        f"{list(source.shape)}; accepted are one or a list, each of -{size} to "
+                        f"{size - 1}")
     indices: list[np.ndarray | None] = [None] * rank
     indices[axis] = np.atleast_1d(chosen) % size
     left = tuple(one for at, one in enumerate(source.shape) if at != axis)
