@@ -131,6 +131,27 @@ def test_channels_of_weights(operator, shape, group, taken, tmp_path):
         read_float(path, {})
 
 
+@pytest.mark.parametrize("operator, more, attributes, text", [
+    ("Conv", [np.ones((4, 3, 1, 1), np.float32), np.ones(3, np.float32)], {},
+     "bias 'c1' has sizes [3]; accepted is [4]"),
+    ("Transpose", [], {"perm": [0, 1, 2]}, "perm [0, 1, 2]; accepted are the axes 0 to 3 in any"),
+    ("Reshape", [np.array([1, 7])], {},
+     "shape [1, 7] for [1, 3, 6, 6], which holds 108 values; accepted is one that holds as many"),
+    ("Reshape", [np.array([5, -1])], {}, "Reshape 'reshape0': Dimension could not be inferred"),
+    ("Softmax", [], {"axis": 4}, "Softmax 'softmax0': 'axis' must be in [-4 , 3]"),
+    ("Relu", [], None, "1 nodes and 0 outputs; accepted is at least 1 of both")])
+def test_sizes_that_contradict(operator, more, attributes, text, tmp_path):
+    """The node, the sizes and what is accepted, without the names of a library's errors."""
+    build = FloatBuilder()
+    found = build.node(operator, build.input("x", (1, 3, 6, 6)), *map(build.constant, more),
+                       **(attributes or {}))
+    model = build.model(*([] if attributes is None else [found]))
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelError) as caught:
+        read_float(tmp_path / "m.onnx", {})
+    assert text in str(caught.value) and "Error]" not in str(caught.value)
+
+
 def test_float(tmp_path, capsys):
     build = OnnxBuilder()
     kernel = build.constant(np.ones((2, 3, 3, 3)), np.float32)

@@ -1,5 +1,6 @@
 """An ONNX file as a checked model of fixed shapes, or a refusal."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -8,17 +9,15 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper
 
 from sw.errors import ModelError, UsageError
-from sw.frontend.onnx.held import held_tensors
 from sw.frontend.onnx.partition import reads
 from sw.frontend.onnx.rows import lift_rows
 from sw.frontend.onnx.shapes import with_shapes
+from sw.frontend.onnx.sizes import contradiction
 
 __all__ = ["LEAST_OPSET", "Shapes", "parse", "read"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 _OWN = ("", "ai.onnx")
-# Places of weights.
-_KERNELS = {"Conv": 1, "ConvTranspose": 1, "ConvInteger": 1, "QLinearConv": 3}
 LEAST_OPSET = 8  # older ones spell broadcasting and shapes otherwise
 # What the library raises for models that contradict themselves, and for damaged ones.
 REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError,
@@ -26,9 +25,10 @@ REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, V
 
 
 def _first_lines(error: Exception) -> str:
-    """The library's complaint, without its repetitions."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines)[:300] or type(error).__name__
+    """The library's complaint, without its repetitions and the names of its errors."""
+    text = re.sub(r"\[\w+Error\] |Inference error\(s\): ", "", " ".join(str(error).split()))
+    text = re.sub(r"\(op_type: ?(\w+), node name: ([^)]*)\)", r"\1 '\2'", text)
+    return text[:300] or type(error).__name__
 
 
 def parse(path: Path, raw: bytes | None = None) -> onnx.ModelProto:
@@ -193,26 +193,6 @@ def _order(path: Path, graph: onnx.GraphProto) -> None:
         graph.node.extend(nodes[index] for index in order)
 
 
-def _check_channels(path: Path, model: onnx.ModelProto) -> None:
-    """Refuse convolutions whose weights are for other inputs, which inference lets pass."""
-    shapes = {item.name: [size.dim_value for size in item.type.tensor_type.shape.dim]
-              for item in (*model.graph.input, *model.graph.value_info)}
-    shapes |= {name: list(item.dims) for name, item in held_tensors(model).items()}
-    for index, node in enumerate(model.graph.node):
-        at = _KERNELS.get(node.op_type, len(node.input))
-        if node.domain not in _OWN or at >= len(node.input):
-            continue
-        source, kernel = shapes.get(node.input[0], []), shapes.get(node.input[at], [])
-        if min(len(source), len(kernel)) < 3 or not (source[1] and all(kernel)):
-            continue
-        groups = next((item.i for item in node.attribute if item.name == "group"), 1)
-        taken = kernel[0] if node.op_type == "ConvTranspose" else kernel[1] * groups
-        if taken != source[1] or groups < 1 or kernel[0] % groups:
-            raise ModelError(f"{path}: {_label(index, node)}: input {node.input[0]!r} has "
-                             f"{source[1]} channels; weights {kernel} with group {groups} "
-                             f"take {taken}")
-
-
 def _complete(model: onnx.ModelProto) -> None:
     """Give outputs the types that some tools leave out."""
     lacking = [item for item in model.graph.output if not item.type.tensor_type.HasField("shape")
@@ -251,6 +231,9 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         del model.graph.input[:]
         model.graph.input.extend(inputs)
     _fix_shapes(path, model, shapes)
+    if not model.graph.node or not model.graph.output:
+        raise ModelError(f"{path}: {len(model.graph.node)} nodes and {len(model.graph.output)} "
+                         "outputs; accepted is at least 1 of both")
     _known(path, model)
     _order(path, model.graph)
     # What the file says of inner tensors may be for other sizes; it is inferred again.
@@ -262,8 +245,10 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
         _complete(model)
         onnx.checker.check_model(model)
         model = with_shapes(model)
-        _check_channels(path, model)
-        return with_shapes(lift_rows(model))
+        if (found := contradiction(model)) is None:
+            return with_shapes(lift_rows(model))
     except REFUSALS as error:
         raise ModelError(f"{path}: damaged or contradictory ONNX file: "
                          f"{_first_lines(error)}") from None
+    index, text = found
+    raise ModelError(f"{path}: {_label(index, model.graph.node[index])}: {text}")
