@@ -14,7 +14,7 @@ from onnxsim import simplify
 from golden.graph import DTYPES
 from sw.errors import ModelError
 from sw.frontend.floats import to_onnx
-from sw.frontend.onnx.file import Shapes, read
+from sw.frontend.onnx.file import Shapes, complaint, read
 from sw.inputs import TensorSpec
 
 __all__ = ["input_specs", "prepare", "read_float"]
@@ -24,8 +24,8 @@ __all__ = ["input_specs", "prepare", "read_float"]
 LEAST_QUANTIZED, TARGET = 13, 17
 _STDERR = 2  # as the system numbers it
 OWN_DOMAINS = ("", "ai.onnx")
-_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger",
-              "MatMulInteger")
+_QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
+_DYNAMIC = ("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
 
 
 def read_float(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProto:
@@ -53,6 +53,10 @@ def read_float(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.Mod
         raw = to_onnx(path).SerializeToString()
     model = read(path, shapes, raw)
     for index, node in enumerate(model.graph.node):
+        if node.op_type in _DYNAMIC:
+            raise ModelError(f"{path}: quantized already, with scales that it computes as it runs: "
+                             f"node {index} is {node.op_type} {node.name or node.output[0]!r}; "
+                             "accepted is the float network that it was made from")
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             raise ModelError(f"{path}: quantized already: node {index} is {node.op_type} "
                              f"{node.name or node.output[0]!r}; accepted are float networks "
@@ -90,13 +94,16 @@ def prepare(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
             model = onnx.version_converter.convert_version(model, TARGET)
         except Exception as error:  # C++ exceptions of several kinds
             raise ModelError(f"{path}: opset {version} can't be raised to {TARGET}, which 8-bit "
-                             f"weights by channel need: {str(error)[:300]}; export the network "
+                             f"weights by channel need: {complaint(error)}; export the network "
                              f"with opset {LEAST_QUANTIZED} or later") from None
     try:
-        model = onnx.shape_inference.infer_shapes(_simplified(model), strict_mode=True,
-                                                  data_prop=True)
+        model = _simplified(model)
+        # Files may say a wrong number of axes of outputs where only folding tells the sizes.
+        for item in model.graph.output:
+            item.type.tensor_type.ClearField("shape")
+        model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except Exception as error:  # as above
-        raise ModelError(f"{path}: can't be simplified: {str(error)[:300]}") from None
+        raise ModelError(f"{path}: can't be simplified: {complaint(error)}") from None
     _check_outputs(path, model)
     for index, node in enumerate(model.graph.node):
         if not node.name:

@@ -152,6 +152,32 @@ def test_refuses_quantized_networks(files, capsys):
             command=("quantize", "q.onnx", "--calib", "calib", "-o", "r.onnx"))
 
 
+def test_refuses_scales_computed_as_it_runs(files, capsys):
+    build = FloatBuilder()
+    build.nodes.append(onnx.helper.make_node("DynamicQuantizeLinear", [
+        build.input("x", (1, 3, 12, 10))], ["codes", "scale", "zero"], "quantize"))
+    onnx.save(build.model(build.node("DequantizeLinear", "codes", "scale", "zero")), "m.onnx")
+    refused(capsys, 3, "m.onnx: quantized already, with scales that it computes as it runs: node 0 "
+            "is DynamicQuantizeLinear 'quantize'; accepted is the float network")
+
+
+def test_outputs_with_a_wrong_number_of_axes(files, capsys):
+    """Some files state it where only folding tells the sizes."""
+    build = FloatBuilder()
+    data = build.conv(build.input("x", (1, 3, 12, 10)), 4, 3)
+    count = build.node("Div", build.node("Size", data), build.constant(np.array([160])))
+    shape = build.node("Slice", *map(build.constant, (np.array([1, 4, -1, 1]), np.array([0]))),
+                       count)  # as many as no inference tells
+    model = build.model(build.node("Reshape", data, shape))
+    (output,) = model.graph.output
+    for _ in range(2 - len(output.type.tensor_type.shape.dim)):
+        output.type.tensor_type.shape.dim.add()
+    del output.type.tensor_type.shape.dim[2:]
+    onnx.save(model, "m.onnx")
+    assert quantized("--method", "minmax") == 0
+    capsys.readouterr()
+
+
 def test_refuses_samples(files, capsys):
     data = np.load("calib/x.npy")
     data[3, 0, 1, 2, 3] = np.inf

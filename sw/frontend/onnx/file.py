@@ -14,7 +14,7 @@ from sw.frontend.onnx.rows import lift_rows
 from sw.frontend.onnx.shapes import with_shapes
 from sw.frontend.onnx.sizes import contradiction
 
-__all__ = ["LEAST_OPSET", "Shapes", "parse", "read"]
+__all__ = ["LEAST_OPSET", "Shapes", "complaint", "parse", "read"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 _OWN = ("", "ai.onnx")
@@ -24,7 +24,7 @@ REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, V
             TypeError, RuntimeError)
 
 
-def _first_lines(error: Exception) -> str:
+def complaint(error: Exception) -> str:
     """The library's complaint, without its repetitions and the names of its errors."""
     text = re.sub(r"\[\w+Error\] |Inference error\(s\): ", "", " ".join(str(error).split()))
     text = re.sub(r"\(op_type: ?(\w+), node name: ([^)]*)\)", r"\1 '\2'", text)
@@ -56,7 +56,7 @@ def _load_external(path: Path, model: onnx.ModelProto) -> None:
         external_data_helper.load_external_data_for_model(model, str(path.parent))
     except (OSError, *REFUSALS) as error:
         raise ModelError(f"{path}: the file of its external weights can't be read; it must lie "
-                         f"where the model says, beside it: {_first_lines(error)}") from None
+                         f"where the model says, beside it: {complaint(error)}") from None
 
 
 def _check_opset(path: Path, model: onnx.ModelProto) -> None:
@@ -249,6 +249,6 @@ def read(path: Path, shapes: Shapes, raw: bytes | None = None) -> onnx.ModelProt
             return with_shapes(lift_rows(model))
     except REFUSALS as error:
         raise ModelError(f"{path}: damaged or contradictory ONNX file: "
-                         f"{_first_lines(error)}") from None
+                         f"{complaint(error)}") from None
     index, text = found
     raise ModelError(f"{path}: {_label(index, model.graph.node[index])}: {text}")
