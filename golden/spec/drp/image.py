@@ -1,0 +1,55 @@
+"""Kernel images: how contexts, states, tables and streams lie in memory, ready to be loaded.
+
+An image is a sequence of sections. Each begins with a ``SECTION`` header in one 16-byte word;
+its ``count`` items follow, item by item little-endian, each padded to whole 16-byte words.
+Sections may come in any order; what a section doesn't mention keeps its contents, so several
+kernels share the memories (their ``first`` differ).
+"""
+
+import enum
+
+from golden.spec.drp.contexts import element_context, input_context, output_context
+from golden.spec.drp.controller import state_record
+from golden.spec.drp.fabric import Fabric
+from golden.spec.drp.streams import LOOP, STREAM, TAP
+from golden.spec.fields import Field, Record
+
+__all__ = ["ITEM_ALIGN", "SECTION", "Space", "item_bytes"]
+
+ITEM_ALIGN = 16
+
+
+class Space(enum.IntEnum):
+    """What a section fills.
+
+    ``ELEMENT``, ``INPUT``, ``OUTPUT``: context words of unit ``unit``. ``STATE``: states.
+    ``TABLE``: 32-bit words of the memory of element ``unit``, four to an item, the same in all
+    lanes; ``first`` and ``count`` count items. ``INPUT_STREAM``, ``OUTPUT_STREAM``: the
+    descriptor of stream ``unit`` as one item: STREAM, LOOP x 4, TAP x 16.
+    """
+
+    ELEMENT = 0
+    INPUT = 1
+    OUTPUT = 2
+    STATE = 3
+    TABLE = 4
+    INPUT_STREAM = 5
+    OUTPUT_STREAM = 6
+
+
+SECTION = Record("SECTION", (
+    Field("space", 8, "Space"),
+    Field("unit", 8, "element or stream"),
+    Field("first", 16, "first item"),
+    Field("count", 16, "items"),
+), 128)
+
+
+def item_bytes(fabric: Fabric, space: Space) -> int:
+    """Bytes of an item, padding included."""
+    bits = {
+        Space.ELEMENT: element_context(fabric).bits, Space.INPUT: input_context(fabric).bits,
+        Space.OUTPUT: output_context(fabric).bits, Space.STATE: state_record(fabric).bits,
+        Space.TABLE: 128,
+    }.get(space, STREAM.bits + 4 * LOOP.bits + 16 * TAP.bits)
+    return -(-bits // (8 * ITEM_ALIGN)) * ITEM_ALIGN
