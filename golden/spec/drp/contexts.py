@@ -23,10 +23,10 @@ column; it sees both itself. In a step it
 So what an operation of latency L issued in step t computes can be on a link in step t + L + d,
 d from 0 to history - 1. A route takes one step and has no history of its own.
 
-An input stream has one register, seen by its row's elements as extra of
-operands a and c. In a step with ``pop``, if the stage is valid and the condition holds, it takes
-the next vector of its FIFO as the step's result, which enters its history; the register loads for the next step the result of
-``delay`` steps ago. Results of steps without an effective pop aren't specified.
+An input stream has one register, seen by its row's elements as extra of operands a and c. In a
+step with ``pop``, if the stage is valid and the condition holds, it takes the next vector of its
+FIFO as the step's result, which enters its history; the register loads for the next step the
+result of ``delay`` steps ago. Results of steps without an effective pop aren't specified.
 
 An output stream with ``push``, if the stage is valid and the condition holds, appends the ``row``
 register, as it stands in this step, of the element it selects (rising number, among

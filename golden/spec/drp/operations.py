@@ -79,6 +79,7 @@ class Op(enum.IntEnum):
     XOR = 23
     ANDN = 24
     SELECT = 25
+    PASS_B = 26
     SLL = 32
     SRL = 33
     SRA = 34
@@ -163,6 +164,7 @@ OPERATIONS: dict[Op, Operation] = {item.op: item for item in (
     _alu(Op.XOR, "a ^ b", commutes=True),
     _alu(Op.ANDN, "a & ~b"),
     _alu(Op.SELECT, "bits of a where c has ones, of b where zeros", "abc"),
+    _alu(Op.PASS_B, "b (of a constant: the immediate)", "b"),
     Operation(Op.SLL, "ab", Kind.SHIFTER, _WHOLE, "a << (b mod 32)"),
     Operation(Op.SRL, "ab", Kind.SHIFTER, _WHOLE, "a >> (b mod 32), zeros come in"),
     Operation(Op.SRA, "ab", Kind.SHIFTER, _WHOLE, "a >> (b mod 32), the sign comes in"),

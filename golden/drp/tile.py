@@ -1,0 +1,368 @@
+"""A tile executing contexts step by step, exactly as ``golden.spec.drp`` describes it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.drp.arithmetic import evaluate
+from golden.drp.errors import TileError
+from golden.drp.kernel import Kernel
+from golden.drp.stream import Stream
+from golden.spec.drp.contexts import (
+    FIRST,
+    LAST,
+    LOOPS,
+    element_context,
+    input_context,
+    output_context,
+)
+from golden.spec.drp.controller import FLAG_DELAY, Cause, end_state, state_record
+from golden.spec.drp.operations import OPERATIONS, Op, Subword
+
+__all__ = ["Run", "Tile"]
+
+# What an idle element shows: nothing may depend on it.
+POISON = 0xDEADBEEF
+MAX_STEPS = 1 << 26
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run did.
+
+    Parameters
+    ----------
+    steps : int
+        Steps of the controller, stalls left out.
+    pops : tuple of lists of int
+        By input stream: the step of each pop.
+    pushes : tuple of lists of int
+        By output stream: the step of each push.
+    """
+
+    steps: int
+    pops: tuple[list[int], ...]
+    pushes: tuple[list[int], ...]
+
+
+@dataclass(frozen=True)
+class _Issue:
+    """One operation of a context, its operands as indices into the registers."""
+
+    element: int
+    op: Op
+    subword: Subword
+    immediate: int
+    latency: int
+    a: int
+    b: int | None  # None: the immediate
+    c: int
+    stage: int
+    when: int
+    replace: bool
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One context address, decoded."""
+
+    issues: list[_Issue]
+    views: list[tuple[int, int, int]]  # (register, unit of history, delay)
+    routes: list[tuple[int, int]]  # (register, register it takes)
+    pops: list[tuple[int, int, int]]  # (stream, stage, when)
+    pushes: list[tuple[int, int, int, int]]  # (stream, register, stage, when)
+
+
+class Tile:
+    """One tile.
+
+    Registers have numbers: ``row`` of element e is e, ``col`` is E + e, input stream r's is
+    2 E + r, and 2 E + inputs always holds 0. Histories: elements, then input streams.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel, self._fabric = kernel, kernel.fabric
+        fabric = self._fabric
+        self._plans: dict[int, _Plan] = {}
+        self._lanes = fabric.lanes
+        self._memories = {}
+        for element in fabric.memories:
+            table = np.zeros((fabric.table_words, self._lanes), np.uint32)
+            given = kernel.tables.get(element, np.zeros(0, np.uint32))
+            table[:len(given)] = given[:, None]
+            self._memories[element] = table
+
+    def run(self, memory: np.ndarray, inputs: Sequence[Stream | None],
+            outputs: Sequence[Stream | None], max_steps: int = MAX_STEPS) -> Run:
+        """Run the kernel once.
+
+        Parameters
+        ----------
+        memory : (bytes,) uint8
+            The scratchpad; outputs are written to it.
+        inputs, outputs : sequence of Stream or None
+            Streams by number; None for those not used.
+        max_steps : int
+            The watchdog.
+
+        Raises
+        ------
+        TileError
+        """
+        fabric = self._fabric
+        waiting = [self._vectors(stream, memory) for stream in inputs]
+        waiting += [np.zeros((0, self._lanes), np.uint32)] * (fabric.inputs - len(waiting))
+        taken: list[list[int]] = [[] for _ in range(fabric.inputs)]
+        given: list[list[np.ndarray]] = [[] for _ in range(fabric.outputs)]
+        given_at: list[list[int]] = [[] for _ in range(fabric.outputs)]
+        limits = [stream.vectors if stream else 0 for stream in outputs]
+        limits += [0] * (fabric.outputs - len(limits))
+        poison = np.full(self._lanes, POISON, np.uint32)
+        units = fabric.elements + fabric.inputs
+        registers = [poison] * (2 * fabric.elements + fabric.inputs)
+        registers.append(np.zeros(self._lanes, np.uint32))
+        history = [[poison] * fabric.history for _ in range(units)]
+        retiring: dict[int, list[tuple[int, np.ndarray]]] = {}
+        step = 0
+        for address, iterations in self._walk(registers, max_steps):
+            plan = self._plan(address)
+            pointer = step % fabric.history
+            for unit in range(units):
+                history[unit][pointer] = poison
+            for issue in plan.issues:
+                result = self._execute(issue, registers, iterations)
+                if issue.latency == 1:
+                    history[issue.element][pointer] = result
+                else:
+                    retiring.setdefault(step + issue.latency - 1, []).append(
+                        (issue.element, result))
+            for element, result in retiring.pop(step, ()):
+                history[element][pointer] = result
+            for stream, stage, when in plan.pops:
+                if iterations.holds(stage, when):
+                    if len(taken[stream]) == len(waiting[stream]):
+                        more = self._indirect(inputs, stream, memory, given[1:2])
+                        if len(more) <= len(taken[stream]):
+                            raise TileError(Cause.STREAM, f"input {stream} has no vector "
+                                                          f"{len(taken[stream])}")
+                        waiting[stream] = more
+                    history[fabric.elements + stream][pointer] = (
+                        waiting[stream][len(taken[stream])])
+                    taken[stream].append(step)
+            for stream, register, stage, when in plan.pushes:
+                if iterations.holds(stage, when):
+                    if len(given[stream]) == limits[stream]:
+                        raise TileError(Cause.STREAM, f"output {stream} takes "
+                                                      f"{limits[stream]} vectors only")
+                    given[stream].append(registers[register])
+                    given_at[stream].append(step)
+            routed = [(register, registers[source]) for register, source in plan.routes]
+            for register, unit, delay in plan.views:
+                registers[register] = history[unit][(pointer - delay) % fabric.history]
+            for register, value in routed:
+                registers[register] = value
+            step += 1
+        self._finish(memory, inputs, outputs, waiting, taken, given)
+        return Run(step, tuple(taken), tuple(given_at))
+
+    def _vectors(self, stream: Stream | None, memory: np.ndarray) -> np.ndarray:
+        if stream is None or stream.indirect:
+            return np.zeros((0, self._lanes), np.uint32)
+        return stream.read(memory, self._lanes)
+
+    def _indirect(self, inputs: Sequence[Stream | None], number: int, memory: np.ndarray,
+                  pushed: list[list[np.ndarray]]) -> np.ndarray:
+        """Vectors of an indirect input for what has been pushed so far."""
+        stream = inputs[number] if number < len(inputs) else None
+        if stream is None or not stream.indirect or not pushed or not pushed[0]:
+            return np.zeros((0, self._lanes), np.uint32)
+        places = np.repeat(np.array(pushed[0], np.uint32), len(stream.taps), axis=0)
+        taps = np.resize([[tap.dy, tap.dx, tap.dbase] for tap in stream.taps], (len(places), 3))
+        y = (places & np.uint32(0xFFFF0000)).view(np.int32) + stream.y0 + taps[:, :1] * 65536
+        x = (places << np.uint32(16)).view(np.int32) + stream.x0 + taps[:, 1:2] * 65536
+        return stream.fetch(memory, y.astype(np.int64), x.astype(np.int64),
+                            np.broadcast_to(taps[:, 2:], y.shape).astype(np.int64))
+
+    def _finish(self, memory: np.ndarray, inputs: Sequence[Stream | None],
+                outputs: Sequence[Stream | None], waiting: list[np.ndarray],
+                taken: list[list[int]], given: list[list[np.ndarray]]) -> None:
+        indirect = any(stream and stream.indirect for stream in inputs)
+        for number, vectors in enumerate(waiting):
+            if len(vectors) != len(taken[number]):
+                raise TileError(Cause.STREAM, f"input {number} has {len(vectors)} vectors, "
+                                              f"{len(taken[number])} were taken")
+        for number, stream in enumerate(outputs):
+            if stream is None:
+                continue
+            if len(given[number]) != stream.vectors:
+                raise TileError(Cause.STREAM, f"output {number} takes {stream.vectors} vectors, "
+                                              f"{len(given[number])} were given")
+            if given[number] and not (indirect and number == 1):
+                stream.write(memory, np.array(given[number], np.uint32))
+
+    def _walk(self, registers: list[np.ndarray],
+              max_steps: int) -> Iterator[tuple[int, "_Iteration"]]:
+        """(context address, iteration) of every step."""
+        fabric = self._fabric
+        record, end, number, steps = state_record(fabric), end_state(fabric), 0, 0
+        left: dict[int, int] = {}
+        while number != end:
+            if number >= len(self._kernel.states):
+                raise TileError(Cause.STATE, f"state {number}, the kernel has "
+                                             f"{len(self._kernel.states)}")
+            state = record.decode(self._kernel.states[number])
+            counts = [state[f"count{level}"] for level in range(LOOPS)]
+            trips = int(np.prod(counts))
+            last = (trips + state["stages"]) * (state["ii"] + 1) - 1
+            flag, at = 0, 0
+            for turn in range(trips + state["stages"]):
+                iteration = _Iteration(turn, trips, counts)
+                for slot in range(state["ii"] + 1):
+                    if steps == max_steps:
+                        raise TileError(Cause.WATCHDOG, f"no end after {max_steps} steps")
+                    if at == last - FLAG_DELAY:
+                        flag = int(registers[state["flag"]][0]) & 1
+                    yield state["base"] + slot, iteration
+                    steps, at = steps + 1, at + 1
+            if state["branch"] and flag:
+                number = state["other"]
+            elif left.get(number, 0) < state["repeats"]:
+                left[number] = left.get(number, 0) + 1
+                number = state["again"]
+            else:
+                left[number] = 0
+                number = state["next"]
+
+    def _plan(self, address: int) -> _Plan:
+        """The decoded context at an address."""
+        if address not in self._plans:
+            if address >= len(self._kernel.elements[0]):
+                raise TileError(Cause.STATE, f"context {address}, the kernel has "
+                                             f"{len(self._kernel.elements[0])}")
+            self._plans[address] = self._decode(address)
+        return self._plans[address]
+
+    def _decode(self, address: int) -> _Plan:
+        fabric, kernel = self._fabric, self._kernel
+        plan = _Plan([], [], [], [], [])
+        elements = fabric.elements
+        record = element_context(fabric)
+        for element, words in enumerate(kernel.elements):
+            word = record.decode(words[address])
+            c = self._source(element, word["c"], "c")
+            for name, register in (("row", element), ("col", elements + element)):
+                if word[f"{name}_route"]:
+                    plan.routes.append((register, c))
+                else:
+                    plan.views.append((register, element, word[f"{name}_delay"]))
+            if word["op"] != Op.NOP:
+                plan.issues.append(self._issue(element, word, c))
+        record = input_context(fabric)
+        for stream, words in enumerate(kernel.inputs):
+            word = record.decode(words[address])
+            plan.views.append((2 * elements + stream, elements + stream, word["delay"]))
+            if word["pop"]:
+                plan.pops.append((stream, word["stage"], self._when(word["when"])))
+        record = output_context(fabric)
+        for stream, words in enumerate(kernel.outputs):
+            word = record.decode(words[address])
+            if word["push"]:
+                plan.pushes.append((stream, fabric.seen_by_output(stream)[word["source"]],
+                                    word["stage"], self._when(word["when"])))
+        return plan
+
+    def _when(self, code: int) -> int:
+        if code >= LAST + LOOPS:
+            raise TileError(Cause.ILLEGAL, f"condition {code}")
+        return code
+
+    def _issue(self, element: int, word: dict[str, int], c: int) -> _Issue:
+        fabric = self._fabric
+        try:
+            operation, subword = OPERATIONS[Op(word["op"])], Subword(word["subword"])
+        except ValueError:
+            raise TileError(Cause.ILLEGAL, f"element {element}: operation {word['op']}, sub-word "
+                                           f"{word['subword']}") from None
+        if element not in fabric.places(operation.kind):
+            raise TileError(Cause.ILLEGAL, f"element {element} has no {operation.kind.value} "
+                                           f"for {operation.op.name}")
+        if subword not in operation.subwords:
+            raise TileError(Cause.ILLEGAL, f"element {element}: {operation.op.name} on "
+                                           f"{subword.name}")
+        b = None if word["b"] == fabric.sources - 1 else self._source(element, word["b"], "b")
+        when = self._when(word["when"])
+        return _Issue(element, operation.op, subword, word["immediate"], operation.latency,
+                      self._source(element, word["a"], "a"), b, c, word["stage"], when,
+                      bool(when) and not operation.effect)
+
+    def _source(self, element: int, code: int, operand: str) -> int:
+        """Register of a select code."""
+        fabric = self._fabric
+        row, column = fabric.place(element)
+        if code < fabric.columns - 1:
+            return row * fabric.columns + code + (code >= column)
+        code -= fabric.columns - 1
+        if code < fabric.rows - 1:
+            return fabric.elements + (code + (code >= row)) * fabric.columns + column
+        if code == fabric.rows - 1:
+            return element if operand == "a" else fabric.elements + element
+        return 2 * fabric.elements + (row if row < fabric.inputs else fabric.inputs)
+
+    def _execute(self, issue: _Issue, registers: list[np.ndarray],
+                 iteration: "_Iteration") -> np.ndarray:
+        a, c = registers[issue.a], registers[issue.c]
+        fixed = np.full(self._lanes, issue.immediate, np.uint32)
+        b = fixed if issue.b is None else registers[issue.b]
+        if issue.replace and iteration.holds(issue.stage, issue.when):
+            a = fixed
+        if issue.op in _MEMORY:
+            acts = iteration.holds(issue.stage, issue.when)
+            return _MEMORY[issue.op](self._memories[issue.element], a, b, acts)
+        return evaluate(issue.op, a, b, c, issue.subword, issue.immediate)
+
+
+class _Iteration:
+    """Valid and conditions of one pass, by stage."""
+
+    def __init__(self, turn: int, trips: int, counts: list[int]) -> None:
+        self._turn, self._trips = turn, trips
+        self._sizes = np.cumprod(counts).tolist()
+
+    def holds(self, stage: int, when: int) -> bool:
+        """Whether the stage is valid and the condition true."""
+        number = self._turn - stage
+        if not 0 <= number < self._trips:
+            return False
+        if when == 0:
+            return True
+        if when < LAST:
+            return number % self._sizes[when - FIRST] == 0
+        size = self._sizes[when - LAST]
+        return number % size == size - 1
+
+
+def _lookup(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> np.ndarray:
+    del acts
+    return table[(a + b) % len(table), np.arange(len(a))]
+
+
+def _store(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> np.ndarray:
+    if acts:
+        table[a % len(table), np.arange(len(a))] = b
+    return np.full_like(a, POISON)
+
+
+def _add_to(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> np.ndarray:
+    if acts:
+        table[a % len(table), np.arange(len(a))] += b
+    return np.full_like(a, POISON)
+
+
+_MEMORY: dict[Op, Callable[[np.ndarray, np.ndarray, np.ndarray, bool], np.ndarray]] = {
+    Op.LOOKUP: _lookup, Op.STORE: _store, Op.ADD_TO: _add_to,
+}

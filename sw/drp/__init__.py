@@ -1,0 +1,1 @@
+"""The DRP's compiler: kernels in Python to contexts, states and streams of the tile fabric."""

@@ -1,0 +1,1 @@
+"""Modulo scheduling, placement and routing in one constraint model."""

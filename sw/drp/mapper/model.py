@@ -1,0 +1,462 @@
+"""The constraint model: one graph, one fabric, one initiation interval.
+
+Decisions, all booleans but stages: the site (unit, slot) of each node; whether operands of a
+commuting operation are exchanged; for each edge which candidate of its value (the node itself or
+one of its optional copies) is read over which link; for each copy whether it exists, is a PASS of
+the element's ALU or a route through operand c, and what it copies. Constraints:
+
+* a site issues one operation, retires one, and selects one operand c;
+* a link goes along a row or a column (streams: into their row), and an operand that can't see
+  its own element that way excludes it;
+* a view (unit, link, slot) shows one value, of one iteration;
+* a value waits history steps at most after it has retired, a route's not at all.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ortools.sat.python import cp_model
+
+from golden.spec.drp.fabric import Fabric
+from golden.spec.drp.operations import OPERATIONS, Kind, Op
+from sw.drp.graph import Edge, Graph, Node, Role
+from sw.drp.mapper.mapping import Link, Mapping
+
+__all__ = ["Effort", "Model"]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much freedom a model has and how long it is searched.
+
+    Parameters
+    ----------
+    copies : int
+        Optional copies of each value; those that must turn a corner have one more.
+    slack : int
+        Steps by which operations may be later than their earliest time, beyond one interval.
+    deterministic : float
+        Limit of the search, in the solver's units (about a second each).
+    """
+
+    copies: int
+    slack: int
+    deterministic: float
+
+
+class Model:
+    """A CP-SAT model of a graph at an interval.
+
+    Parameters
+    ----------
+    graph : Graph
+    fabric : Fabric
+    ii : int
+    effort : Effort
+    """
+
+    def __init__(self, graph: Graph, fabric: Fabric, ii: int, effort: Effort) -> None:
+        self._graph, self._fabric, self._ii = graph, fabric, ii
+        self._model = cp_model.CpModel()
+        self._uses = graph.consumers()
+        self._nodes: list[Node] = list(graph.nodes)
+        self._copies: dict[int, list[int]] = {}
+        for number in range(len(graph.nodes)):
+            self._copies[number] = []
+            for _ in range(self._copies_of(number, effort)):
+                self._copies[number].append(len(self._nodes))
+                self._nodes.append(Node(role=Role.OPERATION, op=Op.PASS))
+        self._original = {copy: number for number, copies in self._copies.items()
+                          for copy in copies}
+        self._horizon(effort)
+        self._sites()
+        self._resources()
+        self._streams()
+        self._tables()
+        self._edges()
+        self._views()
+        self._effort = effort
+
+    # ---- nodes
+
+    def _copies_of(self, number: int, effort: Effort) -> int:
+        uses, node = self._uses[number], self._graph.nodes[number]
+        if not uses or node.role is Role.PUSH:
+            return 0
+        pops = 0
+        if node.role is Role.POP:
+            # A stream only reaches its row, by operands a and c.
+            pops = 1
+        return effort.copies + pops
+
+    def _horizon(self, effort: Effort) -> None:
+        """Earliest times, and a latest one for all."""
+        earliest = [0] * len(self._graph.nodes)
+        for number in self._graph.order():
+            for _, edge in self._graph.nodes[number].edges():
+                if edge.distance == 0:
+                    earliest[number] = max(earliest[number], earliest[edge.source]
+                                           + self._graph.nodes[edge.source].latency)
+        self._earliest = earliest
+        self._latest = max(earliest) + self._ii + effort.slack
+
+    def _units(self, node: Node) -> range | tuple[int, ...]:
+        if node.role is Role.POP:
+            return range(self._fabric.inputs)
+        if node.role is Role.PUSH:
+            return range(self._fabric.outputs)
+        return self._fabric.places(node.kind)
+
+    def _sites(self) -> None:
+        """Site, unit, slot, row, column, stage and time of every node."""
+        model, ii, fabric = self._model, self._ii, self._fabric
+        self._site: list[dict[tuple[int, int], cp_model.IntVar]] = []
+        self._routed: dict[int, dict[tuple[int, int], cp_model.IntVar]] = {}
+        self._unit: list[dict[int, cp_model.IntVar]] = []
+        self._slot: list[list[cp_model.IntVar]] = []
+        self._row: list[list[cp_model.LinearExprT]] = []
+        self._col: list[list[cp_model.LinearExprT]] = []
+        self._stage: list[cp_model.IntVar] = []
+        self._time: list[cp_model.LinearExprT] = []
+        self._active: dict[int, cp_model.IntVar] = {}
+        self._is_route: dict[int, cp_model.IntVar] = {}
+        for number, node in enumerate(self._nodes):
+            units = self._units(node)
+            site = {(unit, slot): model.new_bool_var(f"x{number}_{unit}_{slot}")
+                    for unit in units for slot in range(ii)}
+            copy = number in self._original
+            present: cp_model.LinearExprT = 1
+            every = dict.fromkeys(site, 0)
+            if copy:
+                present = self._active[number] = model.new_bool_var(f"active{number}")
+                self._is_route[number] = model.new_bool_var(f"route{number}")
+                routed = {key: model.new_bool_var(f"y{number}_{key}") for key in site}
+                self._routed[number] = routed
+                model.add(sum(routed.values()) == self._is_route[number])
+                every = {key: site[key] + routed[key] for key in site}
+            else:
+                every = dict(site)
+            self._site.append(site)
+            unit_of = {unit: model.new_bool_var(f"u{number}_{unit}") for unit in units}
+            slot_of = [model.new_bool_var(f"s{number}_{slot}") for slot in range(ii)]
+            for unit in units:
+                model.add(sum(every[unit, slot] for slot in range(ii)) == unit_of[unit])
+            for slot in range(ii):
+                model.add(sum(every[unit, slot] for unit in units) == slot_of[slot])
+            model.add(sum(unit_of.values()) == present)
+            if not copy:
+                model.add_exactly_one(unit_of.values())
+                model.add_exactly_one(slot_of)
+            self._unit.append(unit_of)
+            self._slot.append(slot_of)
+            self._place(number, node, unit_of, fabric)
+            staged = fabric.stages - 1 if node.staged else self._latest // ii + 1
+            if node.role is Role.POP:
+                staged = min(staged, max(1, self._latest // ii))
+            first = self._earliest[self._original.get(number, number)]
+            stage = model.new_int_var(0, min(staged, self._latest // ii + 1), f"k{number}")
+            self._stage.append(stage)
+            time = stage * ii + sum(slot * var for slot, var in enumerate(slot_of))
+            self._time.append(time)
+            if copy:
+                model.add(time >= first).only_enforce_if(self._active[number])
+                model.add(stage == 0).only_enforce_if(~self._active[number])
+            else:
+                model.add(time >= first)
+                model.add(time <= self._latest)
+
+    def _place(self, number: int, node: Node, unit_of: dict[int, cp_model.IntVar],
+               fabric: Fabric) -> None:
+        """Rows and columns of a node; an output stream's "row" is its number."""
+        del number
+        if node.role in (Role.POP, Role.PUSH):
+            self._row.append([unit_of[unit] for unit in sorted(unit_of)])
+            self._col.append([])
+            return
+        rows: list[cp_model.LinearExprT] = []
+        cols: list[cp_model.LinearExprT] = []
+        for found, count, axis in ((rows, fabric.rows, 0), (cols, fabric.columns, 1)):
+            for line in range(count):
+                inside = [var for unit, var in unit_of.items() if fabric.place(unit)[axis] == line]
+                line_var = self._model.new_bool_var("")
+                self._model.add(sum(inside) == line_var)
+                found.append(line_var)
+        self._row.append(rows)
+        self._col.append(cols)
+
+    # ---- resources
+
+    def _resources(self) -> None:
+        """One issue, one retirement and one operand c in each step of an element."""
+        model, ii = self._model, self._ii
+        for element in range(self._fabric.elements):
+            for slot in range(ii):
+                issued, retired, third = [], [], []
+                for number, node in enumerate(self._nodes):
+                    if node.role is not Role.OPERATION:
+                        continue
+                    site = self._site[number]
+                    here = site.get((element, slot))
+                    if here is not None:
+                        issued.append(here)
+                        if len(node.operands) > 2 and node.operands[2] is not None:
+                            third.append(here)
+                    late = site.get((element, (slot - node.latency + 1) % ii))
+                    if late is not None:
+                        retired.append(late)
+                    if number in self._routed:
+                        third.append(self._routed[number][element, slot])
+                model.add_at_most_one(issued)
+                model.add_at_most_one(retired)
+                if len(third) > 1:
+                    model.add_at_most_one(third)
+
+    def _streams(self) -> None:
+        """A stream serves one array, a vector a step, all in one stage; outputs in order."""
+        model, ii = self._model, self._ii
+        for role, count in ((Role.POP, self._fabric.inputs), (Role.PUSH, self._fabric.outputs)):
+            nodes = [n for n, node in enumerate(self._nodes) if node.role is role]
+            ports = sorted({self._nodes[n].port for n in nodes})
+            for unit in range(count):
+                for slot in range(ii):
+                    model.add_at_most_one(self._site[n][unit, slot] for n in nodes)
+                serves = {port: model.new_bool_var(f"{role.value}{unit}_{port}") for port in ports}
+                model.add_at_most_one(serves.values())
+                stage = model.new_int_var(0, self._fabric.stages - 1, f"{role.value}{unit}")
+                for n in nodes:
+                    model.add_implication(self._unit[n][unit], serves[self._nodes[n].port])
+                    model.add(self._stage[n] == stage).only_enforce_if(self._unit[n][unit])
+            if role is Role.PUSH:
+                for first, second in zip(nodes, nodes[1:], strict=False):
+                    if self._nodes[first].port == self._nodes[second].port:
+                        model.add(self._time[first] < self._time[second])
+                        for unit in range(count):
+                            model.add(self._unit[first][unit] == self._unit[second][unit])
+
+    def _tables(self) -> None:
+        """Tables fit their elements; one that is written exists once."""
+        model, fabric = self._model, self._fabric
+        users = [n for n, node in enumerate(self._nodes) if node.table >= 0]
+        written = {self._nodes[n].table for n in users
+                   if OPERATIONS[self._nodes[n].op].effect}
+        self._held: dict[tuple[int, int], cp_model.IntVar] = {}
+        for element in fabric.memories:
+            for table in range(len(self._graph.tables)):
+                self._held[element, table] = model.new_bool_var(f"table{element}_{table}")
+            model.add(sum(words * self._held[element, table] for table, words in
+                          enumerate(self._graph.tables)) <= fabric.table_words)
+            for table in written:  # addresses of writes have no place for a table's
+                for other in range(len(self._graph.tables)):
+                    if other != table:
+                        model.add_at_most_one(self._held[element, table],
+                                              self._held[element, other])
+        for n in users:
+            for element, var in self._unit[n].items():
+                model.add_implication(var, self._held[element, self._nodes[n].table])
+        for table in written:
+            model.add_exactly_one(self._held[element, table] for element in fabric.memories)
+
+    # ---- edges
+
+    def _edges(self) -> None:
+        """Every operand reads its value, or a copy of it, over one link."""
+        model = self._model
+        self._swap: dict[int, cp_model.IntVar] = {}
+        # (consumer, operand) -> [(candidate, link, literal)]
+        self._choice: dict[tuple[int, int], list[tuple[int, Link, cp_model.IntVar]]] = {}
+        for number, node in enumerate(self._graph.nodes):
+            if (node.role is Role.OPERATION and OPERATIONS[node.op].commutes
+                    and not node.when and None not in node.operands):
+                self._swap[number] = model.new_bool_var(f"swap{number}")
+            for operand, edge in node.edges():
+                self._choice[number, operand] = self._reach(
+                    number, operand, [edge.source, *self._copies[edge.source]], edge.distance)
+                model.add_exactly_one(lit for _, _, lit in self._choice[number, operand])
+        for number, copies in self._copies.items():
+            for index, copy in enumerate(copies):
+                options = self._reach(copy, 0, [number, *copies[:index]], 0)
+                self._choice[copy, 0] = options
+                literals = [lit for _, _, lit in options]
+                model.add(sum(literals) == self._active[copy])
+                if index:
+                    model.add_implication(self._active[copy], self._active[copies[index - 1]])
+        for copy, active in self._active.items():  # a copy that nobody reads isn't made
+            model.add_bool_or(lit for found in self._choice.values()
+                              for candidate, _, lit in found
+                              if candidate == copy).only_enforce_if(active)
+
+    def _reach(self, consumer: int, operand: int, candidates: list[int],
+               distance: int) -> list[tuple[int, Link, cp_model.IntVar]]:
+        found = []
+        for candidate in candidates:
+            links = ((Link.STREAM,) if self._nodes[candidate].role is Role.POP
+                     else (Link.ROW,) if self._nodes[consumer].role is Role.PUSH
+                     else (Link.ROW, Link.COL))
+            for link in links:
+                literal = self._model.new_bool_var(f"e{consumer}_{operand}_{candidate}_{link}")
+                self._link(consumer, operand, candidate, link, literal)
+                self._wait(consumer, candidate, distance, literal)
+                found.append((candidate, link, literal))
+        return found
+
+    def _link(self, consumer: int, operand: int, candidate: int, link: Link,
+              literal: cp_model.IntVar) -> None:
+        """What a link asks of both ends' places."""
+        model = self._model
+        if candidate in self._active:
+            model.add_implication(literal, self._active[candidate])
+        if self._nodes[consumer].role is Role.PUSH:
+            for row, var in enumerate(self._row[candidate]):
+                model.add_bool_or(~literal, ~var, self._row[consumer][self._fabric.output_of(row)])
+            return
+        lines = self._col if link is Link.COL else self._row
+        pair = zip(lines[candidate], lines[consumer], strict=False)
+        for mine, other in pair:
+            model.add_bool_or(~literal, ~mine, other)
+            model.add_bool_or(~literal, mine, ~other)
+        if link is Link.STREAM:
+            for other in self._row[consumer][self._fabric.inputs:]:
+                model.add_bool_or(~literal, ~other)
+            self._needs_first(consumer, operand, literal)
+            return
+        # Operand a sees its own element by row, b and c by col.
+        for element in set(self._unit[candidate]) & set(self._unit[consumer]):
+            same = [~literal, ~self._unit[candidate][element], ~self._unit[consumer][element]]
+            allowed = self._reads_own(consumer, operand, link)
+            if allowed is not True:
+                model.add_bool_or(*same, *allowed)
+
+    def _reads_own(self, consumer: int, operand: int,
+                   link: Link) -> Literal[True] | list[cp_model.IntVar]:
+        """Whether an operand sees its own element over a link, or literals one of which says so."""
+        first: Literal[True] | list[cp_model.IntVar]  # whether it becomes operand a
+        second: Literal[True] | list[cp_model.IntVar]
+        if consumer in self._is_route:
+            first, second = [~self._is_route[consumer]], [self._is_route[consumer]]
+        elif consumer in self._swap:
+            swap = self._swap[consumer]
+            first, second = ([swap], [~swap]) if operand else ([~swap], [swap])
+        else:
+            first, second = ([], True) if operand else (True, [])
+        return first if link is Link.ROW else second
+
+    def _needs_first(self, consumer: int, operand: int, literal: cp_model.IntVar) -> None:
+        """Streams are seen by operands a and c."""
+        if consumer in self._original or operand == 2:
+            return
+        if consumer in self._swap:
+            swap = self._swap[consumer]
+            self._model.add_implication(literal, swap if operand else ~swap)
+        elif operand == 1:
+            self._model.add(literal == 0)
+
+    def _wait(self, consumer: int, candidate: int, distance: int,
+              literal: cp_model.IntVar) -> None:
+        """Between retirement and use lie 0 to history - 1 steps; none after a route."""
+        model = self._model
+        delay = (self._time[consumer] + distance * self._ii - self._time[candidate]
+                 - self._nodes[candidate].latency)
+        model.add(delay >= 0).only_enforce_if(literal)
+        model.add(delay < self._fabric.history).only_enforce_if(literal)
+        if candidate in self._is_route:
+            model.add(delay == 0).only_enforce_if(literal, self._is_route[candidate])
+
+    def _views(self) -> None:
+        """A view shows one value of one iteration in each slot."""
+        model, ii = self._model, self._ii
+        readers: dict[tuple[int, Link], list[tuple[int, int, cp_model.IntVar]]] = {}
+        for (consumer, operand), options in self._choice.items():
+            distance = 0
+            if consumer not in self._original:
+                edge = self._graph.nodes[consumer].operands[operand]
+                assert edge is not None
+                distance = edge.distance
+            for candidate, link, literal in options:
+                readers.setdefault((candidate, link), []).append((consumer, distance, literal))
+        shown: dict[tuple[int, Link, int], list[cp_model.IntVar]] = {}
+        for (candidate, link), uses in readers.items():
+            for slot in range(ii):
+                view = model.new_bool_var(f"v{candidate}_{link}_{slot}")
+                for consumer, _, literal in uses:
+                    model.add_bool_or(~literal, ~self._slot[consumer][slot], view)
+                if len(uses) > 1:
+                    stage = model.new_int_var(0, self._latest // ii + 20, "")
+                    for consumer, distance, literal in uses:
+                        model.add(self._stage[consumer] + distance == stage).only_enforce_if(
+                            literal, self._slot[consumer][slot])
+                for unit, here in self._unit[candidate].items():
+                    both = model.new_bool_var("")
+                    model.add_bool_or(~view, ~here, both)
+                    shown.setdefault((unit, link, slot), []).append(both)
+        for literals in shown.values():
+            if len(literals) > 1:
+                model.add_at_most_one(literals)
+
+    # ---- answer
+
+    def solve(self, seed: int) -> Mapping | None:
+        """A mapping, or None if there is none or the effort is spent.
+
+        ``refuted`` tells which.
+        """
+        solver = cp_model.CpSolver()
+        parameters = solver.parameters
+        parameters.num_workers = 1
+        parameters.random_seed = seed
+        parameters.max_deterministic_time = self._effort.deterministic
+        status = solver.solve(self._model)
+        self.refuted = status == cp_model.INFEASIBLE
+        if status == cp_model.MODEL_INVALID:
+            raise AssertionError(self._model.validate())
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return None
+        return self._mapping(solver)
+
+    def _mapping(self, solver: cp_model.CpSolver) -> Mapping:
+        kept = [n for n in range(len(self._nodes))
+                if n not in self._active or solver.value(self._active[n])]
+        new = {number: index for index, number in enumerate(kept)}
+        nodes, units, times, links = [], [], [], {}
+        for number in kept:
+            node = self._nodes[number]
+            units.append(next(unit for unit, var in self._unit[number].items()
+                              if solver.value(var)))
+            times.append(solver.value(self._time[number]))
+            node, found = self._rebuilt(solver, number, node, new)
+            links |= {(new[number], operand): link for operand, link in found.items()}
+            nodes.append(node)
+        tables: dict[tuple[int, int], int] = {}
+        for element in self._fabric.memories:
+            first = 0
+            for table, words in enumerate(self._graph.tables):
+                used = any(self._nodes[n].table == table and self._nodes[n].kind is Kind.MEMORY
+                           and solver.value(self._unit[n].get(element, 0))
+                           for n in kept if self._nodes[n].role is Role.OPERATION)
+                if used:
+                    tables[element, table] = first
+                    first += words
+        return Mapping(Graph(tuple(nodes), self._graph.tables), self._fabric, self._ii,
+                       tuple(units), tuple(times), links, tables)
+
+    def _rebuilt(self, solver: cp_model.CpSolver, number: int, node: Node,
+                 new: dict[int, int]) -> tuple[Node, dict[int, Link]]:
+        """The node with its edges as chosen, and their links."""
+        operands: list[Edge | None] = list(node.operands)
+        links: dict[int, Link] = {}
+        route = number in self._is_route and bool(solver.value(self._is_route[number]))
+        swap = number in self._swap and bool(solver.value(self._swap[number]))
+        if number in self._original:
+            operands = [None, None, None] if route else [None]
+        for operand in range(3):
+            for candidate, link, literal in self._choice.get((number, operand), ()):
+                if solver.value(literal):
+                    at = 2 if route else 1 - operand if swap else operand
+                    distance = 0
+                    if number not in self._original:
+                        edge = node.operands[operand]
+                        assert edge is not None
+                        distance = edge.distance
+                    operands[at] = Edge(new[candidate], distance)
+                    links[at] = link
+        role = Role.ROUTE if route else node.role
+        return replace(node, role=role, operands=tuple(operands)), links
