@@ -12,6 +12,9 @@ from golden.spec.drp.operations import OPERATIONS, Kind, Op, Subword
 __all__ = ["Edge", "Graph", "Node", "Role"]
 
 
+_HERE = TapAt()
+
+
 class Role(enum.Enum):
     """What a node is to the fabric."""
 
@@ -63,7 +66,7 @@ class Node:
     subword: Subword = Subword.X1
     when: int = 0
     port: int = 0
-    tap: TapAt = TapAt()
+    tap: TapAt = _HERE
     table: int = -1
     name: str = ""
 

@@ -21,6 +21,7 @@ from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.operations import OPERATIONS, Kind, Op
 from sw.drp.graph import Edge, Graph, Node, Role
 from sw.drp.mapper.mapping import Link, Mapping
+from sw.drp.mapper.sites import Sites
 
 __all__ = ["Effort", "Model"]
 
@@ -32,7 +33,7 @@ class Effort:
     Parameters
     ----------
     copies : int
-        Optional copies of each value; those that must turn a corner have one more.
+        Optional copies of each value; streams' values have one more.
     slack : int
         Steps by which operations may be later than their earliest time, beyond one interval.
     deterministic : float
@@ -69,7 +70,8 @@ class Model:
         self._original = {copy: number for number, copies in self._copies.items()
                           for copy in copies}
         self._horizon(effort)
-        self._sites()
+        self._at = Sites(self._model, fabric, self._nodes, self._original, ii,
+                         self._earliest, self._latest)
         self._resources()
         self._streams()
         self._tables()
@@ -100,90 +102,6 @@ class Model:
         self._earliest = earliest
         self._latest = max(earliest) + self._ii + effort.slack
 
-    def _units(self, node: Node) -> range | tuple[int, ...]:
-        if node.role is Role.POP:
-            return range(self._fabric.inputs)
-        if node.role is Role.PUSH:
-            return range(self._fabric.outputs)
-        return self._fabric.places(node.kind)
-
-    def _sites(self) -> None:
-        """Site, unit, slot, row, column, stage and time of every node."""
-        model, ii, fabric = self._model, self._ii, self._fabric
-        self._site: list[dict[tuple[int, int], cp_model.IntVar]] = []
-        self._routed: dict[int, dict[tuple[int, int], cp_model.IntVar]] = {}
-        self._unit: list[dict[int, cp_model.IntVar]] = []
-        self._slot: list[list[cp_model.IntVar]] = []
-        self._row: list[list[cp_model.LinearExprT]] = []
-        self._col: list[list[cp_model.LinearExprT]] = []
-        self._stage: list[cp_model.IntVar] = []
-        self._time: list[cp_model.LinearExprT] = []
-        self._active: dict[int, cp_model.IntVar] = {}
-        self._is_route: dict[int, cp_model.IntVar] = {}
-        for number, node in enumerate(self._nodes):
-            units = self._units(node)
-            site = {(unit, slot): model.new_bool_var(f"x{number}_{unit}_{slot}")
-                    for unit in units for slot in range(ii)}
-            copy = number in self._original
-            present: cp_model.LinearExprT = 1
-            every = dict.fromkeys(site, 0)
-            if copy:
-                present = self._active[number] = model.new_bool_var(f"active{number}")
-                self._is_route[number] = model.new_bool_var(f"route{number}")
-                routed = {key: model.new_bool_var(f"y{number}_{key}") for key in site}
-                self._routed[number] = routed
-                model.add(sum(routed.values()) == self._is_route[number])
-                every = {key: site[key] + routed[key] for key in site}
-            else:
-                every = dict(site)
-            self._site.append(site)
-            unit_of = {unit: model.new_bool_var(f"u{number}_{unit}") for unit in units}
-            slot_of = [model.new_bool_var(f"s{number}_{slot}") for slot in range(ii)]
-            for unit in units:
-                model.add(sum(every[unit, slot] for slot in range(ii)) == unit_of[unit])
-            for slot in range(ii):
-                model.add(sum(every[unit, slot] for unit in units) == slot_of[slot])
-            model.add(sum(unit_of.values()) == present)
-            if not copy:
-                model.add_exactly_one(unit_of.values())
-                model.add_exactly_one(slot_of)
-            self._unit.append(unit_of)
-            self._slot.append(slot_of)
-            self._place(number, node, unit_of, fabric)
-            staged = fabric.stages - 1 if node.staged else self._latest // ii + 1
-            if node.role is Role.POP:
-                staged = min(staged, max(1, self._latest // ii))
-            first = self._earliest[self._original.get(number, number)]
-            stage = model.new_int_var(0, min(staged, self._latest // ii + 1), f"k{number}")
-            self._stage.append(stage)
-            time = stage * ii + sum(slot * var for slot, var in enumerate(slot_of))
-            self._time.append(time)
-            if copy:
-                model.add(time >= first).only_enforce_if(self._active[number])
-                model.add(stage == 0).only_enforce_if(~self._active[number])
-            else:
-                model.add(time >= first)
-                model.add(time <= self._latest)
-
-    def _place(self, number: int, node: Node, unit_of: dict[int, cp_model.IntVar],
-               fabric: Fabric) -> None:
-        """Rows and columns of a node; an output stream's "row" is its number."""
-        del number
-        if node.role in (Role.POP, Role.PUSH):
-            self._row.append([unit_of[unit] for unit in sorted(unit_of)])
-            self._col.append([])
-            return
-        rows: list[cp_model.LinearExprT] = []
-        cols: list[cp_model.LinearExprT] = []
-        for found, count, axis in ((rows, fabric.rows, 0), (cols, fabric.columns, 1)):
-            for line in range(count):
-                inside = [var for unit, var in unit_of.items() if fabric.place(unit)[axis] == line]
-                line_var = self._model.new_bool_var("")
-                self._model.add(sum(inside) == line_var)
-                found.append(line_var)
-        self._row.append(rows)
-        self._col.append(cols)
-
     # ---- resources
 
     def _resources(self) -> None:
@@ -195,7 +113,7 @@ class Model:
                 for number, node in enumerate(self._nodes):
                     if node.role is not Role.OPERATION:
                         continue
-                    site = self._site[number]
+                    site = self._at.site[number]
                     here = site.get((element, slot))
                     if here is not None:
                         issued.append(here)
@@ -204,34 +122,28 @@ class Model:
                     late = site.get((element, (slot - node.latency + 1) % ii))
                     if late is not None:
                         retired.append(late)
-                    if number in self._routed:
-                        third.append(self._routed[number][element, slot])
+                    if number in self._at.routed:
+                        third.append(self._at.routed[number][element, slot])
                 model.add_at_most_one(issued)
                 model.add_at_most_one(retired)
                 if len(third) > 1:
                     model.add_at_most_one(third)
 
     def _streams(self) -> None:
-        """A stream serves one array, a vector a step, all in one stage; outputs in order."""
+        """A stream serves one array, a vector a step, all in one stage."""
         model, ii = self._model, self._ii
         for role, count in ((Role.POP, self._fabric.inputs), (Role.PUSH, self._fabric.outputs)):
             nodes = [n for n, node in enumerate(self._nodes) if node.role is role]
             ports = sorted({self._nodes[n].port for n in nodes})
             for unit in range(count):
                 for slot in range(ii):
-                    model.add_at_most_one(self._site[n][unit, slot] for n in nodes)
+                    model.add_at_most_one(self._at.site[n][unit, slot] for n in nodes)
                 serves = {port: model.new_bool_var(f"{role.value}{unit}_{port}") for port in ports}
                 model.add_at_most_one(serves.values())
                 stage = model.new_int_var(0, self._fabric.stages - 1, f"{role.value}{unit}")
                 for n in nodes:
-                    model.add_implication(self._unit[n][unit], serves[self._nodes[n].port])
-                    model.add(self._stage[n] == stage).only_enforce_if(self._unit[n][unit])
-            if role is Role.PUSH:
-                for first, second in zip(nodes, nodes[1:], strict=False):
-                    if self._nodes[first].port == self._nodes[second].port:
-                        model.add(self._time[first] < self._time[second])
-                        for unit in range(count):
-                            model.add(self._unit[first][unit] == self._unit[second][unit])
+                    model.add_implication(self._at.unit[n][unit], serves[self._nodes[n].port])
+                    model.add(self._at.stage[n] == stage).only_enforce_if(self._at.unit[n][unit])
 
     def _tables(self) -> None:
         """Tables fit their elements; one that is written exists once."""
@@ -251,7 +163,7 @@ class Model:
                         model.add_at_most_one(self._held[element, table],
                                               self._held[element, other])
         for n in users:
-            for element, var in self._unit[n].items():
+            for element, var in self._at.unit[n].items():
                 model.add_implication(var, self._held[element, self._nodes[n].table])
         for table in written:
             model.add_exactly_one(self._held[element, table] for element in fabric.memories)
@@ -277,10 +189,10 @@ class Model:
                 options = self._reach(copy, 0, [number, *copies[:index]], 0)
                 self._choice[copy, 0] = options
                 literals = [lit for _, _, lit in options]
-                model.add(sum(literals) == self._active[copy])
+                model.add(sum(literals) == self._at.active[copy])
                 if index:
-                    model.add_implication(self._active[copy], self._active[copies[index - 1]])
-        for copy, active in self._active.items():  # a copy that nobody reads isn't made
+                    model.add_implication(self._at.active[copy], self._at.active[copies[index - 1]])
+        for copy, active in self._at.active.items():  # a copy that nobody reads isn't made
             model.add_bool_or(lit for found in self._choice.values()
                               for candidate, _, lit in found
                               if candidate == copy).only_enforce_if(active)
@@ -303,39 +215,43 @@ class Model:
               literal: cp_model.IntVar) -> None:
         """What a link asks of both ends' places."""
         model = self._model
-        if candidate in self._active:
-            model.add_implication(literal, self._active[candidate])
+        if candidate in self._at.active:
+            model.add_implication(literal, self._at.active[candidate])
         if self._nodes[consumer].role is Role.PUSH:
-            for row, var in enumerate(self._row[candidate]):
-                model.add_bool_or(~literal, ~var, self._row[consumer][self._fabric.output_of(row)])
+            for row, var in enumerate(self._at.row[candidate]):
+                model.add_bool_or(~literal, ~var, self._at.row[consumer][self._fabric.output_of(row)])
             return
-        lines = self._col if link is Link.COL else self._row
+        lines = self._at.col if link is Link.COL else self._at.row
         pair = zip(lines[candidate], lines[consumer], strict=False)
         for mine, other in pair:
             model.add_bool_or(~literal, ~mine, other)
             model.add_bool_or(~literal, mine, ~other)
         if link is Link.STREAM:
-            for other in self._row[consumer][self._fabric.inputs:]:
+            for other in self._at.row[consumer][self._fabric.inputs:]:
                 model.add_bool_or(~literal, ~other)
             self._needs_first(consumer, operand, literal)
             return
         # Operand a sees its own element by row, b and c by col.
-        for element in set(self._unit[candidate]) & set(self._unit[consumer]):
-            same = [~literal, ~self._unit[candidate][element], ~self._unit[consumer][element]]
+        for element in set(self._at.unit[candidate]) & set(self._at.unit[consumer]):
+            same = [~literal, ~self._at.unit[candidate][element], ~self._at.unit[consumer][element]]
             allowed = self._reads_own(consumer, operand, link)
             if allowed is not True:
                 model.add_bool_or(*same, *allowed)
 
     def _reads_own(self, consumer: int, operand: int,
-                   link: Link) -> Literal[True] | list[cp_model.IntVar]:
+                   link: Link) -> Literal[True] | list[cp_model.LiteralT]:
         """Whether an operand sees its own element over a link, or literals one of which says so."""
-        first: Literal[True] | list[cp_model.IntVar]  # whether it becomes operand a
-        second: Literal[True] | list[cp_model.IntVar]
-        if consumer in self._is_route:
-            first, second = [~self._is_route[consumer]], [self._is_route[consumer]]
+        # Whether it becomes operand a; b or c.
+        first: Literal[True] | list[cp_model.LiteralT]
+        second: Literal[True] | list[cp_model.LiteralT]
+        if consumer in self._at.is_route:
+            route = self._at.is_route[consumer]
+            first, second = [~route], [route]
         elif consumer in self._swap:
             swap = self._swap[consumer]
-            first, second = ([swap], [~swap]) if operand else ([~swap], [swap])
+            first, second = ([~swap], [swap])
+            if operand:
+                first, second = second, first
         else:
             first, second = ([], True) if operand else (True, [])
         return first if link is Link.ROW else second
@@ -354,12 +270,12 @@ class Model:
               literal: cp_model.IntVar) -> None:
         """Between retirement and use lie 0 to history - 1 steps; none after a route."""
         model = self._model
-        delay = (self._time[consumer] + distance * self._ii - self._time[candidate]
+        delay = (self._at.time[consumer] + distance * self._ii - self._at.time[candidate]
                  - self._nodes[candidate].latency)
         model.add(delay >= 0).only_enforce_if(literal)
         model.add(delay < self._fabric.history).only_enforce_if(literal)
-        if candidate in self._is_route:
-            model.add(delay == 0).only_enforce_if(literal, self._is_route[candidate])
+        if candidate in self._at.is_route:
+            model.add(delay == 0).only_enforce_if(literal, self._at.is_route[candidate])
 
     def _views(self) -> None:
         """A view shows one value of one iteration in each slot."""
@@ -378,13 +294,13 @@ class Model:
             for slot in range(ii):
                 view = model.new_bool_var(f"v{candidate}_{link}_{slot}")
                 for consumer, _, literal in uses:
-                    model.add_bool_or(~literal, ~self._slot[consumer][slot], view)
+                    model.add_bool_or(~literal, ~self._at.slot[consumer][slot], view)
                 if len(uses) > 1:
                     stage = model.new_int_var(0, self._latest // ii + 20, "")
                     for consumer, distance, literal in uses:
-                        model.add(self._stage[consumer] + distance == stage).only_enforce_if(
-                            literal, self._slot[consumer][slot])
-                for unit, here in self._unit[candidate].items():
+                        model.add(self._at.stage[consumer] + distance == stage).only_enforce_if(
+                            literal, self._at.slot[consumer][slot])
+                for unit, here in self._at.unit[candidate].items():
                     both = model.new_bool_var("")
                     model.add_bool_or(~view, ~here, both)
                     shown.setdefault((unit, link, slot), []).append(both)
@@ -414,14 +330,15 @@ class Model:
 
     def _mapping(self, solver: cp_model.CpSolver) -> Mapping:
         kept = [n for n in range(len(self._nodes))
-                if n not in self._active or solver.value(self._active[n])]
+                if n not in self._at.active or solver.value(self._at.active[n])]
         new = {number: index for index, number in enumerate(kept)}
-        nodes, units, times, links = [], [], [], {}
+        nodes, units, times = [], [], []
+        links: dict[tuple[int, int], Link] = {}
         for number in kept:
             node = self._nodes[number]
-            units.append(next(unit for unit, var in self._unit[number].items()
+            units.append(next(unit for unit, var in self._at.unit[number].items()
                               if solver.value(var)))
-            times.append(solver.value(self._time[number]))
+            times.append(solver.value(self._at.time[number]))
             node, found = self._rebuilt(solver, number, node, new)
             links |= {(new[number], operand): link for operand, link in found.items()}
             nodes.append(node)
@@ -430,7 +347,7 @@ class Model:
             first = 0
             for table, words in enumerate(self._graph.tables):
                 used = any(self._nodes[n].table == table and self._nodes[n].kind is Kind.MEMORY
-                           and solver.value(self._unit[n].get(element, 0))
+                           and solver.value(self._at.unit[n].get(element, 0))
                            for n in kept if self._nodes[n].role is Role.OPERATION)
                 if used:
                     tables[element, table] = first
@@ -443,7 +360,7 @@ class Model:
         """The node with its edges as chosen, and their links."""
         operands: list[Edge | None] = list(node.operands)
         links: dict[int, Link] = {}
-        route = number in self._is_route and bool(solver.value(self._is_route[number]))
+        route = number in self._at.is_route and bool(solver.value(self._at.is_route[number]))
         swap = number in self._swap and bool(solver.value(self._swap[number]))
         if number in self._original:
             operands = [None, None, None] if route else [None]

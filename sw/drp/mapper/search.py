@@ -1,15 +1,12 @@
 """From a graph to its mapping: the smallest interval for which the model has a solution."""
 
-import time
-from dataclasses import dataclass
-
 from golden.spec.drp.fabric import Fabric
 from sw.drp.graph import Graph
 from sw.drp.mapper.mapping import Mapping
 from sw.drp.mapper.model import Effort, Model
 from sw.errors import ModelError
 
-__all__ = ["EFFORTS", "MapError", "Search", "search"]
+__all__ = ["EFFORTS", "MapError", "search"]
 
 EFFORTS = (Effort(0, 4, 2.0), Effort(1, 8, 20.0))
 
@@ -18,22 +15,7 @@ class MapError(ModelError):
     """A graph that can't be mapped; the text names the resource."""
 
 
-@dataclass(frozen=True)
-class Search:
-    """What a search found.
-
-    Parameters
-    ----------
-    mapping : Mapping
-    seconds : float
-        Wall-clock time it took.
-    """
-
-    mapping: Mapping
-    seconds: float
-
-
-def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int = 32) -> Search:
+def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int = 32) -> Mapping:
     """Try intervals upwards.
 
     Parameters
@@ -49,11 +31,10 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int = 
     MapError
         If none does.
     """
-    start = time.perf_counter()
     for ii in range(first, most + 1):
         for effort in EFFORTS:
             mapping = Model(graph, fabric, ii, effort).solve(seed)
             if mapping is not None:
-                return Search(mapping, time.perf_counter() - start)
+                return mapping
     raise MapError(f"no mapping of {len(graph.nodes)} nodes on {fabric.name} with an interval of "
                    f"{first} to {most}; fewer operations, or a larger fabric, would fit")

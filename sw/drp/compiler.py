@@ -1,0 +1,239 @@
+"""From a kernel to contexts, and running them on the simulated tile."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from golden.drp.kernel import Kernel as Image
+from golden.drp.tile import Tile
+from golden.spec.drp.fabric import Fabric
+from sw.drp.bounds import Bounds, bounds
+from sw.drp.cache import Cache
+from sw.drp.domain import Domain, Grid
+from sw.drp.expression import Expression
+from sw.drp.graph import Role
+from sw.drp.kernel import Kernel, Trace
+from sw.drp.launch import Launch, lane_axis, launch
+from sw.drp.lower import Lowered, Reuse, lower
+from sw.drp.mapper.emit import emit
+from sw.drp.mapper.mapping import Mapping as Mapped
+from sw.drp.mapper.search import MapError, search
+
+__all__ = ["Compiled", "Outcome", "compile_kernel"]
+
+_ALIGN = 16
+# Outputs whose lanes overrun, and inputs read beside windows, stay inside.
+_SLACK = 256
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave.
+
+    Parameters
+    ----------
+    outputs : tuple of ndarray
+    steps : int
+        Steps of the tile, stalls left out.
+    elements : int
+        Output elements.
+    """
+
+    outputs: tuple[np.ndarray, ...]
+    steps: int
+    elements: int
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel on a fabric.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    scalars : dict of int
+    lowered : Lowered
+        What was mapped.
+    mapping : Mapping
+    bounds : Bounds
+    seconds : float
+        Wall-clock time from trace to mapping; of a cached mapping, when it was found.
+    cached : bool
+    scans : bool
+    """
+
+    kernel: Kernel
+    scalars: dict[str, int]
+    lowered: Lowered
+    mapping: Mapped
+    bounds: Bounds
+    seconds: float
+    cached: bool
+    scans: bool
+
+    @property
+    def proven(self) -> bool:
+        """Whether no smaller interval exists: the bound is met."""
+        return self.mapping.ii == self.bounds.ii
+
+    def image(self, *tables: np.ndarray) -> Image:
+        """Contexts, states and tables (contents by number, int32)."""
+        return emit(self.mapping, tuple(table.view(np.uint32) for table in tables))
+
+    def launch(self, domain: Domain, bases: Mapping[tuple[Role, int], int]) -> Launch:
+        """Streams for a domain."""
+        return launch(self.mapping, self.lowered, domain, list(self.kernel.streams.values()),
+                      self.kernel.outs, bases, scans=self.scans)
+
+    def run(self, *given: np.ndarray, sizes: Mapping[str, int] | None = None,
+            grids: Mapping[str, Grid] | None = None) -> Outcome:
+        """Run on the simulated tile; arguments as the kernel's own.
+
+        Raises
+        ------
+        InputError
+        TileError
+        """
+        arrays, tables = self.kernel.bind(given)
+        domain = self.kernel.domain(arrays, sizes, grids)
+        shape = list(domain.sizes.values())[:domain.kept]
+        bases, memory = self._placed(arrays, shape)
+        found = self.launch(domain, bases)
+        image = self.image(*tables.values()).with_counts(0, found.counts)
+        run = Tile(image).run(memory, found.inputs, found.outputs)
+        outputs = []
+        for port, out in enumerate(self.kernel.outs):
+            whole = shape + ([out.channels] if out.channels > 1 else [])
+            size = int(np.prod(whole)) * np.dtype(out.type.memory).itemsize
+            base = bases[Role.PUSH, port]
+            outputs.append(memory[base:base + size].view(out.type.memory).reshape(whole).copy())
+        return Outcome(tuple(outputs), run.steps, sum(output.size for output in outputs))
+
+    def _placed(self, arrays: Mapping[str, np.ndarray], shape: list[int]) -> tuple[
+            dict[tuple[Role, int], int], np.ndarray]:
+        """Addresses of all arrays, and a memory that holds the inputs."""
+        bases: dict[tuple[Role, int], int] = {}
+        end = _ALIGN
+        for port, array in enumerate(arrays.values()):
+            bases[Role.POP, port] = end
+            end += -(-(array.nbytes + _SLACK) // _ALIGN) * _ALIGN
+        for port, out in enumerate(self.kernel.outs):
+            size = int(np.prod(shape)) * out.channels * np.dtype(out.type.memory).itemsize
+            bases[Role.PUSH, port] = end
+            end += -(-(size + _SLACK) // _ALIGN) * _ALIGN
+        memory = np.zeros(end, np.uint8)
+        for port, array in enumerate(arrays.values()):
+            base = bases[Role.POP, port]
+            memory[base:base + array.nbytes] = np.ascontiguousarray(array).view(
+                np.uint8).reshape(-1)
+        return bases, memory
+
+
+def compile_kernel(kernel: Kernel, fabric: Fabric, *, seed: int = 1, cache: Cache | None = None,
+                   **scalars: int) -> Compiled:
+    """Trace, optimize, map.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    fabric : Fabric
+    seed : int
+        Of the mapper.
+    cache : Cache, optional
+        Where mappings are kept.
+    scalars : int
+        Constants of this compilation.
+
+    Raises
+    ------
+    KernelError, MapError
+    """
+    start = time.perf_counter()
+    trace = kernel.trace(**scalars)
+    scans = _scans(trace, len(kernel.reduced))
+    lowered, bound = _best(kernel, trace, fabric, scans)
+    mapping, spent = None, 0.0
+    if cache is not None:
+        mapping, spent = cache.load(lowered.graph, fabric, seed)
+    cached = mapping is not None
+    if mapping is None:
+        mapping = search(lowered.graph, fabric, bound.ii, seed)
+        spent = time.perf_counter() - start
+        if cache is not None:
+            cache.store(lowered.graph, fabric, seed, mapping, spent)
+    return Compiled(kernel, kernel.values(scalars), lowered, mapping, bound, spent, cached, scans)
+
+
+def _expressions(trace: Trace) -> list[Expression]:
+    found: dict[int, Expression] = {}
+    stack = [value for channels in trace.outputs for value in channels]
+    while stack:
+        top = stack.pop()
+        if top.number not in found:
+            found[top.number] = top
+            stack.extend(top.args)
+            if top.back is not None:
+                stack.append(top.back)
+    return list(found.values())
+
+
+def _scans(trace: Trace, reduced: int) -> bool:
+    return not reduced and any(item.op == "phi" for item in _expressions(trace))
+
+
+def _best(kernel: Kernel, trace: Trace, fabric: Fabric,
+          scans: bool) -> tuple[Lowered, Bounds]:
+    """Neighbours read anew or reused, whichever has the smaller bound, then fewer nodes."""
+    specs, outs = list(kernel.streams.values()), kernel.outs
+    tables = tuple(table.words for table in kernel.tables.values())
+    reduced = len(kernel.reduced)
+    widths = tuple(np.dtype(out.type.memory).itemsize for out in outs)
+    options: list[Reuse | None] = [None]
+    axis = lane_axis(outs[0].axes, scans)
+    neighbours = any(item.op == "tap" and item.tap.dx for item in _expressions(trace))
+    along_x = fabric.lanes if axis == "x" else 1
+    if (neighbours and not scans and not reduced and "x" in outs[0].axes
+            and all(isinstance(spec.step, int) for spec in specs)
+            and not any(item.op == "tap" and item.tap.what for item in _expressions(trace))
+            and (along_x == 1 or fabric.movers)):
+        options.append(Reuse(along_x, tuple(int(spec.step) for spec in specs)))
+    found: list[tuple[int, int, int, Lowered, Bounds]] = []
+    for option in options:
+        lowered = lower(trace.outputs, tables, reduced, widths, option)
+        read, written = _traffic(kernel, trace, fabric)
+        try:
+            bound = bounds(lowered.graph, fabric, read, written)
+        except ValueError as error:
+            raise MapError(f"{kernel.name} on {fabric.name}: {error}") from None
+        found.append((bound.ii, len(lowered.graph.nodes), len(found), lowered, bound))
+    *_, lowered, bound = min(found, key=lambda item: item[:3])
+    return lowered, bound
+
+
+def _traffic(kernel: Kernel, trace: Trace,
+             fabric: Fabric) -> tuple[list[Fraction], list[Fraction]]:
+    """Bytes an iteration reads and writes for the first time, by array."""
+    used = {item.port for item in _expressions(trace) if item.op == "tap"}
+    read = [Fraction(spec.type.bytes * spec.channels * fabric.lanes)
+            for port, spec in enumerate(kernel.streams.values())
+            if port in used and "free" != spec.step and set(kernel.outs[0].axes) <= set(spec.axes)
+            and not kernel.reduced]
+    written = [] if kernel.reduced else [
+        Fraction(out.type.bytes * out.channels * fabric.lanes) for out in kernel.outs]
+    return read, written
+
+
+def facts(compiled: Compiled) -> dict[str, Any]:
+    """What reports print of a compiled kernel."""
+    bound, mapping = compiled.bounds, compiled.mapping
+    return {
+        "kernel": compiled.kernel.name, "fabric": mapping.fabric.name, "ii": mapping.ii,
+        "bounds": {"resource": bound.resource, "recurrence": bound.recurrence,
+                   "memory": bound.memory},
+        "proven": compiled.proven, "latency": mapping.latency,
+        "utilization": round(mapping.utilization, 4), "seconds": round(compiled.seconds, 3),
+        "nodes": len(compiled.lowered.graph.nodes), "cached": compiled.cached}

@@ -1,0 +1,246 @@
+"""``@kernel``: a typed Python function over streams, its reference semantics and its trace."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sw.drp.domain import Domain, Grid
+from sw.drp.errors import KernelError
+from sw.drp.expression import Expression, Tracer
+from sw.drp.reduction import Reduction
+from sw.drp.rewrite import rewrite
+from sw.drp.types import In, Out, Table
+from sw.drp.window import ArrayWindow, TableReader, TracedWindow
+from sw.errors import InputError
+
+__all__ = ["Kernel", "Trace", "kernel"]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a body computes.
+
+    Parameters
+    ----------
+    outputs : tuple of tuples of Expression
+        By output: its channels.
+    tracer : Tracer
+    """
+
+    outputs: tuple[tuple[Expression, ...], ...]
+    tracer: Tracer
+
+
+class Kernel:
+    """A kernel; calling it runs the reference, plain numpy.
+
+    Parameters
+    ----------
+    function : callable
+        Parameters annotated ``In(...)`` (streams), ``Table(...)`` or ``int`` (constants of a
+        compilation); the result annotated ``Out(...)``, or a tuple of them.
+
+    Raises
+    ------
+    KernelError
+        At the user's line.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.name, self.doc = function.__name__, inspect.getdoc(function) or ""
+        self._body, self._file = rewrite(function)
+        self._line = function.__code__.co_firstlineno
+        hints = function.__annotations__
+        self.streams: dict[str, In] = {}
+        self.tables: dict[str, Table] = {}
+        self.scalars: dict[str, int | None] = {}
+        self._order: list[str] = []
+        for name, parameter in inspect.signature(function).parameters.items():
+            hint = hints.get(name)
+            self._order.append(name)
+            if isinstance(hint, In):
+                self.streams[name] = hint
+            elif isinstance(hint, Table):
+                self.tables[name] = hint
+            elif hint is int:
+                self.scalars[name] = (None if parameter.default is inspect.Parameter.empty
+                                      else int(parameter.default))
+            else:
+                raise self._error(f"parameter {name} is annotated {hint!r}, accepted are "
+                                  "In(...), Table(...) and int")
+        result = hints.get("return")
+        self.outs: tuple[Out, ...] = result if isinstance(result, tuple) else (result,)
+        specs: list[In | Out] = [*self.streams.values(), *self.outs]
+        if not all(isinstance(out, Out) for out in self.outs):
+            raise self._error("the result must be annotated -> Out(...), or a tuple of them")
+        if not self.streams:
+            raise self._error("a kernel needs a stream, a parameter annotated In(...)")
+        self._check_axes(specs)
+
+    def _error(self, text: str) -> KernelError:
+        return KernelError(f"{self._file}:{self._line}: {text}")
+
+    def _check_axes(self, specs: list[In | Out]) -> None:
+        for spec in specs:
+            if not spec.axes.isalpha() or len(set(spec.axes)) != len(spec.axes):
+                raise self._error(f"axes {spec.axes!r}, accepted are different letters")
+            if len(spec.axes) > 4:
+                raise self._error(f"axes {spec.axes!r}, accepted are 4 at most")
+        if len({out.axes for out in self.outs}) > 1:
+            raise self._error("all results must have the same axes")
+        if len({spec.type.parts for spec in self.streams.values()}
+               | {out.type.parts for out in self.outs}) > 1:
+            raise self._error("packed streams (such as u8x4) and others don't mix in one kernel")
+        for table in self.tables.values():
+            if table.words < 1 or table.words & (table.words - 1):
+                raise self._error(f"a table of {table.words} words, accepted is a power of two")
+
+    @property
+    def reduced(self) -> str:
+        """Axes of the streams that the result lacks."""
+        axes = self.outs[0].axes
+        return "".join(dict.fromkeys(axis for spec in self.streams.values()
+                                     for axis in spec.axes if axis not in axes))
+
+    def values(self, given: Mapping[str, int]) -> dict[str, int]:
+        """All scalars, defaults included.
+
+        Raises
+        ------
+        InputError
+        """
+        unknown = set(given) - set(self.scalars)
+        if unknown:
+            raise InputError(f"{self.name} has no scalar {', '.join(sorted(unknown))}; it has "
+                             f"{', '.join(self.scalars) or 'none'}")
+        found = {**self.scalars, **given}
+        missing = [name for name, value in found.items() if value is None]
+        if missing:
+            raise InputError(f"{self.name} needs {', '.join(missing)}")
+        return {name: int(value) for name, value in found.items() if value is not None}
+
+    def domain(self, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int] | None = None,
+               grids: Mapping[str, Grid] | None = None) -> Domain:
+        """The domain of a call."""
+        return Domain.of(list(self.streams.values()), self.outs, list(self.streams),
+                         [arrays[name] for name in self.streams], sizes or {}, grids or {})
+
+    def bind(self, given: tuple[np.ndarray, ...]) -> tuple[dict[str, np.ndarray],
+                                                           dict[str, np.ndarray]]:
+        """(arrays of streams, contents of tables) of positional arguments."""
+        names = [name for name in self._order if name not in self.scalars]
+        if len(given) != len(names):
+            raise InputError(f"{self.name} takes {len(names)} arrays ({', '.join(names)}), not "
+                             f"{len(given)}")
+        found = {name: np.asarray(array) for name, array in zip(names, given, strict=True)}
+        for name, table in self.tables.items():
+            if found[name].shape != (table.words,) or found[name].dtype != np.int32:
+                raise InputError(f"table {name} is {found[name].dtype}{found[name].shape}, "
+                                 f"accepted is int32({table.words},)")
+        return ({name: found[name] for name in self.streams},
+                {name: found[name] for name in self.tables})
+
+    def __call__(self, *given: np.ndarray, sizes: Mapping[str, int] | None = None,
+                 grids: Mapping[str, Grid] | None = None, **scalars: int) -> Any:
+        """Run the reference.
+
+        Parameters
+        ----------
+        given : arrays, and contents of tables, in the order of the parameters
+        sizes : dict of int, optional
+            Length of axes that differ from the inputs'.
+        grids : dict of Grid, optional
+            Positions of inputs, by name.
+        scalars : int
+
+        Returns
+        -------
+        ndarray, or tuple of them
+        """
+        arrays, tables = self.bind(given)
+        domain = self.domain(arrays, sizes, grids)
+        constants = self.values(scalars)
+
+        def shape(array: np.ndarray, axes: str) -> np.ndarray:
+            order = [axes.index(axis) for axis in domain.axes if axis in axes]
+            index = tuple(slice(None) if axis in axes else None for axis in domain.axes)
+            return np.transpose(array, order)[index]
+
+        arguments: dict[str, Any] = dict(constants)
+        for port, (name, spec) in enumerate(self.streams.items()):
+            arguments[name] = ArrayWindow(spec, arrays[name], domain.positions(port, "y"),
+                                          domain.positions(port, "x"), shape)
+        for number, (name, table) in enumerate(self.tables.items()):
+            arguments[name] = TableReader(table, number, tables[name], None)
+        along = domain.axes.index("x") if "x" in domain.axes else 0
+        with Reduction(len(domain.reduced), along).active(), np.errstate(over="ignore"):
+            result = self._body(**arguments)
+        found = [self._stored(out, values, domain) for out, values in
+                 zip(self.outs, self._results(result), strict=True)]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def _results(self, result: Any) -> list[tuple[Any, ...]]:
+        """Channels by output of what the body returned."""
+        listed = (result,) if len(self.outs) == 1 else result
+        if not isinstance(listed, tuple) or len(listed) != len(self.outs):
+            raise self._error(f"the kernel returns {type(result).__name__}, its annotation has "
+                              f"{len(self.outs)} results")
+        found = []
+        for out, value in zip(self.outs, listed, strict=True):
+            values = value if out.channels > 1 else (value,)
+            if not isinstance(values, tuple) or len(values) != out.channels:
+                raise self._error(f"an output of {out.channels} channels must be a tuple of as "
+                                  "many values")
+            found.append(tuple(item.value if isinstance(item, (TracedWindow, ArrayWindow)) else
+                               item for item in values))
+        return found
+
+    def _stored(self, out: Out, values: tuple[Any, ...], domain: Domain) -> np.ndarray:
+        shape = [size if n < domain.kept else 1
+                 for n, size in enumerate(domain.sizes.values())]
+        channels = []
+        for value in values:
+            value = np.asarray(value)
+            if out.saturate:
+                limits = np.iinfo(out.type.memory)
+                value = np.clip(value, limits.min, limits.max)
+            whole = np.broadcast_to(value.astype(out.type.memory), shape)
+            channels.append(whole.reshape(shape[:domain.kept]))
+        return np.stack(channels, -1) if out.channels > 1 else channels[0].copy()
+
+    def trace(self, **scalars: int) -> Trace:
+        """Run the body on symbols.
+
+        Raises
+        ------
+        KernelError
+        """
+        tracer = Tracer(self._file)
+        arguments: dict[str, Any] = dict(self.values(scalars))
+        for port, (name, spec) in enumerate(self.streams.items()):
+            arguments[name] = TracedWindow(tracer, spec, port)
+        for number, (name, table) in enumerate(self.tables.items()):
+            arguments[name] = TableReader(table, number, None, tracer)
+        with Reduction(len(self.reduced), 0, tracer).active():
+            result = self._body(**arguments)
+        outputs = []
+        for out, values in zip(self.outs, self._results(result), strict=True):
+            for value in values:
+                if not isinstance(value, Expression):
+                    raise self._error(f"the result is the constant {value!r}; it must depend on a "
+                                      "stream")
+                if value.dtype == "bool":
+                    raise self._error("the result is a condition; write where(condition, 1, 0)")
+                if value.bytes * out.type.parts != 4:
+                    raise self._error(f"the result is {value.dtype}, the output's type "
+                                      f"{out.type.name}")
+            outputs.append(tuple(values))
+        return Trace(tuple(outputs), tracer)
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """Make a typed function a kernel; see ``Kernel``."""
+    return Kernel(function)

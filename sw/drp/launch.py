@@ -1,0 +1,234 @@
+"""Streams and loop counts of a mapped kernel for arrays of given sizes."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from golden.drp.stream import ONE, Loop, Stream, TapAt
+from golden.spec.drp.contexts import LOOPS
+from golden.spec.drp.controller import MAX_COUNT
+from golden.spec.drp.streams import Border, Tap
+from sw.drp.domain import Domain
+from sw.drp.graph import Role
+from sw.drp.lower import Lowered
+from sw.drp.mapper.mapping import Mapping as Mapped
+from sw.drp.types import In, Out
+from sw.errors import InputError
+
+__all__ = ["Launch", "lane_axis", "launch"]
+
+_FARTHEST = (1 << 15) - 1  # rows and columns are signed 16-bit
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a run needs beside the kernel.
+
+    Parameters
+    ----------
+    counts : tuple of int
+        Loops of the state, innermost first.
+    inputs, outputs : tuple of Stream or None
+        By stream of the fabric.
+    """
+
+    counts: tuple[int, ...]
+    inputs: tuple[Stream | None, ...]
+    outputs: tuple[Stream | None, ...]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One loop: its axis, count, first index and values per iteration."""
+
+    axis: str
+    count: int
+    first: int = 0
+    advance: int = 1
+
+
+def lane_axis(axes: str, scans: bool) -> str:
+    """The axis along which SIMD lanes lie: the results' last one, that a scan doesn't follow."""
+    order = [axis for axis in axes if not (scans and axis == "x")]
+    return order[-1] if order else ""
+
+
+def launch(mapped: Mapped, lowered: Lowered, domain: Domain, ins: Sequence[In],
+           outs: Sequence[Out], bases: Mapping[tuple[Role, int], int], *, scans: bool) -> Launch:
+    """The streams of a run.
+
+    Parameters
+    ----------
+    mapped : Mapping
+    lowered : Lowered
+        The graph's iterations.
+    domain : Domain
+    ins, outs : sequences
+    bases : dict of int
+        Byte address of each array, by role and port.
+    scans : bool
+        Whether the kernel scans along x.
+
+    Raises
+    ------
+    InputError
+        For sizes the streams can't describe.
+    """
+    return _Launch(mapped, lowered, domain, ins, outs, bases, scans).run()
+
+
+class _Launch:
+    def __init__(self, mapped: Mapped, lowered: Lowered, domain: Domain, ins: Sequence[In],
+                 outs: Sequence[Out], bases: Mapping[tuple[Role, int], int],
+                 scans: bool) -> None:
+        self._mapped, self._lowered, self._domain = mapped, lowered, domain
+        self._ins, self._outs, self._bases = ins, outs, bases
+        self._parts = outs[0].type.parts
+        self._lane_axis = lane_axis(outs[0].axes, scans)
+        self._packed_axis = outs[0].axes[-1]
+        self._lanes = mapped.fabric.lanes if self._lane_axis else 1
+        for axis, size in domain.sizes.items():
+            if axis == self._packed_axis and size % self._parts:
+                raise InputError(f"axis {axis} is {size}, accepted is a multiple of {self._parts} "
+                                 "for packed streams")
+        self._levels = self._nest(scans)
+
+    def _size(self, axis: str) -> int:
+        """Values along an axis."""
+        size = self._domain.sizes[axis]
+        return size // self._parts if axis == self._packed_axis else size
+
+    def _nest(self, scans: bool) -> list[_Level]:
+        axes = self._outs[0].axes
+        order = list(reversed(axes))
+        if (scans or self._lowered.reuse) and "x" in order:
+            order.remove("x")
+            order.insert(0, "x")
+        levels = [_Level(axis, self._size(axis)) for axis in reversed(self._domain.reduced)]
+        for axis in order:
+            lanes = self._lanes if axis == self._lane_axis else 1
+            count, first = -(-self._size(axis) // lanes), 0
+            if axis == "x" and self._lowered.reuse:
+                shift = max(self._lowered.shifts)
+                least = min(self._lowered.shifts)
+                first = least // lanes - self._lowered.reach
+                count = (self._size(axis) - 1 + shift) // lanes - first + 1
+            if count > 1:
+                levels += self._split(_Level(axis, count, first, lanes))
+            elif first or count:
+                levels.append(_Level(axis, count, first, lanes))
+        keep = len(self._domain.reduced)
+        levels = levels[:keep] + [level for level in levels[keep:]
+                                  if level.count > 1 or level.first]
+        if len(levels) > LOOPS:
+            raise InputError(f"{len(levels)} loops ({', '.join(level.axis for level in levels)}); "
+                             f"accepted are {LOOPS}")
+        for level in levels:
+            if level.count > MAX_COUNT:
+                raise InputError(f"axis {level.axis} takes {level.count} iterations, accepted are "
+                                 f"{MAX_COUNT}")
+        return levels
+
+    @staticmethod
+    def _split(level: _Level) -> list[_Level]:
+        """A loop too long for one counter as two; the last turn may overrun."""
+        parts = -(-level.count // MAX_COUNT)
+        if parts == 1:
+            return [level]
+        inner = math.ceil(level.count / parts)
+        return [replace(level, count=inner),
+                _Level(level.axis, parts, 0, level.advance * inner)]
+
+    def run(self) -> Launch:
+        fabric, graph = self._mapped.fabric, self._mapped.graph
+        inputs: list[Stream | None] = [None] * fabric.inputs
+        outputs: list[Stream | None] = [None] * fabric.outputs
+        for role, streams in ((Role.POP, inputs), (Role.PUSH, outputs)):
+            for unit in range(len(streams)):
+                nodes = sorted((self._mapped.times[n] % self._mapped.ii, n)
+                               for n, node in enumerate(graph.nodes)
+                               if node.role is role and self._mapped.units[n] == unit)
+                if not nodes:
+                    continue
+                port = graph.nodes[nodes[0][1]].port
+                taps = tuple(graph.nodes[n].tap for _, n in nodes)
+                streams[unit] = (self._input(port, taps) if role is Role.POP
+                                 else self._output(port, taps))
+        return Launch(tuple(level.count for level in self._levels), tuple(inputs),
+                      tuple(outputs))
+
+    def _strides(self, spec: In | Out, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Bytes from value to value along each axis of an array."""
+        stride = np.dtype(spec.type.memory).itemsize * spec.channels
+        found = {}
+        for axis in reversed(spec.axes):
+            found[axis] = stride * (self._parts if axis == self._packed_axis else 1)
+            stride *= sizes[axis]
+        return found
+
+    def _input(self, port: int, taps: tuple[TapAt, ...]) -> Stream:
+        spec, grid = self._ins[port], self._domain.grids[port]
+        sizes = self._domain.inputs[port]
+        strides = self._strides(spec, sizes)
+        windows = spec.step != 1 or any(tap.dx or tap.what is not Tap.DATA for tap in taps) or (
+            grid.x0 != 0) or self._lowered.reuse is not None
+        column = "x" if "x" in spec.axes and windows else self._lane_axis
+        return self._stream(
+            spec, strides, sizes, self._bases[Role.POP, port], taps, column, "y",
+            {"y": (grid.y0, grid.dy), "x": (grid.x0, grid.dx)},
+            border=Border.CONSTANT if spec.border == "constant" else Border.REPLICATE,
+            fill=self._fill(spec))
+
+    def _fill(self, spec: In) -> int:
+        bits = 32 // spec.type.parts
+        return sum((spec.fill & ((1 << bits) - 1)) << (bits * part)
+                   for part in range(spec.type.parts))
+
+    def _output(self, port: int, taps: tuple[TapAt, ...]) -> Stream:
+        spec = self._outs[port]
+        shift = self._lowered.shifts[port] * ONE
+        row = "x" if self._lowered.reuse and self._lane_axis != "x" else "y"
+        return self._stream(spec, self._strides(spec, self._domain.sizes),
+                            self._domain.sizes, self._bases[Role.PUSH, port], taps,
+                            self._lane_axis, row, {"x": (-shift, ONE)},
+                            border=Border.REPLICATE, saturate=spec.saturate)
+
+    def _stream(self, spec: In | Out, strides: Mapping[str, int], sizes: Mapping[str, int],
+                base: int, taps: tuple[TapAt, ...], column: str, row: str,
+                grids: Mapping[str, tuple[int, int]], *, border: Border, fill: int = 0,
+                saturate: bool = False) -> Stream:
+        """A stream whose rows and columns are two axes; the others move its base."""
+        placed = {}
+        for name, axis in (("dy", row), ("dx", column)):
+            length = sizes.get(axis, 1) // (self._parts if axis == self._packed_axis else 1)
+            if axis in strides and length <= _FARTHEST:
+                placed[axis] = name
+        start = {"dy": 0, "dx": 0}
+        loops = []
+        for level in self._levels:
+            axis = level.axis
+            _, step = grids.get(axis, (0, ONE))
+            if axis in placed:
+                start[placed[axis]] += level.first * level.advance * step
+                loops.append(Loop(level.count, **{placed[axis]: level.advance * step}))
+            else:
+                loops.append(Loop(level.count, dbase=strides.get(axis, 0) * level.advance))
+        for axis, name in placed.items():
+            start[name] += grids.get(axis, (0, ONE))[0]
+        lane: dict[str, Any] = {}
+        if self._lane_axis in placed:
+            lane[f"lane_{placed[self._lane_axis]}"] = grids.get(self._lane_axis, (0, ONE))[1]
+        elif self._lane_axis in strides:
+            lane["lane_dbase"] = strides[self._lane_axis]
+        by_name = {name: axis for axis, name in placed.items()}
+        lengths = {name: sizes[by_name[name]] // (
+            self._parts if by_name[name] == self._packed_axis else 1) if name in by_name else 1
+            for name in ("dy", "dx")}
+        steps = {name: strides[by_name[name]] if name in by_name else 0 for name in ("dy", "dx")}
+        return Stream(base=base, row_step=steps["dy"], column_step=steps["dx"],
+                      height=lengths["dy"], width=lengths["dx"], format=spec.type.format,
+                      y0=start["dy"], x0=start["dx"], border=border, fill=fill,
+                      saturate=saturate, loops=tuple(loops), taps=taps, **lane)
