@@ -257,7 +257,9 @@ class Tracer:
 
     def make(self, op: Op, *args: Expression, constant: int = 0, table: int = -1) -> Expression:
         """An operation, simplified; the operands fit each other."""
-        found = self._fold(op, args, constant) or self._simpler(op, args)
+        found = self._fold(op, args, constant)
+        if found is None:
+            found = self._simpler(op, args)
         if found is not None:
             return found
         if OPERATIONS[op].commutes and args[0].is_constant:
@@ -310,7 +312,7 @@ class Tracer:
         if a.is_constant and OPERATIONS[op].commutes:
             a, b = b, a
         if op is Op.SUB and b.is_constant:
-            return self.make(Op.ADD, a, self._fold(Op.SUB, (self._raw(0, b), b), 0) or b)
+            return self.make(Op.ADD, a, self.make(Op.SUB, self._raw(0, b), b))
         if not b.is_constant:
             return self._without_negation(op, a, b)
         word = b.constant

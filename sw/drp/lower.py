@@ -165,7 +165,7 @@ class _Lowering:
                     else Subword.X1)
         phi = self._replaced(expression)
         if phi is not None:
-            at = args.index(phi)
+            at = 0 if args[0] is phi else 1
             if at == 1 and not OPERATIONS[op].commutes:
                 base = replace(base, op=_REFLECTED[op])
             other = self._operand(args[1 - at], 0)

@@ -8,6 +8,7 @@ be is refused with file, line and what to write instead.
 import ast
 import inspect
 import textwrap
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -73,10 +74,22 @@ def rewrite(function: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
     definition.args.kw_defaults = [None] * len(definition.args.kwonlyargs)
     _refuse(definition, file)
     new = ast.fix_missing_locations(_Rewriter(file).visit(tree))
-    outer = inspect.getclosurevars(function).nonlocals
-    names = {**function.__globals__, **outer, "__drp": _Runtime(file)}
-    exec(compile(new, file, "exec"), names)
-    return names[function.__name__], file
+    return _rebuilt(function, new.body[0], file), file
+
+
+def _rebuilt(function: Callable[..., Any], definition: ast.stmt, file: str) -> Callable[..., Any]:
+    """The rewritten function among the globals and closure of the original one."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    cells["__drp"] = types.CellType(_Runtime(file))
+    names = ast.arguments([], [ast.arg(name) for name in cells], None, [], [], None, [])
+    outer = ast.FunctionDef("__outer", names, [definition], [])
+    module = ast.fix_missing_locations(ast.Module([outer], []))
+    code: types.CodeType = compile(module, file, "exec")
+    for name in ("__outer", function.__name__):
+        code = next(item for item in code.co_consts
+                    if isinstance(item, types.CodeType) and item.co_name == name)
+    return types.FunctionType(code, function.__globals__, function.__name__, None,
+                              tuple(cells[name] for name in code.co_freevars))
 
 
 def _refuse(tree: ast.AST, file: str) -> None:

@@ -45,6 +45,9 @@ class Effort:
     deterministic: float
 
 
+TUNE: dict = {}
+
+
 class Model:
     """A CP-SAT model of a graph at an interval.
 
@@ -219,7 +222,8 @@ class Model:
             model.add_implication(literal, self._at.active[candidate])
         if self._nodes[consumer].role is Role.PUSH:
             for row, var in enumerate(self._at.row[candidate]):
-                model.add_bool_or(~literal, ~var, self._at.row[consumer][self._fabric.output_of(row)])
+                output = self._fabric.output_of(row)
+                model.add_bool_or(~literal, ~var, self._at.row[consumer][output])
             return
         lines = self._at.col if link is Link.COL else self._at.row
         pair = zip(lines[candidate], lines[consumer], strict=False)
@@ -318,6 +322,8 @@ class Model:
         solver = cp_model.CpSolver()
         parameters = solver.parameters
         parameters.num_workers = 1
+        for name, value in TUNE.items():
+            setattr(parameters, name, value)
         parameters.random_seed = seed
         parameters.max_deterministic_time = self._effort.deterministic
         status = solver.solve(self._model)

@@ -1,0 +1,86 @@
+"""From a camera's format to a network's input."""
+
+# mypy: disable-error-code="valid-type"
+
+from typing import Any
+
+from sw.drp.functions import maximum, rounding_shift_up
+from sw.drp.kernel import Kernel, kernel
+from sw.drp.types import In, Out, i8, u8
+
+__all__ = ["bilinear", "nearest", "normalize", "nv12_to_rgb", "resize_gray", "rgb_to_gray",
+           "yuyv_to_rgb"]
+
+
+def _video(y: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
+    """Red, green, blue of BT.601 video levels, 20 fraction bits, as OpenCV rounds."""
+    bright = maximum(y - 16, 0) * 1220542 + (1 << 19)
+    u, v = u - 128, v - 128
+    return ((bright + v * 1673527) >> 20, (bright - v * 852492 - u * 409993) >> 20,
+            (bright + u * 2116026) >> 20)
+
+
+@kernel
+def yuyv_to_rgb(p: In(u8, channels=4)) -> Out(u8, channels=6, saturate=True):
+    """Two pixels (Y0 U Y1 V) to (R G B R G B)."""
+    first, u, second, v = p
+    return _video(first, u, v) + _video(second, u, v)
+
+
+@kernel
+def nv12_to_rgb(y: In(u8), uv: In(u8, channels=2, step="free")) -> Out(u8, channels=3,
+                                                                     saturate=True):
+    """Brightness, and colours at half resolution (grid: step one half), to RGB."""
+    u, v = uv
+    return _video(y, u, v)
+
+
+@kernel
+def rgb_to_gray(p: In(u8, channels=3)) -> Out(u8):
+    """BT.601 brightness, as OpenCV rounds."""
+    red, green, blue = p
+    return rounding_shift_up(red * 9798 + green * 19235 + blue * 3735, 15)
+
+
+@kernel
+def normalize(p: In(u8, "x"), scale: int = 128, offset: int = -128) -> Out(i8, "x",
+                                                                         saturate=True):
+    """Bytes to a network's int8: round(p * scale / 128) + offset."""
+    return rounding_shift_up(p * scale, 7) + offset
+
+
+@kernel
+def nearest(p: In(u8, step="free")) -> Out(u8):
+    """The pixel at each position (grid: any ratio)."""
+    return p
+
+
+def _between(a: Any, b: Any, fraction: Any) -> Any:
+    """a to b with 6 fraction bits; fraction has 16."""
+    return a * 64 + (((b - a) * fraction) >> 10)
+
+
+def _bilinear(p: Any, channel: tuple[int, ...] = ()) -> Any:
+    """Between the four pixels around each position."""
+    fx, fy = p.fraction_x, p.fraction_y
+    upper = _between(p[(0, 0, *channel)], p[(0, 1, *channel)], fx)
+    lower = _between(p[(1, 0, *channel)], p[(1, 1, *channel)], fx)
+    return rounding_shift_up(upper + (((lower - upper) * (fy >> 1)) >> 15), 6)
+
+
+@kernel
+def resize_gray(p: In(u8, step="free")) -> Out(u8):
+    """Bilinear, any ratio, one channel."""
+    return _bilinear(p)
+
+
+def bilinear(channels: int) -> Kernel:
+    """A kernel: bilinear, any ratio, of a picture with channels."""
+
+    @kernel
+    def resize(p: In(u8, channels=channels, step="free")) -> Out(u8, channels=channels):
+        """Bilinear, any ratio."""
+        return tuple(_bilinear(p, (channel,)) for channel in range(channels))
+
+    resize.name = f"resize_{channels}"
+    return resize

@@ -1,0 +1,172 @@
+"""Operators of int8 networks, in TensorFlow Lite's arithmetic."""
+
+# mypy: disable-error-code="valid-type"
+
+from typing import Any
+
+import numpy as np
+
+from golden.spec.numerics import requantize
+from sw.drp.functions import (
+    fold,
+    largest,
+    leading_zeros,
+    maximum,
+    minimum,
+    multiply_high,
+    rounding_shift,
+    total,
+    where,
+)
+from sw.drp.kernel import Kernel, kernel
+from sw.drp.types import In, Out, Table, i8, i8x4, i32
+
+__all__ = ["add_table", "argmax", "average_pool", "global_mean", "max_pool", "quantized_add",
+           "quantized_mul", "softmax_inverse", "softmax_largest", "softmax_scale", "softmax_sum"]
+
+
+def add_table(zero: int, scale: tuple[int, int, int], left_shift: int) -> np.ndarray:
+    """int32(256,): every int8 less its zero point at the common scale of ``quantized_add``."""
+    return np.array([requantize((x - zero) << left_shift, *scale) for x in range(-128, 128)],
+                    np.int32)
+
+
+@kernel
+def quantized_add(a: In(i8, "x"), b: In(i8, "x"), first: Table(256), second: Table(256),
+                  multiplier: int = 1 << 30, shift: int = 18, zero: int = 0,
+                  least: int = -128, most: int = 127) -> Out(i8, "x", saturate=True):
+    """TensorFlow Lite's ADD of two int8 tensors of different scales."""
+    common = first[a + 128] + second[b + 128]
+    result = rounding_shift(multiply_high(common, multiplier), shift) + zero
+    if least > -128:
+        result = maximum(result, least)
+    if most < 127:
+        result = minimum(result, most)
+    return result
+
+
+@kernel
+def quantized_mul(a: In(i8, "x"), b: In(i8, "x"), zero_a: int = 3, zero_b: int = -5,
+                  multiplier: int = 1 << 30, shift: int = 6,
+                  zero: int = 0) -> Out(i8, "x", saturate=True):
+    """TensorFlow Lite's MUL of two int8 tensors."""
+    product = (a - zero_a) * (b - zero_b)
+    return rounding_shift(multiply_high(product, multiplier), shift) + zero
+
+
+def max_pool(window: int, stride: int) -> Kernel:
+    """A kernel: largest int8 of each window, channels last, padding ignored."""
+
+    @kernel
+    def pool(x: In(i8x4, "yxc", border="constant", fill=-128,
+                   step=stride)) -> Out(i8x4, "yxc"):
+        """Largest int8 of each window."""
+        def column(dx: int) -> Any:
+            found = x[0, dx]
+            for dy in range(1, window):
+                found = maximum(found, x[dy, dx])
+            return found
+
+        result = column(0)
+        for dx in range(1, window):
+            result = maximum(result, column(dx))
+        return result
+
+    pool.name = f"max_pool_{window}x{window}s{stride}"
+    return pool
+
+
+def average_pool(window: int, stride: int) -> Kernel:
+    """A kernel: mean of int8 of each window, no padding, halves away from zero."""
+    count = window * window
+    # floor(n / count) = n * factor >> 20 for every n that can be: n (factor count - 2**20) < 2**20.
+    factor = -(-(1 << 20) // count)
+    if (128 * count + count // 2) * (factor * count - (1 << 20)) >= 1 << 20:
+        raise ValueError(f"average_pool window {window}, accepted is 1 to 8")
+
+    @kernel
+    def pool(x: In(i8, "yxc", step=stride)) -> Out(i8, "yxc"):
+        """Mean of int8 of each window, halves away from zero."""
+        def column(dx: int) -> Any:
+            found = x[0, dx]
+            for dy in range(1, window):
+                found = found + x[dy, dx]
+            return found
+
+        sums = column(0)
+        for dx in range(1, window):
+            sums = sums + column(dx)
+        size = ((abs(sums) + count // 2) * factor) >> 20
+        return -size if sums < 0 else size
+
+    pool.name = f"average_pool_{window}x{window}s{stride}"
+    return pool
+
+
+@kernel
+def global_mean(x: In(i8, "yxc"), offset: int = 0, pre: int = 0, multiplier: int = 1 << 30,
+                shift: int = 0, zero: int = 0) -> Out(i8, "c", saturate=True):
+    """Mean over y and x, requantized; ``offset`` is input zero point times count, negated."""
+    sums = (total(x) + offset) << pre
+    return rounding_shift(multiply_high(sums, multiplier), shift) + zero
+
+
+@kernel
+def argmax(x: In(i8, "nx")) -> Out(i32, "n"):
+    """Place of the largest value of each row; of equal ones the first."""
+    def better(best: tuple[Any, Any], new: tuple[Any, Any]) -> tuple[Any, Any]:
+        if new[0] > best[0]:
+            best = new
+        return best
+
+    return fold(better, (-(1 << 31), 0), (x.value, x.column))[1]
+
+
+@kernel
+def softmax_largest(x: In(i8, "nx")) -> Out(i8, "n"):
+    """Softmax, 1 of 4: the largest of each row."""
+    return largest(x)
+
+
+@kernel
+def softmax_sum(x: In(i8, "nx"), most: In(i8, "n"), table: Table(256)) -> Out(i32, "n"):
+    """Softmax, 2 of 4: sum of the exponentials, 12 integer bits; table[difference + 255], an
+    exponential of 31 fraction bits, or -1 where it doesn't count."""
+    power = table[x - most + 255]
+    return total(where(power < 0, 0, rounding_shift(power, 12)))
+
+
+def _half_of(fraction: Any) -> Any:
+    """(fraction + 2**31 - 1 + 1) >> 1 without leaving 32 bits: both are shifted first."""
+    return (fraction >> 1) + (1 << 30)
+
+
+def _saturating_shift(value: Any, by: int) -> Any:
+    """value << by, limited to int32."""
+    limit = (1 << 31) - 1 >> by
+    low = -(1 << 31) >> by
+    shifted = value << by
+    return where(value > limit, (1 << 31) - 1,
+                 where(value < low, -(1 << 31), shifted))
+
+
+@kernel
+def softmax_inverse(sums: In(i32, "n")) -> (Out(i32, "n"), Out(i32, "n")):
+    """Softmax, 3 of 4: (r, s) with round(power * r / 2**31) / 2**s the result in 1/256."""
+    leading = leading_zeros(sums)
+    # (fraction + 1) / 2 of a sum in [1, 2) with 31 fraction bits, as gemmlowp rounds it.
+    half = _half_of((sums << leading) + -(1 << 31))
+    x = multiply_high(half, -1010580540) + 1515870810
+    for _ in range(3):
+        error = (1 << 29) - multiply_high(half, x)
+        x = x + _saturating_shift(multiply_high(x, error), 2)
+    return _saturating_shift(x, 1), 12 - leading + 23
+
+
+@kernel
+def softmax_scale(x: In(i8, "nx"), most: In(i8, "n"), inverse: In(i32, "n"), shift: In(i32, "n"),
+                  table: Table(256)) -> Out(i8, "nx", saturate=True):
+    """Softmax, 4 of 4: exponentials times the inverse sum, output scale 1/256, zero -128."""
+    power = table[x - most + 255]
+    scaled = rounding_shift(multiply_high(power, inverse), shift) - 128
+    return where(power < 0, -128, scaled)
