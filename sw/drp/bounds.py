@@ -1,7 +1,7 @@
 """Lower bounds of a graph's initiation interval, from the graph and the fabric alone.
 
 The mapper doesn't call this. Every bound holds for any mapping: *resource* counts what each
-operation needs and what there is of it, streams included; *recurrence* is the largest ratio of
+operation needs and what there is of it, streams and passes under way included; *recurrence* is the largest ratio of
 latency to distance around a cycle; *memory* counts bytes against the scratchpad port.
 """
 
@@ -48,7 +48,7 @@ def bounds(graph: Graph, fabric: Fabric, read_bytes: Sequence[Fraction] = (),
     ValueError
         Where no interval is enough: the fabric lacks what an operation needs.
     """
-    return Bounds(_resource(graph, fabric), _recurrence(graph),
+    return Bounds(max(_resource(graph, fabric), _depth(graph, fabric)), _recurrence(graph),
                   max(1, *(_ceil(sum(given, Fraction(0)) / fabric.word_bytes)
                            for given in (read_bytes, written_bytes))))
 
@@ -80,6 +80,20 @@ def _resource(graph: Graph, fabric: Fabric) -> int:
     for table in written:  # a table that changes exists once
         found = max(found, sum(node.table == table for node in graph.nodes))
     return found
+
+
+def _depth(graph: Graph, fabric: Fabric) -> int:
+    """Interval for which a chain from a POP to a PUSH ends within all passes under way."""
+    longest = [-1] * len(graph.nodes)  # steps since the POP; -1: doesn't depend on one
+    deepest = 0
+    for number in graph.order():
+        node = graph.nodes[number]
+        longest[number] = 0 if node.role is Role.POP else max(
+            (longest[edge.source] + graph.nodes[edge.source].latency for _, edge in node.edges()
+             if edge.distance == 0 and longest[edge.source] >= 0), default=-1)
+        if node.role is Role.PUSH:
+            deepest = max(deepest, longest[number])
+    return -(-(deepest + 1) // fabric.stages)
 
 
 def _recurrence(graph: Graph) -> int:

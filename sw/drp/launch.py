@@ -194,13 +194,15 @@ class _Launch:
         return self._stream(spec, self._strides(spec, self._domain.sizes),
                             self._domain.sizes, self._bases[Role.PUSH, port], taps,
                             self._lane_axis, row, {"x": (-shift, ONE)},
-                            border=Border.REPLICATE, saturate=spec.saturate)
+                            border=Border.REPLICATE, saturate=spec.saturate,
+                            still=self._domain.reduced)
 
     def _stream(self, spec: In | Out, strides: Mapping[str, int], sizes: Mapping[str, int],
                 base: int, taps: tuple[TapAt, ...], column: str, row: str,
                 grids: Mapping[str, tuple[int, int]], *, border: Border, fill: int = 0,
-                saturate: bool = False) -> Stream:
-        """A stream whose rows and columns are two axes; the others move its base."""
+                saturate: bool = False, still: str = "") -> Stream:
+        """A stream whose rows and columns are two axes; the others move its base, those of
+        ``still`` don't count."""
         placed = {}
         for name, axis in (("dy", row), ("dx", column)):
             length = sizes.get(axis, 1) // (self._parts if axis == self._packed_axis else 1)
@@ -210,6 +212,8 @@ class _Launch:
         loops = []
         for level in self._levels:
             axis = level.axis
+            if axis in still:
+                continue
             _, step = grids.get(axis, (0, ONE))
             if axis in placed:
                 start[placed[axis]] += level.first * level.advance * step

@@ -56,16 +56,16 @@ def nearest(p: In(u8, step="free")) -> Out(u8):
 
 
 def _between(a: Any, b: Any, fraction: Any) -> Any:
-    """a to b with 6 fraction bits; fraction has 16."""
-    return a * 64 + (((b - a) * fraction) >> 10)
+    """a to b; fraction has 16 bits."""
+    return a + rounding_shift_up((b - a) * fraction, 16)
 
 
 def _bilinear(p: Any, channel: tuple[int, ...] = ()) -> Any:
-    """Between the four pixels around each position."""
+    """Between the four pixels around each position, within 1 of the exact value."""
     fx, fy = p.fraction_x, p.fraction_y
     upper = _between(p[(0, 0, *channel)], p[(0, 1, *channel)], fx)
     lower = _between(p[(1, 0, *channel)], p[(1, 1, *channel)], fx)
-    return rounding_shift_up(upper + (((lower - upper) * (fy >> 1)) >> 15), 6)
+    return _between(upper, lower, fy)
 
 
 @kernel

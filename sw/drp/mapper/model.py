@@ -33,7 +33,9 @@ class Effort:
     Parameters
     ----------
     copies : int
-        Optional copies of each value; streams' values have one more.
+        Optional copies of each value that is used more than once; streams' values have one more.
+    single : int
+        Optional copies of a value that is used once.
     slack : int
         Steps by which operations may be later than their earliest time, beyond one interval.
     deterministic : float
@@ -41,11 +43,9 @@ class Effort:
     """
 
     copies: int
+    single: int
     slack: int
     deterministic: float
-
-
-TUNE: dict = {}
 
 
 class Model:
@@ -88,11 +88,9 @@ class Model:
         uses, node = self._uses[number], self._graph.nodes[number]
         if not uses or node.role is Role.PUSH:
             return 0
-        pops = 0
-        if node.role is Role.POP:
-            # A stream only reaches its row, by operands a and c.
-            pops = 1
-        return effort.copies + pops
+        if node.role is Role.POP:  # a stream only reaches its row, by operands a and c
+            return effort.copies + 1
+        return effort.copies if len(uses) > 1 else effort.single
 
     def _horizon(self, effort: Effort) -> None:
         """Earliest times, and a latest one for all."""
@@ -322,8 +320,6 @@ class Model:
         solver = cp_model.CpSolver()
         parameters = solver.parameters
         parameters.num_workers = 1
-        for name, value in TUNE.items():
-            setattr(parameters, name, value)
         parameters.random_seed = seed
         parameters.max_deterministic_time = self._effort.deterministic
         status = solver.solve(self._model)

@@ -8,7 +8,7 @@ from sw.errors import ModelError
 
 __all__ = ["EFFORTS", "MapError", "search"]
 
-EFFORTS = (Effort(0, 4, 2.0), Effort(1, 8, 20.0))
+EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 1, 8, 2.0))
 
 
 class MapError(ModelError):

@@ -1,0 +1,112 @@
+"""Inputs to try library kernels with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from golden.drp.stream import ONE
+from sw.drp.domain import Grid
+from sw.drp.kernel import Kernel
+from sw.drp.library.network import add_table
+
+__all__ = ["Call", "sample"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Arguments of a kernel.
+
+    Parameters
+    ----------
+    arrays : tuple of ndarray
+        Streams' arrays and tables' contents, in the order of the parameters.
+    sizes, grids : dict, optional
+        As ``Kernel.__call__`` takes them.
+    """
+
+    arrays: tuple[np.ndarray, ...]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    grids: Mapping[str, Grid] = field(default_factory=dict)
+
+
+def sample(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    """A call of a kernel on random data.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    rng : Generator
+    height, width : int
+        Of pictures; other kernels take sizes near them.
+    """
+    special = _SPECIAL.get(kernel.name)
+    if special is not None:
+        return special(kernel, rng, height, width)
+    return Call(_arrays(kernel, rng, height, width))
+
+
+def _arrays(kernel: Kernel, rng: np.random.Generator, height: int,
+            width: int) -> tuple[np.ndarray, ...]:
+    """Random bytes for every stream."""
+    sizes = {"y": height, "n": height, "x": width, "c": 16}
+    found = []
+    for spec in kernel.streams.values():
+        shape = tuple(sizes[axis] for axis in spec.axes)
+        shape += (spec.channels,) if spec.channels > 1 else ()
+        limits = np.iinfo(spec.type.memory)
+        least, most = max(limits.min, -(1 << 20)), min(limits.max, (1 << 20) - 1)
+        found.append(rng.integers(least, most, shape, spec.type.memory, endpoint=True))
+    return tuple(found)
+
+
+def _pool(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    """Windows inside the picture."""
+    window, stride = (int(text) for text in kernel.name.rsplit("x", 1)[1].split("s"))
+    height, width = max(height, window), max(width, window)
+    sizes = {"y": (height - window) // stride + 1, "x": (width - window) // stride + 1}
+    unmoved = Grid(dy=stride * ONE, dx=stride * ONE)
+    return Call(_arrays(kernel, rng, height, width), sizes, {"x": unmoved})
+
+
+def _add(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    tables = (add_table(3, (1518500250, 0, 1), 20), add_table(-7, (1 << 30, 0, 0), 20))
+    return Call(_arrays(kernel, rng, 1, height * width) + tables)
+
+
+def _resize(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    wanted = max(1, height * 2 // 3), max(1, width * 5 // 4)
+    return Call(_arrays(kernel, rng, height, width), {"y": wanted[0], "x": wanted[1]},
+                {"p": Grid.resize((height, width), wanted)})
+
+
+def _nv12(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    bright = _arrays(kernel, rng, height, width)[0]
+    colour = _arrays(kernel, rng, (height + 1) // 2, (width + 1) // 2)[1]
+    return Call((bright, colour), {}, {"uv": Grid(dy=ONE // 2, dx=ONE // 2)})
+
+
+def _exponentials(rng: np.random.Generator) -> np.ndarray:
+    table = np.sort(rng.integers(0, (1 << 31) - 1, 256, np.int32))
+    table[:40] = -1
+    return table
+
+
+def _softmax(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    x, most, *rest = _arrays(kernel, rng, height, width)
+    most = x.max(axis=1)
+    if rest:
+        rest[1] = (rest[1] & 15) + 16
+    return Call((x, most, *rest, _exponentials(rng)))
+
+
+def _sums(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    return Call((rng.integers(1 << 19, (1 << 31) - 1, height * width, np.int32),))
+
+
+_SPECIAL: dict[str, Callable[[Kernel, np.random.Generator, int, int], Call]] = {
+    "quantized_add": _add, "max_pool_3x3s2": _pool, "max_pool_2x2s2": _pool,
+    "average_pool_2x2s2": _pool, "average_pool_3x3s1": _pool, "nearest": _resize,
+    "resize_gray": _resize, "resize_3": _resize, "nv12_to_rgb": _nv12, "softmax_sum": _softmax,
+    "softmax_scale": _softmax, "softmax_inverse": _sums,
+}
