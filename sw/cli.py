@@ -15,7 +15,7 @@ from sw.errors import BadConfigError, ModelError, SenteiError, UsageError
 __all__ = ["main"]
 
 _COMMANDS = ("run", "compile", "estimate", "prune", "evaluate", "inspect", "report", "zoo",
-             "verilog", "fpga", "board", "quantize", "debug")
+             "verilog", "fpga", "board", "quantize", "debug", "drp")
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 _DESCRIPTION = "Sentei: an open AI accelerator that skips pruned weights."
 _EPILOG = """\
@@ -28,6 +28,7 @@ examples:
   sentei report resnet8 -o resnet8.html       where the time goes, on one page
   sentei verilog --preset base -o build       the chip itself
   sentei fpga build --board ulx3s-85f -o DIR  its bitstream
+  sentei drp list                             kernels of the tile fabric
 
 exit codes:
   0 done                     5 configuration not legal

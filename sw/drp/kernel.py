@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Kernel:
     ----------
     function : callable
         Parameters annotated ``In(...)`` (streams), ``Table(...)`` or ``int`` (constants of a
-        compilation); the result annotated ``Out(...)``, or a tuple of them.
+        compilation); the result annotated ``Out(...)``, or ``tuple[Out(...), Out(...)]``.
 
     Raises
     ------
@@ -72,10 +72,11 @@ class Kernel:
                 raise self._error(f"parameter {name} is annotated {hint!r}, accepted are "
                                   "In(...), Table(...) and int")
         result = hints.get("return")
-        self.outs: tuple[Out, ...] = result if isinstance(result, tuple) else (result,)
+        self.outs: tuple[Out, ...] = (
+            get_args(result) if get_origin(result) is tuple else (result,))
         specs: list[In | Out] = [*self.streams.values(), *self.outs]
         if not all(isinstance(out, Out) for out in self.outs):
-            raise self._error("the result must be annotated -> Out(...), or a tuple of them")
+            raise self._error("the result must be annotated -> Out(...), or tuple[Out(...), ...]")
         if not self.streams:
             raise self._error("a kernel needs a stream, a parameter annotated In(...)")
         self._check_axes(specs)

@@ -151,7 +151,7 @@ def _saturating_shift(value: Any, by: int) -> Any:
 
 
 @kernel
-def softmax_inverse(sums: In(i32, "n")) -> (Out(i32, "n"), Out(i32, "n")):
+def softmax_inverse(sums: In(i32, "n")) -> tuple[Out(i32, "n"), Out(i32, "n")]:
     """Softmax, 3 of 4: (r, s) with round(power * r / 2**31) / 2**s the result in 1/256."""
     leading = leading_zeros(sums)
     # (fraction + 1) / 2 of a sum in [1, 2) with 31 fraction bits, as gemmlowp rounds it.

@@ -1,0 +1,235 @@
+"""The tile fabric: kernels, their mappings, and running them.
+
+examples:
+  sentei drp list
+  sentei drp compile sobel
+  sentei drp compile my_kernels.py:blend --fabric board --json
+  sentei drp show sobel -o sobel.png
+  sentei drp run sobel --input photo.jpg -o edges.png
+  sentei drp run resize_gray --input photo.jpg --size 96,96
+
+KERNEL is one of the library, or FILE.py, or FILE.py:NAME. Its scalars: --scalar name=value.
+The simulator executes contexts step by step; large pictures take minutes.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from golden.drp.errors import TileError
+from golden.spec.drp.fabric import FABRICS, fabric
+from sw.commands.options import add_json, writable
+from sw.commands.progress import Progress
+from sw.drp.cache import default_cache
+from sw.drp.compiler import Compiled, compile_kernel, facts
+from sw.drp.domain import Grid
+from sw.drp.kernel import Kernel
+from sw.drp.library import LIBRARY
+from sw.drp.library.samples import Call, sample
+from sw.drp.open import open_kernel
+from sw.drp.show import draw, text
+from sw.errors import DeviceError, InputError, MismatchError, SenteiError, UsageError
+
+__all__ = ["add", "execute"]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``sentei drp``."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="the library, mapped")
+    compiling = actions.add_parser("compile", help="map a kernel; say how good it is")
+    running = actions.add_parser("run", help="run a kernel and its reference")
+    showing = actions.add_parser("show", help="draw a mapping, as text or picture")
+    for part in (compiling, running, showing):
+        part.add_argument("kernel", metavar="KERNEL", help="library kernel, FILE.py or "
+                          "FILE.py:NAME")
+        part.add_argument("--scalar", action="append", default=[], metavar="name=value",
+                          help="a constant of the kernel; may be repeated")
+    for part in (listing, compiling, running, showing):
+        part.add_argument("--fabric", default="base", choices=tuple(FABRICS), metavar="F",
+                          help=f"{', '.join(FABRICS)} (default: base)")
+        part.add_argument("--seed", type=int, default=1, help="of the mapper (default: 1)")
+        part.add_argument("--no-cache", action="store_true", help="map again")
+        add_json(part)
+    running.add_argument("--input", type=Path, action="append", default=[], metavar="FILE",
+                         help="picture or .npy for each stream, in order; random data without")
+    running.add_argument("--size", metavar="H,W", help="of the result of a kernel that resizes")
+    running.add_argument("-o", "--output", type=Path, metavar="FILE",
+                         help="result as .npy, or as a picture")
+    showing.add_argument("-o", "--output", type=Path, metavar="FILE",
+                         help="picture to write (.png, .svg); text without")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Do it."""
+    return {"list": _list, "compile": _compile, "run": _run,
+            "show": _show}[arguments.action](arguments)
+
+
+def _compiled(arguments: argparse.Namespace, kernel: Kernel) -> Compiled:
+    scalars = {}
+    for item in getattr(arguments, "scalar", []):
+        name, _, value = item.partition("=")
+        try:
+            scalars[name] = int(value, 0)
+        except ValueError:
+            raise UsageError(f"--scalar {item}: accepted is name=value with an integer") from None
+    return compile_kernel(kernel, fabric(arguments.fabric), seed=arguments.seed,
+                          cache=None if arguments.no_cache else default_cache(), **scalars)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    progress, rows = Progress(plain=arguments.json), []
+    with progress.step(f"mapping the library on {arguments.fabric}"):
+        for name, kernel in LIBRARY.items():
+            progress.update(name)
+            try:
+                rows.append({**facts(_compiled(arguments, kernel)), "what": kernel.doc})
+            except SenteiError as error:
+                rows.append({"kernel": name, "fabric": arguments.fabric, "error": str(error)})
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("kernel", "nodes", "II", "bound", "proven", "latency", "used", "seconds"):
+        table.add_column(heading)
+    for row in rows:
+        if "error" in row:
+            table.add_row(row["kernel"], row["error"])
+        else:
+            table.add_row(row["kernel"], *_cells(row))
+    Console().print(table)
+    return 0
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return (str(row["nodes"]), str(row["ii"]), str(max(row["bounds"].values())),
+            "yes" if row["proven"] else "no", str(row["latency"]), f"{row['utilization']:.0%}",
+            f"{row['seconds']:.2f}")
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    with Progress(plain=arguments.json).step(f"mapping {arguments.kernel}"):
+        found = facts(_compiled(arguments, open_kernel(arguments.kernel)))
+    if arguments.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    bound = found["bounds"]
+    print(f"{found['kernel']} on {found['fabric']}: an iteration every {found['ii']} step(s), "
+          f"latency {found['latency']}; {found['nodes']} nodes, "
+          f"{found['utilization']:.0%} of the elements' steps used")
+    print(f"lower bounds: resource {bound['resource']}, recurrence {bound['recurrence']}, memory "
+          f"{bound['memory']}; " + ("proven optimal" if found["proven"] else "not proven optimal")
+          + f"; found in {found['seconds']:.2f} s" + (" (cached)" if found["cached"] else ""))
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    if arguments.output:
+        writable(arguments.output)
+    with Progress(plain=arguments.json).step(f"mapping {arguments.kernel}"):
+        compiled = _compiled(arguments, open_kernel(arguments.kernel))
+    found = facts(compiled)
+    if arguments.output:
+        title = f"{found['kernel']} on {found['fabric']}, II {found['ii']}"
+        draw(compiled.mapping, title, arguments.output)
+    if arguments.json:
+        print(json.dumps({**found, "file": str(arguments.output) if arguments.output else None,
+                          "text": text(compiled.mapping)}, indent=1))
+    elif not arguments.output:
+        print(text(compiled.mapping))
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.output:
+        writable(arguments.output)
+    kernel = open_kernel(arguments.kernel)
+    progress = Progress(plain=arguments.json)
+    with progress.step(f"mapping {arguments.kernel}"):
+        compiled = _compiled(arguments, kernel)
+    call = _call(arguments, kernel)
+    with progress.step("running the reference"):
+        wanted = kernel(*call.arrays, sizes=call.sizes, grids=call.grids, **compiled.scalars)
+    with progress.step("running the simulated tile"):
+        try:
+            outcome = compiled.run(*call.arrays, sizes=call.sizes, grids=call.grids)
+        except TileError as error:
+            raise DeviceError(f"{kernel.name}: {error}") from error
+    expected = wanted if isinstance(wanted, tuple) else (wanted,)
+    mismatches = sum(int((a != b).sum()) for a, b in zip(expected, outcome.outputs, strict=True))
+    if arguments.output:
+        _save(outcome.outputs[0], arguments.output)
+    report = {**facts(compiled), "engine": "simulator", "cycles": outcome.steps,
+              "elements": outcome.elements, "mismatches": mismatches}
+    if arguments.json:
+        print(json.dumps(report, indent=1))
+    else:
+        print(f"{kernel.name} on {arguments.fabric}: {outcome.steps:,} steps for "
+              f"{outcome.elements:,} elements ({outcome.steps / outcome.elements:.3f} each), "
+              f"{mismatches} differ from the reference")
+    if mismatches:
+        raise MismatchError(f"{kernel.name}: {mismatches} of {outcome.elements} elements differ "
+                            "from the reference")
+    return 0
+
+
+def _call(arguments: argparse.Namespace, kernel: Kernel) -> Call:
+    """Arguments of the run: files, or random data."""
+    if not arguments.input:
+        return sample(kernel, np.random.default_rng(arguments.seed), 24, 32)
+    if len(arguments.input) != len(kernel.streams) or kernel.tables:
+        raise UsageError(f"{kernel.name} takes {len(kernel.streams)} streams and "
+                         f"{len(kernel.tables)} tables; accepted is --input for each stream of a "
+                         "kernel without tables")
+    arrays = [_read(path, name, kernel) for path, name in
+              zip(arguments.input, kernel.streams, strict=True)]
+    free = [name for name, spec in kernel.streams.items() if spec.step == "free"]
+    if not free:
+        return Call(tuple(arrays))
+    try:
+        height, width = (int(part) for part in (arguments.size or "").split(","))
+    except ValueError:
+        raise UsageError(f"{kernel.name} resizes; accepted is --size height,width") from None
+    if height < 1 or width < 1:
+        raise UsageError(f"--size {arguments.size}: accepted are two sizes of 1 or more")
+    shapes = dict(zip(kernel.streams, (array.shape for array in arrays), strict=True))
+    return Call(tuple(arrays), {"y": height, "x": width},
+                {name: Grid.resize((shapes[name][0], shapes[name][1]), (height, width))
+                 for name in free})
+
+
+def _read(path: Path, name: str, kernel: Kernel) -> np.ndarray:
+    """A stream's array from a file."""
+    spec = kernel.streams[name]
+    if path.suffix == ".npy":
+        try:
+            return np.load(path, allow_pickle=False)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from None
+    from PIL import Image, UnidentifiedImageError
+
+    if spec.type.memory != "uint8" or spec.axes != "yx" or spec.channels not in (1, 3):
+        raise InputError(f"{path}: stream {name} isn't a gray or RGB picture; accepted is .npy")
+    try:
+        with Image.open(path) as picture:
+            return np.array(picture.convert("L" if spec.channels == 1 else "RGB"))
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: not a picture that can be read, and not .npy") from None
+
+
+def _save(values: np.ndarray, path: Path) -> None:
+    if path.suffix == ".npy":
+        np.save(path, values)
+        return
+    from PIL import Image
+
+    if values.dtype != np.uint8 or values.ndim not in (2, 3):
+        raise InputError(f"{path}: the result is {values.dtype}{values.shape}, no picture; "
+                         "accepted is .npy")
+    Image.fromarray(values).save(path)
