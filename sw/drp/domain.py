@@ -30,9 +30,12 @@ class Grid:
         ----------
         given, wanted : (int, int)
         centers : bool
-            Pixels' centres meet (OpenCV, most frameworks), else their upper left corners.
+            Pixels' centres meet (OpenCV, most frameworks), else their upper left corners. Steps
+            of the latter round up, so that whole rows and columns are met exactly (sizes up to
+            256; beyond, a nearest neighbour may be the next one).
         """
-        steps = [round(ONE * size / new) for size, new in zip(given, wanted, strict=True)]
+        steps = [round(ONE * size / new) if centers else -(-ONE * size // new)
+                 for size, new in zip(given, wanted, strict=True)]
         starts = [(step - ONE) // 2 if centers else 0 for step in steps]
         return cls(*starts, *steps)
 
