@@ -1,6 +1,7 @@
 """``@kernel``: a typed Python function over streams, its reference semantics and its trace."""
 
 import inspect
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -14,7 +15,7 @@ from sw.drp.reduction import Reduction
 from sw.drp.rewrite import rewrite
 from sw.drp.types import In, Out, Table
 from sw.drp.window import ArrayWindow, TableReader, TracedWindow
-from sw.errors import InputError
+from sw.errors import InputError, SenteiError
 
 __all__ = ["Kernel", "Trace", "kernel"]
 
@@ -98,6 +99,12 @@ class Kernel:
         for table in self.tables.values():
             if table.words < 1 or table.words & (table.words - 1):
                 raise self._error(f"a table of {table.words} words, accepted is a power of two")
+
+    def _line_of(self, error: Exception) -> int:
+        """Innermost line of the kernel's file that an exception passed."""
+        lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__)
+                 if frame.filename == self._file]
+        return lines[-1] if lines else self._line
 
     @property
     def reduced(self) -> str:
@@ -226,7 +233,13 @@ class Kernel:
         for number, (name, table) in enumerate(self.tables.items()):
             arguments[name] = TableReader(table, number, None, tracer)
         with Reduction(len(self.reduced), 0, tracer).active():
-            result = self._body(**arguments)
+            try:
+                result = self._body(**arguments)
+            except SenteiError:
+                raise
+            except Exception as error:  # the user's own mistakes, at the user's line
+                raise KernelError(f"{self._file}:{self._line_of(error)}: "
+                                  f"{type(error).__name__}: {error}") from error
         outputs = []
         for out, values in zip(self.outs, self._results(result), strict=True):
             for value in values:

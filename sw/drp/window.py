@@ -50,12 +50,19 @@ class Window(Operators):
             raise self.error("a stream of one channel can't be taken apart")
         return iter([self.channel(number) for number in range(self.spec.channels)])
 
+    def __bool__(self) -> bool:
+        raise self.error("a condition on data decides nothing while the kernel is compiled; "
+                         "write where(condition, a, b), or an if with assignments only")
+
+    def __index__(self) -> int:
+        raise self.error("data can't be an index here; use a Table, or an indirect stream")
+
     def __getitem__(self, index: Any) -> Any:
         wanted = 3 if self.spec.channels > 1 else 2
         if not isinstance(index, tuple) or len(index) != wanted:
             raise self.error(f"index {index!r}, accepted is [dy, dx{', channel' * (wanted - 2)}]")
         for item in index:
-            if isinstance(item, (Expression, np.ndarray)):
+            if isinstance(item, (Expression, np.ndarray, Window)):
                 raise self.error("a window's index must be known when the kernel is compiled; for "
                                  "positions from data take an indirect stream")
             if not isinstance(item, (int, np.integer)):

@@ -1,0 +1,283 @@
+"""The kernel language: plain Python is what it means, and refusals point at the user's line."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from golden.drp.stream import ONE
+from golden.spec.drp.operations import Op
+from sw.drp.domain import Grid
+from sw.drp.errors import KernelError
+from sw.drp.functions import absdiff, clip, fold, maximum, scan, total, where
+from sw.drp.kernel import kernel
+from sw.drp.types import In, Out, Table, i8, i32, u8, u8x4
+from sw.errors import InputError
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (6, 9), np.uint8)
+
+
+def operations(traced):
+    """Operations of a trace, with repetitions."""
+    seen, stack = {}, [value for channels in traced.outputs for value in channels]
+    while stack:
+        top = stack.pop()
+        if top.number not in seen:
+            seen[top.number] = top
+            stack += [*top.args, *([top.back] if top.back is not None else [])]
+    return sorted(item.op.name for item in seen.values() if isinstance(item.op, Op))
+
+
+def test_choices_on_data():
+    @kernel
+    def steps(p: In(u8)) -> Out(u8):
+        """Chained comparison, and, or, not, if with assignments, ternary."""
+        low = high = 0
+        if 50 <= p < 100 or p == 200:
+            low = 1
+        elif not p > 20 and p != 7:
+            low, high = 2, 3
+        return low + (high if p > 10 else 4) * 8
+
+    x = PICTURE.astype(int)
+    first = ((x >= 50) & (x < 100)) | (x == 200)
+    second = ~first & (x <= 20) & (x != 7)
+    low, high = np.where(first, 1, np.where(second, 2, 0)), np.where(second, 3, 0)
+    assert (steps(PICTURE) == low + np.where(x > 10, high, 4) * 8).all()
+    assert steps.trace()
+
+
+def test_plain_python_runs_while_compiling():
+    weights = [1, 2, 1]
+
+    @kernel
+    def smooth(p: In(u8), bright: int = 0) -> Out(u8):
+        """Loops, lists, closures and ifs on scalars."""
+        found = sum(weight * p[0, n - 1] for n, weight in enumerate(weights))
+        if bright:
+            return (found >> 2) + bright
+        return found >> 2
+
+    wide = np.pad(PICTURE.astype(int), ((0, 0), (1, 1)), mode="edge")
+    mean = (wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]) >> 2
+    assert (smooth(PICTURE) == mean).all()
+    assert (smooth(PICTURE, bright=9) == (mean + 9) % 256).all()
+    assert operations(smooth.trace()) == ["ADD", "ADD", "ADD", "SRA"]
+    assert operations(smooth.trace(bright=1)) == ["ADD"] * 4 + ["SRA"]
+
+
+def test_borders_steps_and_grids():
+    @kernel
+    def corner(p: In(u8, border="constant", fill=9)) -> Out(u8):
+        """Up and to the left."""
+        return p[-1, -2]
+
+    wanted = np.full((6, 9), 9)
+    wanted[1:, 2:] = PICTURE[:-1, :-2]
+    assert (corner(PICTURE) == wanted).all()
+
+    @kernel
+    def half(p: In(u8, step=2)) -> Out(u8):
+        """Every other pixel."""
+        return p
+
+    assert (half(PICTURE) == PICTURE[::2, ::2]).all()
+    grid = Grid(y0=-ONE, dy=2 * ONE, dx=2 * ONE)
+    moved = half(PICTURE, sizes={"y": 3, "x": 5}, grids={"p": grid})
+    assert (moved == PICTURE[[0, 1, 3]][:, ::2]).all()
+
+
+def test_reductions():
+    @kernel
+    def spread(x: In(i8, "nx")) -> Out(i32, "n"):
+        """Largest less smallest, and a sum."""
+        low, high = fold(lambda acc, v: (where(v < acc[0], v, acc[0]), maximum(acc[1], v)),
+                         (127, -128), x)
+        return (high - low) * 1000 + total(x)
+
+    x = np.random.default_rng(1).integers(-128, 128, (5, 11), np.int8)
+    wide = x.astype(int)
+    assert (spread(x) == (wide.max(1) - wide.min(1)) * 1000 + wide.sum(1)).all()
+
+    @kernel
+    def running(x: In(u8)) -> Out(i32):
+        """Largest so far."""
+        return scan(maximum, 0, x)
+
+    assert (running(PICTURE) == np.maximum.accumulate(PICTURE, axis=1)).all()
+
+
+def test_packed_streams_compute_in_their_own_type():
+    @kernel
+    def blend(a: In(u8x4, "x"), b: In(u8x4, "x")) -> Out(u8x4, "x"):
+        """Bytes wrap."""
+        return absdiff(a, b) + a
+
+    a, b = PICTURE.ravel()[:52], PICTURE.ravel()[2:54]
+    wanted = (np.abs(a.astype(int) - b) + a) % 256
+    assert (blend(a, b) == wanted).all()
+    assert operations(blend.trace()) == ["ABSDIFFU", "ADD"]
+
+
+@pytest.mark.parametrize(("body", "wanted"), [
+    (lambda p: p + 0, []), (lambda p: p * 8 - p * 8, []),
+    (lambda p: p * 2, ["ADD"]), (lambda p: p * 16, ["SLL"]), (lambda p: (p + 3) + 4, ["ADD"]),
+    (lambda p: abs(p[0, 1] - p[0, 0]), ["ABSDIFF"]), (lambda p: p - -5, ["ADD"]),
+    (lambda p: p + -p[0, 1], ["SUB"]), (lambda p: where(p > 3, p, 0), ["AND", "GT"]),
+    (lambda p: where(p > 3, 0, p), ["AND", "LE"]),
+    (lambda p: (p[0, 1] + p) * (p + p[0, 1]), ["ADD", "MUL"]),
+    (lambda p: 5 - p, ["RSUB"]), (lambda p: where(5 > p, p[0, 1], p), ["LT", "SELECT"]),
+    (lambda p: clip(p, 4, 9), ["MAX", "MIN"])])
+def test_simplification(body, wanted):
+    @kernel
+    def simple(p: In(u8)) -> Out(i32):
+        """The body, plus a pixel so that it isn't constant."""
+        return body(p) + p[9, 9]
+
+    ops = operations(simple.trace())
+    ops.remove("ADD") if ops else None
+    assert ops == wanted
+
+
+def refused(function, *, trace=True, **scalars):
+    """(text without the place, offset of the line from the kernel's first)."""
+    lines, first = inspect.getsourcelines(function)
+    with pytest.raises(KernelError) as caught:
+        made = kernel(function)
+        if trace:
+            made.trace(**scalars)
+    file, line, text = str(caught.value).split(":", 2)
+    assert file == __file__
+    assert len(lines) > int(line) - first >= 0
+    return text.strip(), lines[int(line) - first].strip()
+
+
+def test_refusals_point_at_the_line():
+    def divides(p: In(u8)) -> Out(u8):
+        q = p + 1
+        return q // 3
+
+    def loops(p: In(u8)) -> Out(u8):
+        while p > 3:
+            p = p - 1
+        return p
+
+    def returns(p: In(u8)) -> Out(u8):
+        if p > 3:
+            return 1
+        return p
+
+    def converts(p: In(u8)) -> Out(u8):
+        return [1, 2, 3][p]
+
+    def truth(p: In(u8)) -> Out(u8):
+        return p * bool(p > 3)
+
+    def counts(p: In(u8)) -> Out(u8):
+        return (p > 3) + (p > 4)
+
+    def large(p: In(u8)) -> Out(u8):
+        return p + 5_000_000_000
+
+    def real(p: In(u8)) -> Out(u8):
+        return p * 0.5
+
+    def far(p: In(u8)) -> Out(u8):
+        return p[0, 500]
+
+    def gathers(p: In(u8)) -> Out(u8):
+        return p[0, p]
+
+    def packed(p: In(u8x4)) -> Out(u8x4):
+        return p * 3
+
+    def half_assigned(p: In(u8)) -> Out(u8):
+        if p > 3:
+            q = 1
+        return q
+
+    def folds(p: In(u8)) -> Out(u8):
+        return total(p)
+
+    def channels(p: In(u8, channels=3)) -> Out(u8):
+        return p + 1
+
+    def indices(t: Table(16), p: In(u8x4, "x")) -> Out(u8x4, "x"):
+        return t[p]
+
+    for function, text, line in [
+            (divides, "can't do floordiv; write x >> n", "return q // 3"),
+            (loops, "a kernel can't have while; write for over a range, or fold", "while p > 3:"),
+            (returns, "return inside an if on data; assign in both branches", "if p > 3:"),
+            (converts, "can't be an index here; use a Table", "return [1, 2, 3][p]"),
+            (truth, "write where(condition, a, b)", "return p * bool(p > 3)"),
+            (counts, "a condition isn't a number; write where(condition, 1, 0)",
+             "return (p > 3) + (p > 4)"),
+            (large, "constant 5000000000 doesn't fit int32", "return p + 5_000_000_000"),
+            (real, "float 0.5 can't be an operand; accepted are integers", "return p * 0.5"),
+            (far, "[0, 500] is further than 127 away", "return p[0, 500]"),
+            (gathers, "for positions from data take an indirect stream", "return p[0, p]"),
+            (packed, "MUL works on 32-bit values only, not on uint8", "return p * 3"),
+            (half_assigned, "q has no value where the condition doesn't hold", "if p > 3:"),
+            (folds, "name fewer axes in Out, or write scan", "return total(p)"),
+            (channels, "a stream of 3 channels; write p[dy, dx, channel]", "return p + 1"),
+            (indices, "index must be a 32-bit value", "return t[p]")]:
+        found = refused(function)
+        assert text in found[0] and found[1] == line, found
+
+
+def test_refused_signatures():
+    def unknown(p: float) -> Out(u8):
+        return p
+
+    def nothing(p: In(u8)):
+        return p
+
+    def mixed(p: In(u8), q: In(u8x4)) -> Out(u8):
+        return p
+
+    def axes(p: In(u8, "yy")) -> Out(u8, "y"):
+        return p
+
+    def table(p: In(u8), t: Table(100)) -> Out(u8):
+        return t[p]
+
+    def constant(p: In(u8)) -> Out(u8):
+        return 5
+
+    def condition(p: In(u8)) -> Out(u8):
+        return p > 5
+
+    def several(p: In(u8)) -> Out(u8, channels=3):
+        return p
+
+    for function, text in [
+            (unknown, "accepted are In(...), Table(...) and int"),
+            (nothing, "the result must be annotated -> Out(...)"),
+            (mixed, "packed streams (such as u8x4) and others don't mix"),
+            (axes, "axes 'yy', accepted are different letters"),
+            (table, "a table of 100 words, accepted is a power of two"),
+            (constant, "the result is the constant 5"),
+            (condition, "the result is a condition; write where(condition, 1, 0)"),
+            (several, "an output of 3 channels must be a tuple")]:
+        assert text in refused(function)[0]
+
+
+def test_refused_data():
+    @kernel
+    def both(a: In(u8), b: In(u8), scale: int) -> Out(u8):
+        """Two pictures."""
+        return a + b * scale
+
+    good = np.zeros((3, 4), np.uint8)
+    for arrays, options, text in [
+            ((good,), {"scale": 1}, "both takes 2 arrays (a, b), not 1"),
+            ((good, good[:2]), {"scale": 1}, "axis y is 2 in b and 3 in a"),
+            ((good, good.astype(np.int8)), {"scale": 1}, "b is int8(3, 4), accepted is uint8"),
+            ((good, good[0]), {"scale": 1}, "b is uint8(4,), accepted is uint8 with axes 'yx'"),
+            ((good, good), {}, "both needs scale"),
+            ((good, good), {"scale": 1, "other": 2}, "both has no scalar other; it has scale"),
+            ((good[:0], good[:0]), {"scale": 1}, "it has no elements")]:
+        with pytest.raises(InputError) as caught:
+            both(*arrays, **options)
+        assert text in str(caught.value)

@@ -1,0 +1,181 @@
+"""Library kernels: the simulated tile against their references, and those against others."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from golden.attributes import Add, Mean, Softmax
+from golden.drp.stream import ONE
+from golden.ops import elementwise, pooling, softmax
+from golden.spec.drp.fabric import fabric
+from golden.spec.numerics import quantize_multiplier
+from sw.drp.compiler import compile_kernel
+from sw.drp.domain import Grid
+from sw.drp.library import LIBRARY, network
+from sw.drp.library.samples import sample
+
+# Mapped in about a second each; the others by `sentei drp list` and bench.
+QUICK = ["quantized_add", "quantized_mul", "max_pool_3x3s2", "max_pool_2x2s2",
+         "average_pool_2x2s2", "global_mean", "argmax", "softmax_largest", "softmax_sum",
+         "softmax_scale", "rgb_to_gray", "normalize", "nearest", "sobel_x", "threshold",
+         "nv12_to_rgb", "integral_rows", "integral_columns", "box3"]
+SLOW = [name for name in LIBRARY if name not in QUICK]
+
+
+def check(name, shape):
+    kernel = LIBRARY[name]
+    compiled = compile_kernel(kernel, shape)
+    assert compiled.mapping.ii >= compiled.bounds.ii
+    for height, width in ((1, 1), (5, 7), (3, 18)):
+        call = sample(kernel, np.random.default_rng(height), height, width)
+        wanted = kernel(*call.arrays, sizes=call.sizes, grids=call.grids)
+        found = compiled.run(*call.arrays, sizes=call.sizes, grids=call.grids)
+        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+        for a, b in zip(wanted, found.outputs, strict=True):
+            assert a.dtype == b.dtype and (a == b).all(), (name, height, width)
+    return compiled
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_simulator_equals_reference(name):
+    assert check(name, fabric("base")).proven
+
+
+@pytest.mark.parametrize("name", ["quantized_add", "sobel", "threshold", "max_pool_2x2s2"])
+def test_one_lane(name):
+    check(name, fabric("board"))
+
+
+def test_a_small_fabric():
+    check("sobel_x", fabric("tiny"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_simulator_equals_reference_slow(name):
+    check(name, fabric("base"))
+
+
+# ---- against golden's operators
+
+
+def scale(real):
+    return quantize_multiplier(real)
+
+
+def test_quantized_add_is_golden_s():
+    rng = np.random.default_rng(4)
+    a, b = rng.integers(-128, 128, (2, 999), np.int8)
+    attrs = Add(input_zeros=(3, -9), input_scales=(scale(0.37), scale(0.5)),
+                output_scale=scale(0.8 / 2**19), output_zero=11, least=-100, most=120)
+    tables = [network.add_table(zero, found, attrs.left_shift) for zero, found in
+              zip(attrs.input_zeros, attrs.input_scales, strict=True)]
+    multiplier, pre, post = attrs.output_scale
+    assert pre == 0
+    found = network.quantized_add(a, b, *tables, multiplier=multiplier, shift=post, zero=11,
+                                  least=-100, most=120)
+    assert (found == elementwise.add(a, b, attrs)).all()
+
+
+def test_average_pool_is_golden_s():
+    from golden.attributes import AveragePool
+
+    x = np.random.default_rng(5).integers(-128, 128, (1, 9, 11, 16), np.int8)
+    fields = {item.name for item in dataclasses.fields(AveragePool)}
+    options = {"window": (3, 3), "stride": (1, 1), "pads": (0, 0, 0, 0), "dilation": (1, 1),
+               "origin": 0}
+    attrs = AveragePool(**{name: value for name, value in options.items() if name in fields})
+    kernel = network.average_pool(3, 1)
+    found = kernel(x[0], sizes={"y": 7, "x": 9}, grids={"x": Grid()})
+    assert (found == pooling.average_pool(x, attrs)[0]).all()
+
+
+def test_global_mean_is_golden_s():
+    x = np.random.default_rng(6).integers(-128, 128, (6, 7, 16), np.int8)
+    multiplier, pre, post = scale(0.9 / 42)
+    attrs = Mean(axes=(1, 2), keep_dims=False, input_zero=5, scale=(multiplier, pre, post),
+                 output_zero=-3)
+    found = network.global_mean(x, offset=-5 * 42, pre=pre, multiplier=multiplier, shift=post,
+                                zero=-3)
+    assert (found == pooling.mean(x[None], attrs)[0]).all()
+
+
+def test_softmax_is_golden_s():
+    x = np.random.default_rng(7).integers(-128, 128, (20, 12), np.int8)
+    x[0] = 5
+    multiplier, pre, _ = scale(0.05 * (1 << 26))
+    attrs = Softmax(multiplier=multiplier, pre=pre, least_difference=-200)
+    table = softmax._table(attrs).astype(np.int32)
+    most = network.softmax_largest(x)
+    sums = network.softmax_sum(x, most, table)
+    inverse, shift = network.softmax_inverse(sums)
+    assert (network.softmax_scale(x, most, inverse, shift, table)
+            == softmax.softmax(x, attrs)).all()
+
+
+def test_argmax_takes_the_first():
+    x = np.array([[1, 5, 5, -3], [-128, -128, -128, -128]], np.int8)
+    assert network.argmax(x).tolist() == [1, 0]
+
+
+def test_max_pool_ignores_padding():
+    x = np.random.default_rng(8).integers(-128, 0, (7, 6, 16), np.int8)
+    grid = Grid(y0=-ONE, x0=-ONE, dy=2 * ONE, dx=2 * ONE)
+    found = network.max_pool(3, 2)(x, sizes={"y": 4, "x": 3}, grids={"x": grid})
+    wide = np.pad(x, ((1, 2), (1, 2), (0, 0)), constant_values=-128)
+    views = np.lib.stride_tricks.sliding_window_view(wide, (3, 3), axis=(0, 1))[::2, ::2]
+    assert (found == views.max(axis=(3, 4))[:4, :3]).all()
+
+
+# ---- against OpenCV, all exact but bilinear
+
+cv2 = pytest.importorskip("cv2")
+PICTURE = np.random.default_rng(1).integers(0, 256, (21, 34), np.uint8)
+REPLICATE = cv2.BORDER_REPLICATE
+
+
+def slope(dx, dy):
+    return cv2.Sobel(PICTURE, cv2.CV_16S, dx, dy, borderType=REPLICATE).astype(int)
+
+
+@pytest.mark.parametrize(("name", "wanted"), [
+    ("box3", lambda: cv2.blur(PICTURE, (3, 3), borderType=REPLICATE)),
+    ("gaussian3", lambda: cv2.GaussianBlur(PICTURE, (3, 3), 0, borderType=REPLICATE)),
+    ("sobel_x", lambda: slope(1, 0)),
+    ("sobel", lambda: np.minimum(abs(slope(1, 0)) + abs(slope(0, 1)), 255)),
+    ("gradient", lambda: slope(1, 0)**2 + slope(0, 1)**2),
+    ("median3", lambda: cv2.medianBlur(PICTURE, 3)),
+    ("threshold", lambda: cv2.threshold(PICTURE, 128, 255, cv2.THRESH_BINARY)[1])])
+def test_filters_are_opencv_s(name, wanted):
+    assert (LIBRARY[name](PICTURE) == wanted()).all()
+
+
+def test_integral_is_opencv_s():
+    rows = LIBRARY["integral_rows"](PICTURE)
+    assert (LIBRARY["integral_columns"](rows) == cv2.integral(PICTURE)[1:, 1:]).all()
+
+
+def test_colours_are_opencv_s():
+    rng = np.random.default_rng(2)
+    rgb = rng.integers(0, 256, (20, 34, 3), np.uint8)
+    assert (LIBRARY["rgb_to_gray"](rgb) == cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)).all()
+    frame = rng.integers(0, 256, (30, 34), np.uint8)
+    half = Grid(dy=ONE // 2, dx=ONE // 2)
+    found = LIBRARY["nv12_to_rgb"](frame[:20], frame[20:].reshape(10, 17, 2), grids={"uv": half})
+    assert (found == cv2.cvtColor(frame, cv2.COLOR_YUV2RGB_NV12)).all()
+    pairs = rng.integers(0, 256, (20, 17, 4), np.uint8)
+    found = LIBRARY["yuyv_to_rgb"](pairs).reshape(20, 34, 3)
+    wanted = cv2.cvtColor(pairs.reshape(20, 34, 2), cv2.COLOR_YUV2RGB_YUYV)
+    assert (found == wanted).all()
+
+
+@pytest.mark.parametrize("size", [(14, 42), (40, 20), (63, 50)])
+def test_resizing_is_opencv_s(size):
+    sizes = {"y": size[0], "x": size[1]}
+    grids = {"p": Grid.resize(PICTURE.shape, size)}
+    found = LIBRARY["resize_gray"](PICTURE, sizes=sizes, grids=grids).astype(int)
+    assert abs(found - cv2.resize(PICTURE, size[::-1])).max() <= 1
+    corners = {"p": Grid.resize(PICTURE.shape, size, centers=False)}
+    found = LIBRARY["nearest"](PICTURE, sizes=sizes, grids=corners)
+    assert (found == cv2.resize(PICTURE, size[::-1], interpolation=cv2.INTER_NEAREST)).all()
