@@ -2,8 +2,8 @@
 
 The mapper doesn't call this. Every bound holds for any mapping: *resource* counts what each
 operation needs and what there is of it, streams and passes under way included; *recurrence* is
-the largest ratio of latency to distance around a cycle; *memory* counts bytes against the scratchpad
-port.
+the largest ratio of latency to distance around a cycle; *memory* counts bytes against the
+scratchpad port.
 """
 
 import itertools

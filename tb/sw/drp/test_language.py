@@ -218,7 +218,7 @@ def test_refusals_point_at_the_line():
             (far, "[0, 500] is further than 127 away", "return p[0, 500]"),
             (gathers, "for positions from data take an indirect stream", "return p[0, p]"),
             (packed, "MUL works on 32-bit values only, not on uint8", "return p * 3"),
-            (half_assigned, "q has no value where the condition doesn't hold", "if p > 3:"),
+            (half_assigned, "q has no value where the condition doesn't hold", "q = 1"),
             (folds, "name fewer axes in Out, or write scan", "return total(p)"),
             (channels, "a stream of 3 channels; write p[dy, dx, channel]", "return p + 1"),
             (indices, "index must be a 32-bit value", "return t[p]")]:
