@@ -165,13 +165,14 @@ def _run(arguments: argparse.Namespace) -> int:
     mismatches = sum(int((a != b).sum()) for a, b in zip(expected, outcome.outputs, strict=True))
     if arguments.output:
         _save(outcome.outputs[0], arguments.output)
-    report = {**facts(compiled), "engine": "simulator", "cycles": outcome.steps,
-              "elements": outcome.elements, "mismatches": mismatches}
+    report = {**facts(compiled), "engine": "simulator", "cycles": outcome.cycles,
+              "steps": outcome.steps, "elements": outcome.elements, "mismatches": mismatches}
     if arguments.json:
         print(json.dumps(report, indent=1))
     else:
-        print(f"{kernel.name} on {arguments.fabric}: {outcome.steps:,} steps for "
-              f"{outcome.elements:,} elements ({outcome.steps / outcome.elements:.3f} each), "
+        print(f"{kernel.name} on {arguments.fabric}: {outcome.cycles:,} cycles for "
+              f"{outcome.elements:,} elements ({outcome.cycles / outcome.elements:.3f} each; "
+              f"{outcome.steps:,} steps, the rest waits for memory), "
               f"{mismatches} differ from the reference")
     if mismatches:
         raise MismatchError(f"{kernel.name}: {mismatches} of {outcome.elements} elements differ "

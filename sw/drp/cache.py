@@ -32,14 +32,15 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def _file(self, graph: Graph, fabric: Fabric, seed: int) -> Path:
-        key = json.dumps([VERSION, graph.shape(), asdict(fabric), seed], sort_keys=True)
+    def _file(self, graph: Graph, fabric: Fabric, seed: int, first: int) -> Path:
+        key = json.dumps([VERSION, graph.shape(), asdict(fabric), seed, first], sort_keys=True)
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
-    def load(self, graph: Graph, fabric: Fabric, seed: int) -> tuple[Mapping | None, float]:
-        """(mapping or None, seconds it took to find)."""
+    def load(self, graph: Graph, fabric: Fabric, seed: int,
+             first: int) -> tuple[Mapping | None, float]:
+        """(mapping or None, seconds it took to find); ``first`` is the smallest interval tried."""
         try:
-            data = json.loads(self._file(graph, fabric, seed).read_text())
+            data = json.loads(self._file(graph, fabric, seed, first).read_text())
         except (OSError, ValueError):
             return None, 0.0
         nodes = []
@@ -55,7 +56,7 @@ class Cache:
             {(element, table): first for element, table, first in data["tables"]})
         return mapping, data["seconds"]
 
-    def store(self, graph: Graph, fabric: Fabric, seed: int, mapping: Mapping,
+    def store(self, graph: Graph, fabric: Fabric, seed: int, first: int, mapping: Mapping,
               seconds: float) -> None:
         """Keep a mapping of a graph; its first nodes are the graph's."""
         count = len(graph.nodes)
@@ -71,7 +72,7 @@ class Cache:
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False) as part:
                 json.dump(data, part)
-            os.replace(part.name, self._file(graph, fabric, seed))
+            os.replace(part.name, self._file(graph, fabric, seed, first))
         except OSError:
             return  # no cache, no harm
 

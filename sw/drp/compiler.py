@@ -10,6 +10,7 @@ import numpy as np
 
 from golden.drp.kernel import Kernel as Image
 from golden.drp.tile import Tile
+from golden.drp.timing import timing
 from golden.spec.drp.fabric import Fabric
 from sw.drp.bounds import Bounds, bounds
 from sw.drp.cache import Cache
@@ -37,6 +38,8 @@ class Outcome:
     Parameters
     ----------
     outputs : tuple of ndarray
+    cycles : int
+        Stalls for memory included, as ``golden.drp.timing`` predicts them.
     steps : int
         Steps of the tile, stalls left out.
     elements : int
@@ -44,6 +47,7 @@ class Outcome:
     """
 
     outputs: tuple[np.ndarray, ...]
+    cycles: int
     steps: int
     elements: int
 
@@ -111,7 +115,8 @@ class Compiled:
             size = int(np.prod(whole)) * np.dtype(out.type.memory).itemsize
             base = bases[Role.PUSH, port]
             outputs.append(memory[base:base + size].view(out.type.memory).reshape(whole).copy())
-        return Outcome(tuple(outputs), run.steps, sum(output.size for output in outputs))
+        cycles = timing(self.mapping.fabric, run, found.inputs, found.outputs).cycles
+        return Outcome(tuple(outputs), cycles, run.steps, sum(output.size for output in outputs))
 
     def _placed(self, arrays: Mapping[str, np.ndarray], shape: list[int]) -> tuple[
             dict[tuple[Role, int], int], np.ndarray]:
@@ -158,13 +163,13 @@ def compile_kernel(kernel: Kernel, fabric: Fabric, *, seed: int = 1, cache: Cach
     lowered, bound = _best(kernel, trace, fabric, scans)
     mapping, spent = None, 0.0
     if cache is not None:
-        mapping, spent = cache.load(lowered.graph, fabric, seed)
+        mapping, spent = cache.load(lowered.graph, fabric, seed, bound.ii)
     cached = mapping is not None
     if mapping is None:
         mapping = search(lowered.graph, fabric, bound.ii, seed)
         spent = time.perf_counter() - start
         if cache is not None:
-            cache.store(lowered.graph, fabric, seed, mapping, spent)
+            cache.store(lowered.graph, fabric, seed, bound.ii, mapping, spent)
     return Compiled(kernel, kernel.values(scalars), lowered, mapping, bound, spent, cached, scans)
 
 
@@ -216,13 +221,17 @@ def _best(kernel: Kernel, trace: Trace, fabric: Fabric,
 
 def _traffic(kernel: Kernel, trace: Trace,
              fabric: Fabric) -> tuple[list[Fraction], list[Fraction]]:
-    """Bytes an iteration reads and writes for the first time, by array."""
-    used = {item.port for item in _expressions(trace) if item.op == "tap"}
-    read = [Fraction(spec.type.bytes * spec.channels * fabric.lanes)
-            for port, spec in enumerate(kernel.streams.values())
-            if port in used and "free" != spec.step and set(kernel.outs[0].axes) <= set(spec.axes)
-            and not kernel.reduced]
-    written = [] if kernel.reduced else [
+    """Bytes an iteration must read and write, by array: no two rows of a window share a word,
+    and along a row an iteration comes to a step's worth of new ones."""
+    read, reduced = [], bool(kernel.reduced)
+    taps = [item for item in _expressions(trace) if item.op == "tap" and not item.tap.what]
+    for port, spec in enumerate(kernel.streams.values()):
+        rows = {item.tap.dy for item in taps if item.port == port}
+        if not reduced and isinstance(spec.step, int) and set(kernel.outs[0].axes) <= set(
+                spec.axes):
+            read.append(Fraction(len(rows) * spec.step * spec.type.bytes * spec.channels
+                                 * fabric.lanes))
+    written = [] if reduced else [
         Fraction(out.type.bytes * out.channels * fabric.lanes) for out in kernel.outs]
     return read, written
 

@@ -28,12 +28,12 @@ added (loops and lane steps are not). It makes a vector per tap and pushed vecto
 and output 1 then writes nothing; its descriptor's loops only say how many vectors it takes.
 
 Cycles. An input makes one request a cycle while its FIFO has room: lanes from the first one not
-served are served together as long as their elements follow one another upwards in memory within
-one word and none is limited, filled or without memory; that word is read from the scratchpad
-unless it is the one the stream read last. The inputs of a tile share one scratchpad read a
-cycle, round robin. An output merges what it is given into a word and writes it when the next
-byte lies elsewhere or at the end, one write a cycle for all outputs, partial words by byte
-strobes. Reads and writes of one kernel are not ordered: a kernel must not read what it writes.
+served are served together as long as their elements lie in one word (filled lanes and taps
+without memory lie in any); that word is read from the scratchpad unless it is the one the stream
+read last. The inputs of a tile share one scratchpad read a cycle, round robin. An output merges
+what it is given into a word and writes it when the next byte lies elsewhere or at the end, one
+write a cycle for all outputs, partial words by byte strobes. Reads and writes of one kernel are
+not ordered: a kernel must not read what it writes.
 """
 
 import enum

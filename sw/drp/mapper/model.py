@@ -12,6 +12,7 @@ the element's ALU or a route through operand c, and what it copies. Constraints:
 * a value waits history steps at most after it has retired, a route's not at all.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -108,6 +109,10 @@ class Model:
     def _resources(self) -> None:
         """One issue, one retirement and one operand c in each step of an element."""
         model, ii = self._model, self._ii
+        # Implied, but the solver doesn't count as far: copies that are no routes fill what is free.
+        free = self._fabric.elements * ii - sum(
+            node.role is Role.OPERATION for node in self._graph.nodes)
+        model.add(sum(self._at.active.values()) - sum(self._at.is_route.values()) <= free)
         for element in range(self._fabric.elements):
             for slot in range(ii):
                 issued, retired, third = [], [], []
@@ -135,7 +140,8 @@ class Model:
         model, ii = self._model, self._ii
         for role, count in ((Role.POP, self._fabric.inputs), (Role.PUSH, self._fabric.outputs)):
             nodes = [n for n, node in enumerate(self._nodes) if node.role is role]
-            ports = sorted({self._nodes[n].port for n in nodes})
+            group = self._groups(nodes, count)
+            ports = sorted(set(group.values()))
             for unit in range(count):
                 for slot in range(ii):
                     model.add_at_most_one(self._at.site[n][unit, slot] for n in nodes)
@@ -143,8 +149,17 @@ class Model:
                 model.add_at_most_one(serves.values())
                 stage = model.new_int_var(0, self._fabric.stages - 1, f"{role.value}{unit}")
                 for n in nodes:
-                    model.add_implication(self._at.unit[n][unit], serves[self._nodes[n].port])
+                    model.add_implication(self._at.unit[n][unit], serves[group[n]])
                     model.add(self._at.stage[n] == stage).only_enforce_if(self._at.unit[n][unit])
+
+    def _groups(self, nodes: list[int], streams: int) -> dict[int, tuple[int, int]]:
+        """What may share a stream: vectors of an array, and if streams suffice, of one row.
+
+        A stream that changes rows reads another word of memory each time.
+        """
+        found = {n: (self._nodes[n].port, self._nodes[n].tap.dy) for n in nodes}
+        needed = sum(-(-count // self._ii) for count in Counter(found.values()).values())
+        return found if needed <= streams else {n: (self._nodes[n].port, 0) for n in nodes}
 
     def _tables(self) -> None:
         """Tables fit their elements; one that is written exists once."""

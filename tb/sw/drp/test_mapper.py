@@ -250,13 +250,13 @@ def test_mapping_is_repeatable_and_cached(tmp_path):
     first, second = search(graph, GRID3, 2), search(graph, GRID3, 2)
     assert first == second
     cache = Cache(tmp_path / "new")
-    assert cache.load(graph, GRID3, 1) == (None, 0.0)
-    cache.store(graph, GRID3, 1, first, 1.5)
-    assert cache.load(graph, GRID3, 1) == (first, 1.5)
-    assert cache.load(graph, GRID3, 2)[0] is None and cache.load(graph, BASE, 1)[0] is None
+    assert cache.load(graph, GRID3, 1, 2) == (None, 0.0)
+    cache.store(graph, GRID3, 1, 2, first, 1.5)
+    assert cache.load(graph, GRID3, 1, 2) == (first, 1.5)
+    assert cache.load(graph, GRID3, 2, 2)[0] is None and cache.load(graph, BASE, 1, 2)[0] is None
     other = graph.replace({4: Node(role=Role.OPERATION, op=Op.MUL, immediate=77,
                                    operands=graph.nodes[4].operands)})
-    found, _ = cache.load(other, GRID3, 1)
+    found, _ = cache.load(other, GRID3, 1, 2)
     assert found is not None and found.graph.nodes[4].immediate == 77
 
 

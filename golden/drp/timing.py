@@ -1,0 +1,180 @@
+"""Cycles of a tile's run: its steps, and how long streams hold it.
+
+The steps of pops and pushes are known from the run (``Run``); what a stream asks of the
+scratchpad for each vector from its descriptor. This model follows the rules at the end of
+``golden.spec.drp.streams`` cycle by cycle: a request a cycle for each input while its FIFO has
+room, one scratchpad read a cycle for all inputs, round robin, one write a cycle for all outputs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.drp.stream import Stream
+from golden.drp.tile import Run
+from golden.spec.drp.fabric import Fabric
+from golden.spec.drp.streams import Border, Tap
+
+__all__ = ["Timing", "timing"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a run took.
+
+    Parameters
+    ----------
+    cycles : int
+        Until the last result is written.
+    steps : int
+        Those of the controller; the rest are stalls.
+    words_read, words_written : int
+        Scratchpad accesses.
+    """
+
+    cycles: int
+    steps: int
+    words_read: int
+    words_written: int
+
+
+def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
+           outputs: Sequence[Stream | None]) -> Timing:
+    """Cycles of a run that ``Tile.run`` made."""
+    sources = [_Source(stream, fabric) if stream is not None else None for stream in inputs]
+    sinks = [_Sink(stream, fabric) if stream is not None else None for stream in outputs]
+    pops, pushes = _by_step(run.pops, run.steps), _by_step(run.pushes, run.steps)
+    cycle = step = turn = 0
+    while step < run.steps or any(sink and sink.waiting for sink in sinks):
+        ready = step < run.steps and all(
+            sources[number] is not None and sources[number].vectors  # type: ignore[union-attr]
+            for number in pops[step]) and all(
+            sinks[number] is not None and not sinks[number].full  # type: ignore[union-attr]
+            for number in pushes[step])
+        if ready:
+            for number in pops[step]:
+                sources[number].vectors -= 1  # type: ignore[union-attr]
+            for number in pushes[step]:
+                sinks[number].take()  # type: ignore[union-attr]
+            step += 1
+            if step == run.steps:
+                for sink in sinks:
+                    if sink is not None:
+                        sink.flush()
+        granted = False
+        for place in range(len(sources)):
+            source = sources[(turn + place) % len(sources)]
+            if source is None or not source.asks:
+                continue
+            if not source.reads:
+                source.serve()
+            elif not granted:
+                granted = True
+                source.serve()
+                turn = (turn + place + 1) % len(sources)
+        for sink in sinks:
+            if sink is not None and sink.waiting:
+                sink.waiting -= 1
+                break
+        cycle += 1
+    return Timing(cycle, run.steps, sum(source.total for source in sources if source),
+                  sum(sink.total for sink in sinks if sink))
+
+
+def _by_step(events: Sequence[list[int]], steps: int) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in range(steps)]
+    for number, times in enumerate(events):
+        for step in times:
+            found[step].append(number)
+    return found
+
+
+class _Source:
+    """An input: its requests, one at a time."""
+
+    def __init__(self, stream: Stream, fabric: Fabric) -> None:
+        self.vectors, self._room = 0, fabric.fifo
+        # (last of its vector, reads a word)
+        self._requests = _requests(stream, fabric)
+        self._next = self.total = 0
+
+    @property
+    def asks(self) -> bool:
+        """Has a request and room for its vector."""
+        return self._next < len(self._requests) and self.vectors < self._room
+
+    @property
+    def reads(self) -> bool:
+        """The next request needs the scratchpad."""
+        return self._requests[self._next][1]
+
+    def serve(self) -> None:
+        """One request."""
+        last, reads = self._requests[self._next]
+        self._next += 1
+        self.total += reads
+        self.vectors += last
+
+
+def _requests(stream: Stream, fabric: Fabric) -> list[tuple[bool, bool]]:
+    lanes, word = fabric.lanes, fabric.word_bytes
+    if stream.indirect:
+        return []
+    y, x, offset = stream.positions(lanes)
+    address, outside = stream.addresses(y, x, offset)
+    data = np.resize([tap.what is Tap.DATA for tap in stream.taps], len(y))
+    # Word of each lane; -1 for what needs no memory.
+    words = address // word
+    words[~data.astype(bool)] = -1
+    if stream.border is Border.CONSTANT:
+        words[outside] = -1
+    found, held = [], -1
+    for vector in words.tolist():
+        groups: list[int] = []
+        for number in vector:
+            if not groups or (number >= 0 and groups[-1] not in (-1, number)):
+                groups.append(number)
+            elif groups[-1] == -1:
+                groups[-1] = number
+        for place, number in enumerate(groups):
+            reads = number not in (-1, held)
+            held = number if reads else held
+            found.append((place == len(groups) - 1, reads))
+    return found
+
+
+class _Sink:
+    """An output: words completed by each vector, written one a cycle."""
+
+    def __init__(self, stream: Stream, fabric: Fabric) -> None:
+        y, x, offset = stream.positions(fabric.lanes)
+        address, outside = stream.addresses(y, x, offset)
+        self._words = [np.unique(row[~out] // fabric.word_bytes).tolist()
+                       for row, out in zip(address, outside, strict=True)]
+        self._next = self.waiting = self.total = 0
+        self._open: int | None = None
+        self._room = fabric.fifo
+
+    @property
+    def full(self) -> bool:
+        """Takes no vector now."""
+        return self.waiting >= self._room
+
+    def take(self) -> None:
+        """One vector."""
+        for word in self._words[self._next]:
+            if self._open is not None and word != self._open:
+                self._write()
+            self._open = word
+        self._next += 1
+
+    def flush(self) -> None:
+        """The word under way."""
+        if self._open is not None:
+            self._write()
+        self._open = None
+
+    def _write(self) -> None:
+        self.waiting += 1
+        self.total += 1
