@@ -67,7 +67,7 @@ gate: $(VENV)/.test
 mutate: $(VENV)/.test
 	@$(BIN)/python -m tb.mutate $(if $(BLOCK),--block $(BLOCK))
 
-## docs: regenerate docs/isa.md, docs/registers.md and docs/operators.md from the code
+## docs: regenerate docs/isa.md, docs/registers.md, docs/drp_words.md, docs/operators.md from the code
 docs: $(VENV)/.run
 	@$(BIN)/python -m golden.spec.docs docs
 	@$(BIN)/python -m sw.frontend.onnx.docs docs

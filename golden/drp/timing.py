@@ -47,6 +47,10 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
     pops, pushes = _by_step(run.pops, run.steps), _by_step(run.pushes, run.steps)
     cycle = step = turn = 0
     while step < run.steps or any(sink and sink.waiting for sink in sinks):
+        for sink in sinks:
+            if sink is not None and sink.waiting:
+                sink.waiting -= 1
+                break
         ready = step < run.steps and all(
             sources[number] is not None and sources[number].vectors  # type: ignore[union-attr]
             for number in pops[step]) and all(
@@ -73,10 +77,6 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
                 granted = True
                 source.serve()
                 turn = (turn + place + 1) % len(sources)
-        for sink in sinks:
-            if sink is not None and sink.waiting:
-                sink.waiting -= 1
-                break
         cycle += 1
     return Timing(cycle, run.steps, sum(source.total for source in sources if source),
                   sum(sink.total for sink in sinks if sink))

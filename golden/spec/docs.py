@@ -1,4 +1,4 @@
-"""docs/isa.md and docs/registers.md, generated from the tables.
+"""docs/isa.md, docs/registers.md and docs/drp_words.md, generated from the tables.
 
 ``python -m golden.spec.docs DIR`` writes them; a test holds them current.
 """
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from golden.spec import isa, layout, registers
+from golden.spec.drp import contexts, controller, fabric, image, operations, streams
 from golden.spec.fields import Record
 
 __all__ = ["pages"]
@@ -60,9 +61,35 @@ def _registers() -> list[str]:
     return lines
 
 
+def _drp() -> list[str]:
+    """Words of preset ``base``; other shapes have other widths."""
+    base = fabric.FABRICS["base"]
+    lines = [_HEAD, "# Words of the DRP", "", "Widths are those of fabric `base`.", "",
+             "# Operations", *_text(operations.__doc__), "",
+             "| code | operation | reads | element | steps | sub-words | result |",
+             "|---|---|---|---|---|---|---|"]
+    lines += [f"| {int(item.op)} | `{item.op.name}` | {item.operands} | {item.kind.value} "
+              f"| {item.latency} | {', '.join(part.name for part in item.subwords)} "
+              f"| {item.doc.replace('|', chr(92) + '|')} |"
+              for item in operations.OPERATIONS.values()]
+    for title, module, records in (
+            ("Contexts", contexts, (contexts.element_context(base), contexts.input_context(base),
+                                    contexts.output_context(base))),
+            ("Controller", controller, (controller.state_record(base),)),
+            ("Streams", streams, (streams.STREAM, streams.LOOP, streams.TAP)),
+            ("Kernel images", image, (image.SECTION,))):
+        lines += ["", f"# {title}", *_text(module.__doc__)]
+        for record in records:
+            lines += ["", f"## {record.name} ({record.bits} bits)", *_record(record)]
+    for kind in (streams.Format, streams.Border, streams.Tap, image.Space, controller.Cause):
+        lines += _enum(kind)
+    return lines
+
+
 def pages() -> dict[str, str]:
     """File name to text."""
-    return {"isa.md": "\n".join(_isa()) + "\n", "registers.md": "\n".join(_registers()) + "\n"}
+    return {"isa.md": "\n".join(_isa()) + "\n", "registers.md": "\n".join(_registers()) + "\n",
+            "drp_words.md": "\n".join(_drp()) + "\n"}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""docs/isa.md and docs/registers.md say what golden/spec says."""
+"""docs/isa.md, docs/registers.md and docs/drp_words.md say what golden/spec says."""
 
 from pathlib import Path
 

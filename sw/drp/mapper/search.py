@@ -8,7 +8,9 @@ from sw.errors import ModelError
 
 __all__ = ["EFFORTS", "MapError", "search"]
 
-EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 1, 8, 2.0))
+# Most graphs need no copies; full fabrics need time to wait in histories.
+EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 0, 30, 5.0),
+           Effort(1, 1, 8, 2.0))
 
 
 class MapError(ModelError):

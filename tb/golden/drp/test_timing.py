@@ -1,0 +1,57 @@
+"""Predicted cycles of runs whose stalls can be counted by hand."""
+
+import pytest
+
+from golden.drp.stream import ONE, Loop, Stream
+from golden.drp.tile import Run
+from golden.drp.timing import timing
+from golden.spec.drp.fabric import fabric
+from golden.spec.drp.streams import Border, Format
+
+BASE = fabric("base")  # 4 lanes, words of 16 bytes
+
+
+def bytes_of(count, **fields):
+    """Vectors of 4 neighbouring bytes, one after the other."""
+    return Stream(base=0, row_step=64, column_step=1, height=9, width=64, format=Format.U8,
+                  **{"lane_dx": ONE, "loops": (Loop(count, dx=4 * ONE),), **fields})
+
+
+def every_step(count, *, streams=1, outputs=0):
+    steps = list(range(count))
+    return Run(count, tuple([steps] * streams), tuple([steps] * outputs))
+
+
+def cycles(stream, count, **fields):
+    return timing(BASE, every_step(count), [stream], [None], **fields)
+
+
+def test_a_word_serves_four_vectors():
+    found = cycles(bytes_of(16), 16)
+    assert (found.cycles, found.words_read) == (17, 4)  # the first vector takes a cycle
+
+
+@pytest.mark.parametrize(("fields", "each", "words"), [
+    ({"lane_dx": 16 * ONE, "loops": (Loop(8),)}, 4, 32),  # four words a vector
+    ({"x0": 14 * ONE, "loops": (Loop(8),)}, 2, 16),  # across a boundary
+    ({"loops": (Loop(8),)}, 1, 1),  # the same word again and again
+    ({"x0": 62 * ONE, "loops": (Loop(8),)}, 1, 1),  # replicated
+    ({"x0": 64 * ONE, "border": Border.CONSTANT, "loops": (Loop(8),)}, 1, 0)])  # filled
+def test_requests(fields, each, words):
+    found = cycles(bytes_of(8, **fields), 8)
+    assert (found.cycles, found.words_read) == (8 * each + 1, words)
+
+
+def test_inputs_share_the_port():
+    rows = [bytes_of(8, y0=row * ONE, loops=(Loop(8, dx=16 * ONE, dy=0),), lane_dx=ONE,
+                     border=Border.CONSTANT) for row in range(4)]
+    rows = [Stream(**{**vars(row), "loops": (Loop(4, dx=16 * ONE),)}) for row in rows]
+    run = every_step(4, streams=4)
+    found = timing(BASE, run, rows, [None])
+    assert found.words_read == 16 and 16 <= found.cycles <= 18
+
+
+def test_output_words_are_merged():
+    run = every_step(16, streams=0, outputs=1)
+    found = timing(BASE, run, [None], [bytes_of(16)])
+    assert found.words_written == 4 and found.cycles in (17, 18)
