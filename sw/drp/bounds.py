@@ -77,6 +77,12 @@ def _resource(graph: Graph, fabric: Fabric) -> int:
                              "such streams")
         while sum(-(-count // found) for count in vectors.values()) > streams:
             found += 1  # a stream serves one array, with one vector a step
+    room = fabric.table_words * len(fabric.memories)
+    for words in graph.tables:
+        if words > fabric.table_words:
+            raise ValueError(f"a table of {words} words, a memory holds {fabric.table_words}")
+    if sum(graph.tables) > room:
+        raise ValueError(f"tables of {sum(graph.tables)} words, the fabric's memories hold {room}")
     written = {node.table for node in graph.nodes if node.staged and node.table >= 0}
     for table in written:  # a table that changes exists once
         found = max(found, sum(node.table == table for node in graph.nodes))

@@ -141,15 +141,6 @@ def _half_of(fraction: Any) -> Any:
     return (fraction >> 1) + (1 << 30)
 
 
-def _saturating_shift(value: Any, by: int) -> Any:
-    """value << by, limited to int32."""
-    limit = (1 << 31) - 1 >> by
-    low = -(1 << 31) >> by
-    shifted = value << by
-    return where(value > limit, (1 << 31) - 1,
-                 where(value < low, -(1 << 31), shifted))
-
-
 @kernel
 def softmax_inverse(sums: In(i32, "n")) -> tuple[Out(i32, "n"), Out(i32, "n")]:
     """Softmax, 3 of 4: (r, s) with round(power * r / 2**31) / 2**s the result in 1/256."""
@@ -159,8 +150,9 @@ def softmax_inverse(sums: In(i32, "n")) -> tuple[Out(i32, "n"), Out(i32, "n")]:
     x = multiply_high(half, -1010580540) + 1515870810
     for _ in range(3):
         error = (1 << 29) - multiply_high(half, x)
-        x = x + _saturating_shift(multiply_high(x, error), 2)
-    return _saturating_shift(x, 1), 12 - leading + 23
+        x = x + (multiply_high(x, error) << 2)
+    # x is 1 to 2 with 29 fraction bits; only 2 itself leaves 32 bits.
+    return where(x >= 1 << 30, (1 << 31) - 1, x << 1), 12 - leading + 23
 
 
 @kernel

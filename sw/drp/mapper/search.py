@@ -11,13 +11,16 @@ __all__ = ["EFFORTS", "MapError", "search"]
 # Most graphs need no copies; full fabrics need time to wait in histories.
 EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 0, 30, 5.0),
            Effort(1, 1, 8, 2.0))
+# Above, a mapping may take many minutes.
+MOST_NODES = 100
 
 
 class MapError(ModelError):
     """A graph that can't be mapped; the text names the resource."""
 
 
-def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int = 32) -> Mapping:
+def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1,
+           most: int | None = None) -> Mapping:
     """Try intervals upwards.
 
     Parameters
@@ -25,7 +28,7 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int = 
     graph : Graph
     fabric : Fabric
     first, most : int
-        Smallest and largest interval to try.
+        Smallest and largest interval to try; by default 6 more than the smallest.
     seed : int
 
     Raises
@@ -33,6 +36,10 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int = 
     MapError
         If none does.
     """
+    if len(graph.nodes) > MOST_NODES:
+        raise MapError(f"{len(graph.nodes)} nodes; accepted are {MOST_NODES}: write several kernels "
+                       "that hand arrays on")
+    most = first + 6 if most is None else most
     for ii in range(first, most + 1):
         for effort in EFFORTS:
             mapping = Model(graph, fabric, ii, effort).solve(seed)

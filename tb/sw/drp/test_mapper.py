@@ -130,6 +130,8 @@ def test_bounds_by_hand(graph, shape, traffic, wanted):
 
 @pytest.mark.parametrize(("graph", "shape", "text"), [
     (chain(1, Op.LANE), BOARD, "1 operations need a mover, the fabric has none"),
+    (Graph((), (1024,)), BASE, "a table of 1024 words, a memory holds 512"),
+    (Graph((), (512,) * 5), BASE, "tables of 2560 words, the fabric's memories hold 2048"),
     (Graph(tuple(Node(role=Role.POP, port=port) for port in range(5))), BASE,
      "5 arrays to pop, the fabric has 4 such streams")])
 def test_no_bound_without_the_resource(graph, shape, text):
@@ -198,6 +200,13 @@ def test_convolution_at_its_bound(graph, shape, ii):
     assert simulate(mapping, data, 12)[2:].tolist() == interpret(graph, data, 12)[2:]
 
 
+@pytest.mark.slow
+def test_convolution_with_loads_at_its_bound():
+    """As CGRA papers have it: 35 operations on 36 sites."""
+    mapping = search(convolution_with_loads(), GRID3, 4)
+    assert mapping.ii == 4
+
+
 STATELESS = [op for op, row in OPERATIONS.items()
              if row.kind is not Kind.MEMORY and op not in (Op.NOP, Op.LANE, Op.SELECT)]
 
@@ -261,5 +270,7 @@ def test_mapping_is_repeatable_and_cached(tmp_path):
 
 
 def test_what_cannot_be_mapped_says_so():
+    with pytest.raises(MapError, match="103 nodes; accepted are 100: write several kernels"):
+        search(chain(101, Op.ADD), BASE, 1)
     with pytest.raises(MapError, match="no mapping of 3 nodes on tiny with an interval of 2 to 1"):
         search(chain(1, Op.ADD), TINY, 2, most=1)

@@ -1,0 +1,65 @@
+"""Kernels of the DRP's library: interval, bounds, mapping time, cycles per element.
+
+``python bench/drp.py`` maps the library anew on fabric ``base`` (and ``--fabric``), runs every
+kernel on the simulated tile, and writes ``bench/drp.json``. Seconds are of the processor, the
+mapper has one thread.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from golden.spec.drp.fabric import FABRICS, fabric
+from sw.drp.compiler import compile_kernel, facts
+from sw.drp.library import LIBRARY
+from sw.drp.library.samples import sample
+from sw.errors import SenteiError
+
+
+def measured(name: str, shape: str, height: int, width: int) -> dict[str, object]:
+    """One kernel's row."""
+    kernel, start = LIBRARY[name], time.process_time()
+    try:
+        compiled = compile_kernel(kernel, fabric(shape))
+    except SenteiError as error:
+        return {"kernel": name, "fabric": shape, "error": str(error)}
+    seconds = time.process_time() - start
+    call = sample(kernel, np.random.default_rng(1), height, width)
+    wanted = kernel(*call.arrays, sizes=call.sizes, grids=call.grids)
+    found = compiled.run(*call.arrays, sizes=call.sizes, grids=call.grids)
+    pairs = zip(wanted if isinstance(wanted, tuple) else (wanted,), found.outputs, strict=True)
+    return {**facts(compiled), "seconds": round(seconds, 2), "cycles": found.cycles,
+            "elements": found.elements,
+            "cycles_per_element": round(found.cycles / found.elements, 3),
+            "mismatches": sum(int((a != b).sum()) for a, b in pairs)}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fabric", default="base", choices=tuple(FABRICS))
+    parser.add_argument("--size", type=int, nargs=2, default=(24, 96), metavar=("H", "W"))
+    parser.add_argument("--json", type=Path, default=Path(__file__).with_name("drp.json"))
+    arguments = parser.parse_args()
+    rows = []
+    for name in LIBRARY:
+        row = measured(name, arguments.fabric, *arguments.size)
+        rows.append(row)
+        print(row.get("error") or " ".join(f"{key}={row[key]}" for key in (
+            "kernel", "nodes", "ii", "bounds", "proven", "latency", "utilization", "seconds",
+            "cycles_per_element", "mismatches")), flush=True)
+    mapped = [row for row in rows if "ii" in row]
+    seconds = [float(str(row["seconds"])) for row in mapped]
+    found = {"fabric": arguments.fabric, "kernels": rows, "mapped": len(mapped),
+             "proven": sum(bool(row["proven"]) for row in mapped),
+             "seconds_median": statistics.median(seconds), "seconds_most": max(seconds)}
+    print({key: value for key, value in found.items() if key != "kernels"})
+    arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
