@@ -37,8 +37,8 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1,
         If none does.
     """
     if len(graph.nodes) > MOST_NODES:
-        raise MapError(f"{len(graph.nodes)} nodes; accepted are {MOST_NODES}: write several kernels "
-                       "that hand arrays on")
+        raise MapError(f"{len(graph.nodes)} nodes; accepted are {MOST_NODES}: write several "
+                       "kernels that hand arrays on")
     most = first + 6 if most is None else most
     for ii in range(first, most + 1):
         for effort in EFFORTS:
