@@ -8,13 +8,13 @@ from sw.drp.functions import maximum, rounding_shift_up
 from sw.drp.kernel import Kernel, kernel
 from sw.drp.types import In, Out, i8, u8
 
-__all__ = ["bilinear", "nearest", "normalize", "nv12_to_rgb", "resize_gray", "rgb_to_gray",
-           "yuyv_to_rgb"]
+__all__ = ["bilinear", "nearest", "normalize", "nv12_input", "nv12_to_rgb", "resize_gray",
+           "rgb_to_gray", "yuyv_to_rgb"]
 
 
-def _video(y: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
-    """Red, green, blue of BT.601 video levels, 20 fraction bits, as OpenCV rounds."""
-    bright = maximum(y - 16, 0) * 1220542 + (1 << 19)
+def _video(y: Any, u: Any, v: Any, offset: int = 0) -> tuple[Any, Any, Any]:
+    """Red, green, blue of BT.601 video levels, 20 fraction bits, as OpenCV rounds; plus offset."""
+    bright = maximum(y - 16, 0) * 1220542 + (1 << 19) + (offset << 20)
     u, v = u - 128, v - 128
     return ((bright + v * 1673527) >> 20, (bright - v * 852492 - u * 409993) >> 20,
             (bright + u * 2116026) >> 20)
@@ -72,6 +72,15 @@ def _bilinear(p: Any, channel: tuple[int, ...] = ()) -> Any:
 def resize_gray(p: In(u8, step="free")) -> Out(u8):
     """Bilinear, any ratio, one channel."""
     return _bilinear(p)
+
+
+@kernel
+def nv12_input(y: In(u8, step="free"), uv: In(u8, channels=2, step="free")) -> Out(
+        i8, channels=3, saturate=True):
+    """A camera's NV12 frame to a network's int8 RGB input of any size, in one pass: brightness
+    between pixels, colours of the nearest."""
+    u, v = uv
+    return _video(_bilinear(y), u, v, offset=-128)
 
 
 def bilinear(channels: int) -> Kernel:

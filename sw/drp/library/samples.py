@@ -86,6 +86,13 @@ def _nv12(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> 
     return Call((bright, colour), {}, {"uv": Grid(dy=ONE // 2, dx=ONE // 2)})
 
 
+def _nv12_input(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    call = _nv12(kernel, rng, height, width)
+    wanted = max(1, height // 2), max(1, width // 3)
+    bright, colour = (Grid.resize(array.shape[:2], wanted) for array in call.arrays)
+    return Call(call.arrays, {"y": wanted[0], "x": wanted[1]}, {"y": bright, "uv": colour})
+
+
 def _exponentials(rng: np.random.Generator) -> np.ndarray:
     table = np.sort(rng.integers(0, (1 << 31) - 1, 256, np.int32))
     table[:40] = -1
@@ -107,6 +114,7 @@ def _sums(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> 
 _SPECIAL: dict[str, Callable[[Kernel, np.random.Generator, int, int], Call]] = {
     "quantized_add": _add, "max_pool_3x3s2": _pool, "max_pool_2x2s2": _pool,
     "average_pool_2x2s2": _pool, "average_pool_3x3s1": _pool, "nearest": _resize,
-    "resize_gray": _resize, "resize_3": _resize, "nv12_to_rgb": _nv12, "softmax_sum": _softmax,
+    "resize_gray": _resize, "resize_3": _resize, "nv12_to_rgb": _nv12,
+    "nv12_input": _nv12_input, "softmax_sum": _softmax,
     "softmax_scale": _softmax, "softmax_inverse": _sums,
 }

@@ -9,7 +9,7 @@ from sw.drp.kernel import kernel
 from sw.drp.types import In, Out, i16, i32, u8
 
 __all__ = ["box3", "census3", "gaussian3", "gradient", "harris", "integral_columns",
-           "integral_rows", "median3", "sad3", "sobel", "sobel_x", "threshold"]
+           "integral_rows", "maxima3", "median3", "sad3", "sobel", "sobel_x", "threshold"]
 
 
 def _smooth(values: Any) -> Any:
@@ -103,6 +103,16 @@ def harris(xx: In(i32), xy: In(i32), yy: In(i32), shift: int = 8) -> Out(i32):
     a, b, c = xx >> shift, xy >> shift, yy >> shift
     trace = a + c
     return a * c - b * b - ((trace * trace) >> 4)
+
+
+@kernel
+def maxima3(p: In(i32)) -> Out(i32):
+    """A score where no neighbour of 3 x 3 has a larger one, else 0."""
+    def column(dx: int) -> Any:
+        return maximum(maximum(p[-1, dx], p[0, dx]), p[1, dx])
+
+    highest = maximum(maximum(column(-1), column(0)), column(1))
+    return p if p >= highest else 0
 
 
 @kernel

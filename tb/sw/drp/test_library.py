@@ -179,3 +179,23 @@ def test_resizing_is_opencv_s(size):
     corners = {"p": Grid.resize(PICTURE.shape, size, centers=False)}
     found = LIBRARY["nearest"](PICTURE, sizes=sizes, grids=corners)
     assert (found == cv2.resize(PICTURE, size[::-1], interpolation=cv2.INTER_NEAREST)).all()
+
+
+def test_camera_to_network_is_its_parts():
+    rng = np.random.default_rng(3)
+    bright = rng.integers(0, 256, (24, 40), np.uint8)
+    colour = rng.integers(0, 256, (12, 20, 2), np.uint8)
+    sizes = {"y": 9, "x": 13}
+    grids = {"y": Grid.resize((24, 40), (9, 13)), "uv": Grid.resize((12, 20), (9, 13))}
+    found = LIBRARY["nv12_input"](bright, colour, sizes=sizes, grids=grids)
+    small = LIBRARY["resize_gray"](bright, sizes=sizes, grids={"p": grids["y"]})
+    chosen = np.stack([LIBRARY["nearest"](np.ascontiguousarray(colour[..., part]), sizes=sizes,
+                                          grids={"p": grids["uv"]}) for part in (0, 1)], -1)
+    rgb = LIBRARY["nv12_to_rgb"](small, chosen, grids={"uv": Grid()})
+    assert (found == (rgb.astype(int) - 128)).all()
+
+
+def test_maxima_against_dilation():
+    score = np.random.default_rng(4).integers(-50, 50, (13, 17)).astype(np.int32)
+    highest = cv2.dilate(score.astype(np.float32), np.ones((3, 3)), borderType=REPLICATE)
+    assert (LIBRARY["maxima3"](score) == np.where(score >= highest, score, 0)).all()
