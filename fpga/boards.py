@@ -1,12 +1,13 @@
 """Boards that a bitstream can be built for. Pins come from amaranth-boards."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.icesugar_pro import ICESugarProPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
+from fpga import sites_85f
 from sw.errors import UsageError
 
 __all__ = ["BOARDS", "Board", "Resources", "board"]
@@ -26,34 +27,6 @@ class Resources:
     ff: int
     dsp: int
     ebr: int
-
-
-def _sites_85f() -> tuple[str, ...]:
-    """Multipliers of seven columns of 16 lanes, then those of eight lanes of post-processing.
-
-    They lie in three rows of 13 groups; a group's four are side by side. Two columns that are
-    drained together fill eight groups, each with the two lanes of both that are drained together:
-    what comes out of a group is one accumulator a cycle. Pairs lie below each other, which is the
-    shorter way for tokens; the seventh column and post-processing beside them.
-    """
-    def group(row: int, place: int) -> list[str]:
-        x = 4 + 9 * place + 2 * (place >= 7)  # clocks run through the middle
-        return [f"X{x + right}/Y{(10, 34, 58)[row]}/MULT18_{number}"
-                for right, number in ((0, 0), (1, 1), (4, 4), (5, 5))]
-
-    lanes: dict[tuple[int, int], str] = {}
-    for row in range(3):
-        for place in range(8):
-            sites = group(row, place)
-            for column in range(2):
-                for part in range(2):
-                    lanes[2 * row + column, place + 8 * part] = sites[2 * column + part]
-    for place in range(4):
-        for number, site in enumerate(group(2, 8 + place)):
-            lanes[6, 2 * place + number // 2 + 8 * (number % 2)] = site
-    post = [(1, place) for place in range(8, 13)] + [(0, place) for place in (10, 9, 8)]
-    return (*(lanes[key] for key in sorted(lanes)),
-            *(site for row, place in post for site in group(row, place)))
 
 
 # Lattice FPGA-DS-02012, "ECP5 Family Selection Guide".
@@ -87,7 +60,9 @@ class Board:
     loader : str
         The board's name for openFPGALoader.
     multipliers : tuple of str
-        Sites for `fpga.multiplier_sites`; none where the placer finds good ones itself.
+        Sites for `fpga.sites.fix_multipliers`; none where the placer finds good ones itself.
+    memories : mapping
+        Sites for `fpga.sites.fix_memories`.
     """
 
     name: str
@@ -102,6 +77,7 @@ class Board:
     nextpnr: tuple[str, ...]
     loader: str
     multipliers: tuple[str, ...] = ()
+    memories: Mapping[str, str] = field(default_factory=dict)
 
 
 BOARDS = {item.name: item for item in (
@@ -109,7 +85,7 @@ BOARDS = {item.name: item for item in (
           device=_LFE5U_85F, presets=("ulx3s_85f",), clock_mhz=75, sdram="any-32MiB-7",
           baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
           nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s",
-          multipliers=_sites_85f()),
+          multipliers=sites_85f.multipliers(), memories=sites_85f.memories()),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
           platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("icesugar_pro",), clock_mhz=50,
           sdram="IS42S16160B-7", baud=1_000_000, leds=(("rgb_led", 0),),

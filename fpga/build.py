@@ -15,10 +15,10 @@ from fpga.area import area, blocks
 from fpga.boards import Board
 from fpga.dsp_registers import pack_registers
 from fpga.floorplan import floorplan
-from fpga.multiplier_sites import fix_multipliers
 from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
+from fpga.sites import fix_memories, fix_multipliers
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
 from golden.spec.config import Config
@@ -146,6 +146,7 @@ class Build:
         module = netlist["modules"][TOP]
         registers = pack_registers(module)
         fix_multipliers(module, self.board.multipliers)
+        fix_memories(module, self.board.memories)
         (self.folder / f"{TOP}.json").write_text(json.dumps(netlist))
         return {name: cell["type"] for name, cell in module["cells"].items()}, registers
 

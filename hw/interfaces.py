@@ -8,8 +8,8 @@ from golden.spec import isa, registers
 from golden.spec.layout import TABLE_ENTRIES
 
 __all__ = [
-    "ERROR", "FAULT", "REGION", "RETIRE", "BankRead", "RunRead", "WordRead", "entry_layout",
-    "instruction_layout", "post_command_layout", "record_layout", "row_layout",
+    "ERROR", "FAULT", "REGION", "RETIRE", "BankRead", "RunRead", "WordRead", "beside",
+    "entry_layout", "instruction_layout", "post_command_layout", "record_layout", "row_layout",
     "table_write_layout", "tile_vector_layout", "weight_command", "word_write_layout",
 ]
 
@@ -39,6 +39,12 @@ assert max(registers.Cause) < 256
 # The first error of the chip, with the unit (isa.Unit) that met it; held until reset.
 FAULT = data.StructLayout({
     "valid": 1, "unit": range(max(isa.Unit) + 1), "cause": 8, "tag": 16, "address": 32})
+
+
+def beside(config):
+    """Bytes of a word as their lanes lie: those that are drained together are neighbours."""
+    return [byte for place in range(config.drain)
+            for byte in range(place, config.lanes, config.drain)]
 
 
 def word_write_layout(config):

@@ -106,7 +106,7 @@ class Timing:
     residual_taken : int
         From a word's last vector being taken to the word added to it leaving its place.
     issue : int
-        From a row being issued to its entering column 0; its word is asked for a cycle before.
+        From a row being issued to its entering column 0, which asks for its word then.
     column : int
         From then to the sums being loaded, if it is a tile's last.
     drain_told : int
@@ -185,13 +185,18 @@ class Timing:
     @property
     def fetch_word(self) -> int:
         """From taking an entry to its words being in the columns, if no two share a bank."""
-        return 6 + self.bank_read
+        return 5 + self.bank_read
+
+    @property
+    def fetch_row(self) -> int:
+        """From taking an entry to when its first row can be issued, less one."""
+        return self.fetch_word - self.issue - 1
 
     @property
     def mac_start(self) -> int:
         """From a MAC being offered to its first row, besides Q cycles for the windows of its
         first tile."""
-        return 5 + self.fetch_word
+        return 5 + self.fetch_row
 
     @property
     def sums(self) -> int:

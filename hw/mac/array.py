@@ -46,7 +46,9 @@ class Array(wiring.Component):
             m.submodules[f"column_{q}"] = column = Column(self.config, lut=lut)
             m.d.comb += [
                 column.i.eq(token), column.en.eq(self.write.en[q]),
-                column.slot.eq(self.write.slot), column.word.eq(self.write.words[q]),
+                column.slot.eq(self.write.slot), column.word.word.eq(self.write.words[q]),
+                column.word.padded.eq(self.write.padded[q]), column.word.pad.eq(self.write.pad),
+                column.word.inverted.eq(self.write.inverted),
                 self.sums[q].eq(column.sums),
             ]
             token = column.o

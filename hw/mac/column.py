@@ -11,7 +11,7 @@ from hw.mac.layouts import TOKEN_FLAGS, slots, token_layout
 from hw.mac.multiplier import Multiplier
 from hw.wide_mux import wide_mux
 
-__all__ = ["Column", "sums_layout"]
+__all__ = ["Column", "sums_layout", "word_layout"]
 
 # In ArrayMode.MAX words come inverted, and the least byte so far is kept as its distance from the
 # greatest byte there is: its bits inverted, but for the top one; 0 in accumulators that were
@@ -28,6 +28,12 @@ def sums_layout(config):
         "max": 1, "acc": data.ArrayLayout(signed(32), config.lanes)})
 
 
+def word_layout(config):
+    """A word as a column keeps it: every byte is ``pad`` or, if not ``padded``, that of ``word``,
+    inverted with ``inverted``."""
+    return data.StructLayout({"word": 8 * config.group, "padded": 1, "pad": 8, "inverted": 1})
+
+
 class Column(wiring.Component):
     """L lanes that add up products, and the word they pick their operands from.
 
@@ -40,11 +46,11 @@ class Column(wiring.Component):
     Members
     -------
     i : In(token_layout)
-        What to do. The word's slot is read a cycle before, with ``pop`` of the token before.
     o : Out(token_layout)
         The same one cycle later, for the next column.
-    en, slot, word : In
-        Writes a word, inverted for tokens with ``max``.
+    en, slot : In
+    word : In(word_layout)
+        Writes a word; for tokens with ``max`` it must be ``inverted``, and so must be ``pad``.
     sums : Out(sums_layout)
     loaded : Out(1)
         ``sums`` are new in this cycle: LATENCY + 1 cycles after ``last`` at ``i``. They stay
@@ -60,7 +66,7 @@ class Column(wiring.Component):
             "o": Out(token_layout(config)),
             "en": In(1),
             "slot": In(range(slots(config))),
-            "word": In(8 * config.group),
+            "word": In(word_layout(config)),
             "sums": Out(sums_layout(config)),
             "loaded": Out(1),
         })
@@ -68,16 +74,17 @@ class Column(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.words = words = memory.Memory(
-            shape=8 * self.config.group, depth=slots(self.config), init=[])
+            shape=word_layout(self.config), depth=slots(self.config), init=[])
         write, read = words.write_port(), words.read_port(domain="comb")
-        popped = Signal(8 * self.config.group, reset_less=True)
         m.d.comb += [write.en.eq(self.en), write.addr.eq(self.slot), write.data.eq(self.word),
                      read.addr.eq(self.i.slot)]
-        with m.If(self.i.flags.pop):
-            m.d.sync += popped.eq(read.data)
+        kept, size = read.data, 8 * self.config.group
+        popped = Mux(kept.padded, kept.pad.replicate(self.config.group),
+                     kept.word ^ kept.inverted.replicate(size))
         # Lanes are far from each other, but for those that are drained together (and lie side by
         # side): each half of them has a register of its own.
-        word = copies(m, popped, "word")
+        with m.If(self.i.flags.pop):
+            word = copies(m, popped, "word")
 
         s0 = Signal(token_layout(self.config), reset_less=True)
         flags = [Signal(TOKEN_FLAGS, name=f"s{stage}_flags") for stage in range(self.LATENCY)]

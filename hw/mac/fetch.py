@@ -5,7 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.copies import copies
-from hw.interfaces import BankRead, entry_layout
+from hw.interfaces import BankRead, beside, entry_layout
+from hw.mac.issue import Issuer
 from hw.mac.layouts import fetched_layout, slots, window_tile_layout
 from hw.mac.select import gather
 from hw.wide_mux import wide_mux
@@ -14,10 +15,14 @@ __all__ = ["Fetcher", "word_write"]
 
 
 def word_write(config):
-    """Payload that writes the words of one slot: per column whether, and what."""
+    """Payload that writes the words of one slot: per column whether, and what.
+
+    Every byte of a ``padded`` word is ``pad``, those of ``words`` are to be inverted with
+    ``inverted``, as Column wants those of tiles with ``max``.
+    """
     return data.StructLayout({
-        "slot": range(slots(config)), "en": config.columns,
-        "words": data.ArrayLayout(8 * config.group, config.columns)})
+        "slot": range(slots(config)), "en": config.columns, "padded": config.columns,
+        "pad": 8, "inverted": 1, "words": data.ArrayLayout(8 * config.group, config.columns)})
 
 
 class Fetcher(wiring.Component):
@@ -25,8 +30,7 @@ class Fetcher(wiring.Component):
 
     Columns that want words of one bank are served in further cycles, the lowest column first. As
     the entry's offset moves all columns alike, which columns share a bank is the tile's property.
-    A word of the padding, and every word of an entry without rows, needs no bank. Words of a tile
-    with ``max`` are written with all bits inverted, as Column wants them.
+    A word of the padding, and every word of an entry without rows, needs no bank.
 
     Parameters
     ----------
@@ -41,7 +45,7 @@ class Fetcher(wiring.Component):
     write : Out(word_write)
         Words for the columns' memories. A slot is used again once it was released.
     fetched : Out(fetched_layout), valid with ``done``
-        Follows the entry's last word: both are there in the cycle after ``done``.
+        Precedes the entry's last word, which can be read EARLY + 1 cycles after ``done``.
     done : Out(1)
     release : In(1)
         Column 0 takes the word of the oldest slot; column q does so q cycles later.
@@ -54,20 +58,21 @@ class Fetcher(wiring.Component):
 
     Timing
     ------
-    LATENCY cycles from taking an entry to ``done`` without conflicts; one entry a cycle.
+    LATENCY cycles from taking an entry to writing its words without conflicts; one entry a cycle.
     """
 
-    LATENCY = 6 + BankRead.LATENCY
+    LATENCY = 5 + BankRead.LATENCY
+    # A token is issued two cycles after ``done`` at the earliest.
+    EARLY = Issuer.LATENCY + 1
 
     def __init__(self, config):
         self.config = config
         self._about = data.StructLayout({
             "slot": range(slots(config)), "pad_value": 8, "fetched": fetched_layout(config)})
         # Per column: written, with padding, from which bank if not.
-        source = data.StructLayout({"bank": config.bank_bits, "hit": 1})
         self._control = data.StructLayout({
             "about": self._about, "en": config.columns, "padded": config.columns,
-            "source": data.ArrayLayout(source, config.columns)})
+            "source": data.ArrayLayout(config.bank_bits, config.columns)})
         super().__init__({
             "tile": In(stream.Signature(window_tile_layout(config))),
             "entries": In(stream.Signature(entry_layout(config))),
@@ -163,8 +168,7 @@ class Fetcher(wiring.Component):
             bank, row = s2_addr[q][:config.bank_bits], s2_addr[q][config.bank_bits:]
             hit = Signal(name=f"hit_{q}")
             s3_row = Signal.like(row, name=f"s3_row_{q}", reset_less=True)
-            m.d.comb += [hit.eq(served[q] & s2_reads[q]), control.source[q].bank.eq(bank),
-                         control.source[q].hit.eq(hit)]
+            m.d.comb += [hit.eq(served[q] & s2_reads[q]), control.source[q].eq(bank)]
             m.d.sync += s3_row.eq(row)
             m.d.sync += [s3_hits[q][b].eq(hit & (bank == b)) for b in range(config.banks)]
             s3_rows.append(s3_row)
@@ -176,33 +180,32 @@ class Fetcher(wiring.Component):
         return m
 
     def _deliver(self, m, control, done):
-        """Banks are asked in stage 4. Last but one: crossbar. Last: padding, into the columns."""
+        """Banks are asked in stage 4; in the last one the crossbar, straight into the columns."""
         for stage in range(3, self.LATENCY + 1):
             before, control = control, Signal(self._control, name=f"s{stage}", reset_less=True)
             now, done = done, Signal(name=f"done_{stage}")
             m.d.sync += [control.eq(before), done.eq(now)]
-            if stage == self.LATENCY - 1:  # whole words hang on these: a register for each half
-                halves = copies(m, before.source.as_value(), "source")
-        size = 8 * self.config.group // len(halves)
+            if stage == self.LATENCY - self.EARLY:
+                m.d.comb += [self.fetched.eq(control.about.fetched), self.done.eq(done)]
+        # Whole words hang on these: a register for each half of the lanes' places.
+        halves = copies(m, before.source.as_value(), "source")
         sources = [data.View(self._control["source"].shape, half) for half in halves]
         found = Signal.like(self.banks.data, reset_less=True)
-        words = Signal.like(self.write.words, reset_less=True)
-        pads = Signal(data.ArrayLayout(8, self.config.columns), reset_less=True)
+        max_mode = control.about.fetched.max
         m.d.sync += found.eq(self.banks.data)
         m.d.comb += [
             self.write.slot.eq(control.about.slot), self.write.en.eq(control.en),
-            self.fetched.eq(control.about.fetched), self.done.eq(done),
+            self.write.padded.eq(control.padded), self.write.inverted.eq(max_mode),
+            self.write.pad.eq(control.about.pad_value ^ max_mode.replicate(8)),
         ]
-        for q in range(self.config.columns):
-            for half, source in enumerate(sources):
-                word = wide_mux(m, f"{q}_{half}", [bank.word_select(half, size) for bank in found],
-                                source[q].bank)
-                m.d.sync += words[q].word_select(half, size).eq(Mux(source[q].hit, word, 0))
-            m.d.sync += pads[q].eq(Mux(before.padded[q], before.about.pad_value, 0)
-                                   ^ before.about.fetched.max.replicate(8))
-            # A padded column hits no bank: its word is 0 so far.
-            m.d.comb += self.write.words[q].eq(
-                words[q] ^ pads[q].replicate(self.config.group))
+        size = self.config.group // len(halves)
+        parts = [beside(self.config)[half * size:][:size] for half in range(len(halves))]
+        for q, written in enumerate(self.write.words):
+            for half, (source, part) in enumerate(zip(sources, parts, strict=True)):
+                m.d.comb += Cat(written.word_select(byte, 8) for byte in part).eq(wide_mux(
+                    m, f"{q}_{half}",
+                    [Cat(bank.word_select(byte, 8) for byte in part) for bank in found],
+                    source[q]))
 
     def _slots(self, m, accept, room, has_tile):
         """Count slots in use; returns the one for the next entry."""

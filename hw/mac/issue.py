@@ -27,7 +27,7 @@ class Issuer(wiring.Component):
     clear : In(1)
         A token with ``last`` may be issued in this cycle.
     token : Out(token_layout)
-        For column 0, LATENCY cycles after it is issued; ``pop`` and ``slot`` a cycle before.
+        For column 0, LATENCY cycles after it is issued.
     last, row : Out(1)
         The token that is issued in this cycle ends its tile; it adds a row.
     row_columns : Out(range(Q + 1))
@@ -75,12 +75,12 @@ class Issuer(wiring.Component):
         # The row is far away, and so are the columns: it is kept as it comes, then made a token.
         row = Signal.like(self.rows.payload, reset_less=True)
         flags, token = Signal(TOKEN_FLAGS), self.token
+        from_slot = Signal.like(slot, reset_less=True)
         m.d.sync += [
-            row.eq(self.rows.payload),
-            token.flags.pop.eq(go & fresh), token.slot.eq(slot),
+            row.eq(self.rows.payload), from_slot.eq(slot), flags.pop.eq(go & fresh),
             flags.add.eq(self.row), flags.last.eq(self.last), flags.max.eq(entry.max),
+            token.flags.eq(flags), token.slot.eq(from_slot),
         ]
-        m.d.sync += [token.flags[name].eq(flags[name]) for name in ("add", "last", "max")]
         for lane in range(self.config.lanes):
             m.d.sync += [
                 token.value[lane].eq(Mux(flags.add, row.value[lane], 0)),

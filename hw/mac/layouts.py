@@ -43,10 +43,10 @@ def fetched_layout(config):
         "n": range(config.group + 1), "last": 1, "max": 1, "count": range(config.columns + 1)})
 
 
-# What a column does in one cycle. ``pop``: take the word of ``slot``. ``add``: use the row.
+# What a column does in one cycle. ``pop``: take the word of ``slot`` first. ``add``: use the row.
 # ``last``: hand the accumulators over (after adding) and clear them. ``max``: ArrayMode.MAX, in
 # which a tile's last token adds nothing.
-# All 0 is a bubble; without ``add`` the row's values are 0. ``pop`` and ``slot`` are a cycle ahead.
+# All 0 is a bubble; without ``add`` the row's values are 0.
 TOKEN_FLAGS = data.StructLayout({"pop": 1, "add": 1, "last": 1, "max": 1})
 
 

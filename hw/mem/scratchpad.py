@@ -4,7 +4,7 @@ from amaranth.hdl import Assert, Cat, Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In
 
-from hw.interfaces import BankRead, WordRead, word_write_layout
+from hw.interfaces import BankRead, WordRead, beside, word_write_layout
 from hw.wide_mux import wide_mux
 
 __all__ = ["Scratchpad"]
@@ -126,10 +126,13 @@ class Scratchpad(wiring.Component):
 
 
 class _Bank(wiring.Component):
-    """One bank: a read port, and a port that reads unless ``write``, both one cycle."""
+    """One bank: a read port, and a port that reads unless ``write``, both one cycle.
+
+    In its RAM the bytes of lanes that are drained together lie side by side, as these lanes do.
+    """
 
     def __init__(self, config, *, check):
-        self.rows, self.check = config.bank_words, check
+        self.config, self.rows, self.check = config, config.bank_words, check
         row, word = range(config.bank_words), 8 * config.group
         self.word = word
         super().__init__({
@@ -146,16 +149,20 @@ class _Bank(wiring.Component):
         m.d.comb += [
             array.en.eq(self.array_en),
             array.addr.eq(self.array_row),
-            self.array_data.eq(array.data),
+            self._beside(self.array_data).eq(array.data),
             # One address for both, so that they become one port of a true dual-port block.
             shared.addr.eq(self.row),
             write.addr.eq(self.row),
             shared.en.eq(~self.write),
-            self.data.eq(shared.data),
+            self._beside(self.data).eq(shared.data),
             write.en.eq(self.write),
-            write.data.eq(self.write_data),
+            write.data.eq(self._beside(self.write_data)),
         ]
         if self.check:
             m.d.sync += Assert(~(self.array_en & self.write & (self.array_row == self.row)),
                                "a scratchpad word is read and written in one cycle")
         return m
+
+    def _beside(self, word):
+        """A word's bytes in the order of the RAM."""
+        return Cat(word.word_select(byte, 8) for byte in beside(self.config))

@@ -317,7 +317,9 @@ _TABLE = [
     ("mac.fetch", "bank", "two columns read a bank at once",
      "for p in range(q)).any()", "for p in range(q - 1)).any()"),
     ("mac.fetch", "pad", "zero instead of the padding value",
-     "Mux(before.padded[q], before.about.pad_value, 0)", "0"),
+     "control.about.pad_value ^ max_mode", "max_mode"),
+    ("mac.fetch", "early", "an entry is told of a cycle before its words can be there",
+     "stage == self.LATENCY - self.EARLY", "stage == self.LATENCY - self.EARLY - 1"),
     ("mac.fetch", "slots", "dropped stall: a slot in use is written",
      "room.eq(~full)", "room.eq(1)"),
 
@@ -335,6 +337,10 @@ _TABLE = [
      "total.eq(Cat((acc[:16] + s3_product)[:16], (acc[16:] + s3_product[15].replicate(16))))"),
     ("mac.column", "sign", "the greatest byte is compared without its sign",
      "distance = Cat(~s3_product[:7], s3_product[7],", "distance = Cat(~s3_product[:8],"),
+    ("mac.column", "padded", "a padded word's own bytes count",
+     "Mux(kept.padded, kept.pad.replicate(self.config.group),", "Mux(0, kept.word,"),
+    ("mac.column", "inverted", "words are never inverted",
+     "kept.word ^ kept.inverted.replicate(size)", "kept.word"),
 
     ("mac.select", "default", "an item where none is chosen",
      "Mux(hot[place], item, 0)", "Mux(hot[place] | (place == 0), item, 0)"),

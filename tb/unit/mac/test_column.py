@@ -41,20 +41,10 @@ def random_tokens(config, rng, tiles):
     return tokens
 
 
-def given(tokens, idle):
-    """What a column is given, cycle by cycle: ``pop`` and ``slot`` a cycle before the rest."""
-    found, tokens = [], [*tokens, *[None] * idle]
-    for token, ahead in zip([None, *tokens], [*tokens, None], strict=True):
-        flags = {"flags": {**(token or {}).get("flags", {}),
-                           "pop": ahead["flags"]["pop"] if ahead else 0}}
-        found.append({**(token or {}), **flags, "slot": ahead["slot"] if ahead else 0})
-    return found
-
-
 def expected(config, tokens, words):
     """(number of the token with last, max, sums) of every tile of one column.
 
-    ``words``: per slot a list of M signed bytes. With ``max`` the sums are signed bytes.
+    ``words``: per slot what is written. With ``max`` the sums are signed bytes.
     """
     found, products, word = [], [], None
     for number, token in enumerate(tokens):
@@ -62,7 +52,7 @@ def expected(config, tokens, words):
             continue
         flags = token["flags"]
         if flags["pop"]:
-            word = words[token["slot"]]
+            word = read(config, words[token["slot"]])
         if flags["add"]:
             # With max what is written is inverted.
             row = [~byte for byte in word] if flags["max"] else word
@@ -78,11 +68,18 @@ def expected(config, tokens, words):
 
 
 def random_words(config, rng):
-    return [[rng.randint(-128, 127) for _ in range(config.group)] for _ in range(slots(config))]
+    """What is written to each slot."""
+    return [{"word": rng.getrandbits(8 * config.group), "padded": int(rng.random() < 0.3),
+             "pad": rng.getrandbits(8), "inverted": rng.randint(0, 1)}
+            for _ in range(slots(config))]
 
 
-def packed(word):
-    return int.from_bytes(bytes(byte & 255 for byte in word), "little")
+def read(config, kept):
+    """The M signed bytes that are read of it."""
+    if kept["padded"]:
+        return [signed_byte(kept["pad"])] * config.group
+    word = kept["word"].to_bytes(config.group, "little")
+    return [signed_byte(~byte if kept["inverted"] else byte) for byte in word]
 
 
 def sums_of(item):
@@ -96,7 +93,7 @@ def test_column(name, lut):
     """New sums LATENCY + 1 cycles after last, held until the next; tokens handed on in 1."""
     config, rng = CONFIGS[name], random.Random(name)
     words, tokens = random_words(config, rng), random_tokens(config, rng, 60)
-    tiles = {number + Column.LATENCY + 2: item
+    tiles = {number + Column.LATENCY + 1: item
              for number, *item in expected(config, tokens, words)}
     dut = Column(config, lut=lut)
 
@@ -104,12 +101,12 @@ def test_column(name, lut):
         ctx.set(dut.en, 1)
         for slot, word in enumerate(words):
             ctx.set(dut.slot, slot)
-            ctx.set(dut.word, packed(word))
+            ctx.set(dut.word, word)
             await ctx.tick()
         ctx.set(dut.en, 0)
-        ctx.set(dut.word, 0)
+        ctx.set(dut.word, {})
         held = None
-        for cycle, token in enumerate(given(tokens, Column.LATENCY + 2)):
+        for cycle, token in enumerate([*tokens, *[None] * (Column.LATENCY + 2)]):
             note = f"{name}, cycle {cycle}"
             ctx.set(dut.i, token)
             assert ctx.get(dut.loaded) == (cycle in tiles), note
@@ -129,7 +126,7 @@ def test_array(name):
     config, rng = CONFIGS[name], random.Random(name)
     words = [random_words(config, rng) for _ in range(config.columns)]
     tokens = random_tokens(config, rng, 30)
-    tiles = [{number + Column.LATENCY + 2 + q: item
+    tiles = [{number + Column.LATENCY + 1 + q: item
               for number, *item in expected(config, tokens, words[q])}
              for q in range(config.columns)]
     dut = Array(config)
@@ -137,13 +134,16 @@ def test_array(name):
     async def bench(ctx):
         for slot in range(slots(config)):
             for q in range(config.columns):  # one column at a time, the others' words are wrong
-                ctx.set(dut.write, {"slot": slot, "en": 1 << q, "words": [
-                    packed(words[q][slot]) if q == p else rng.getrandbits(8)
-                    for p in range(config.columns)]})
+                kept = words[q][slot]
+                ctx.set(dut.write, {
+                    "slot": slot, "en": 1 << q, "padded": kept["padded"] << q, "pad": kept["pad"],
+                    "inverted": kept["inverted"],
+                    "words": [kept["word"] if q == p else rng.getrandbits(8)
+                              for p in range(config.columns)]})
                 await ctx.tick()
         ctx.set(dut.write, {})
         held = [None] * config.columns
-        for cycle, token in enumerate(given(tokens, Column.LATENCY + config.columns + 1)):
+        for cycle, token in enumerate([*tokens, *[None] * (Column.LATENCY + config.columns + 1)]):
             ctx.set(dut.token, token)
             assert ctx.get(dut.loaded) == (cycle in tiles[0]), f"{name}, cycle {cycle}"
             for q in range(config.columns):

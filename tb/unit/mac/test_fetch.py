@@ -65,13 +65,20 @@ class Surroundings:
     def __init__(self, config, dut, image, want, rng, slow):
         self.config, self.dut, self.image, self.want = config, dut, image, want
         self.rng, self.slow = rng, slow
-        self.conflicts = self.done = 0
+        self.conflicts = self.fetched = self.done = 0
+
+    def kept(self, write, q):
+        """The word that column q will read."""
+        if write.padded >> q & 1:
+            return int.from_bytes([write.pad] * self.config.group)
+        return write.words[q] ^ -write.inverted & (1 << 8 * self.config.group) - 1
 
     async def run(self, ctx):
         config, dut, cycle, released = self.config, self.dut, 0, 0
         memory = [[None] * slots(config) for _ in range(config.columns)]
         reads = deque()  # (cycle, column, entry)
         answers = deque([{}] * (BankRead.LATENCY - 1))  # of the banks, on their way
+        told = deque([0] * Fetcher.EARLY)
         while released < len(self.want) or reads:
             release = released < self.done and self.rng.random() >= self.slow
             if release:
@@ -86,15 +93,17 @@ class Surroundings:
                 dut.write, dut.done, dut.fetched, dut.banks.en, dut.banks.row, dut.conflict)
             for q in range(config.columns):
                 if write.en >> q & 1:
-                    memory[q][write.slot] = write.words[q]
+                    memory[q][write.slot] = self.kept(write, q)
             answers.append({bank: self.image[rows[bank] * config.banks + bank]
                             for bank in range(config.banks) if en >> bank & 1})
             for bank, word in answers.popleft().items():
                 ctx.set(dut.banks.data[bank], word)
             if done:
                 assert (fetched.n, fetched.last, fetched.max, fetched.count) == (
-                    self.want[self.done][0]), f"entry {self.done}"
-                self.done += 1
+                    self.want[self.fetched][0]), f"entry {self.fetched}"
+                self.fetched += 1
+            told.append(done)
+            self.done += told.popleft()
             self.conflicts += conflict
             cycle += 1
         assert not ctx.get(dut.busy), "busy though every slot was released"

@@ -66,15 +66,14 @@ def test_tokens(name, stall):
             seen.append((clear, *sample))
             if len(seen) < seen.maxlen:
                 continue
-            # The word's place comes a cycle before the rest, and that LATENCY cycles after issue.
             clear, _, row, last, pixels, needs, has = seen[0]
-            ahead, token = seen[-2][1], seen[-1][1]
-            pop, flags = ahead.flags.pop, token.flags
+            token = seen[-1][1]
+            pop, flags = token.flags.pop, token.flags
             assert (flags.add, flags.last) == (row, last)
             if pop or row or last:
                 assert clear or not last, f"{name}, token {len(tokens)}"
                 assert has and not needs
-                tokens.append((ahead.slot, bool(pop), bool(row), bool(last),
+                tokens.append((token.slot, bool(pop), bool(row), bool(last),
                                bool(flags.max), list(token.value),
                                list(token.index) if row else None, pixels))
             else:

@@ -47,7 +47,7 @@ def test_reset_clears_accumulators():
 
     async def bench(ctx):
         ctx.set(column.en, 1)
-        ctx.set(column.word, 5)
+        ctx.set(column.word, {"word": 5})
         await ctx.tick()
         ctx.set(column.i, {"flags": {"pop": 1, "add": 1}, **token})
         await ctx.tick().repeat(Column.LATENCY + 2)

@@ -1,7 +1,7 @@
-"""Multipliers get places in the order of their names, or none does."""
+"""Multipliers get sites in the order of their names, or none does; memories by name."""
 
 from fpga.boards import BOARDS
-from fpga.multiplier_sites import fix_multipliers
+from fpga.sites import fix_memories, fix_multipliers
 
 
 def module(names):
@@ -60,3 +60,25 @@ def test_sites_of_the_85f():
             group = [16 * (column + right) + lane + part for right in (0, 1) for part in (0, 8)]
             assert len({ys[at] for at in group}) == 1
             assert max(xs[at] for at in group) - min(xs[at] for at in group) < 9
+
+
+def test_memories_by_name():
+    kinds = {"a.b_1.ram.0.0": "DP16KD", "a.b_1$17.ram.0.1": "DP16KD", "a.b_10.ram.0.1": "DP16KD",
+             "ab_1.ram.0.0": "DP16KD", "a.b_1.ram.0.2": "LUT4"}
+    found = {"cells": {name: {"type": kind} for name, kind in kinds.items()}}
+    sites = {f"b_1.ram.0.{number}": f"X{number}" for number in range(4)}
+    assert fix_memories(found, sites) == 2
+    assert places(found) == {name: {"a.b_1.ram.0.0": "X0", "a.b_1$17.ram.0.1": "X1"}.get(name)
+                             for name in kinds}
+
+
+def test_memories_of_the_85f():
+    board = BOARDS["ulx3s-85f"]
+    sites = board.memories
+    # The scratchpad, the rows of weights, the tables, none twice, in the device's four rows.
+    assert len(set(sites.values())) == len(sites) == 64 + 48 + 8 <= board.device.ebr
+    assert {site.split("/")[1] for site in sites.values()} == {"Y22", "Y46", "Y70", "Y82"}
+    for site in sites.values():
+        x, block = int(site.split("/")[0][1:]), int(site[-1])
+        group = x - 2 * block - 4 - 2 * (x > 66)
+        assert group % 9 == 0 and 0 <= group // 9 < 13, site
