@@ -2,19 +2,19 @@
 
 The device has three rows of 13 groups of four multipliers and four rows of as many groups of four
 block RAMs. Lanes that are drained together (a *place*: lanes p and p + 8) share a group of
-multipliers in each row, and with it a strip from top to bottom: of every column both multipliers,
-their weights above, the scratchpad's bytes p and p + 8 below, requantizer p and its table beside.
-Columns follow each other from top to bottom, two to a row.
+multipliers in each row, and with it a strip from bottom to top: their weights, then of every
+column both multipliers, and between these the scratchpad's bytes p and p + 8, requantizer p and its
+table. Columns follow each other upwards, two to a row.
 """
 
 from collections.abc import Iterator
 
 __all__ = ["memories", "multipliers"]
 
-_MULTIPLIER_ROWS, _TOP, _UPPER, _LOWER, _BOTTOM = (10, 34, 58), 22, 46, 70, 82
+_MULTIPLIER_ROWS, _MEMORY_ROWS = (58, 34, 10), (82, 70, 46, 22)
 _PLACES = (0, 2, 3, 5, 7, 9, 10, 12)  # groups of the places, spread over the device
 _BETWEEN = (1, 4, 8, 11)  # groups left
-_INDICES = ((1, 0), (3, 0), (3, 2), (5, 0), (7, 0), (9, 0), (9, 2), (11, 0))  # (group, first block)
+_TABLES = ((1, 0), (1, 1), (3, 3), (5, 0), (7, 3), (9, 0), (11, 0), (11, 1))  # (group, block)
 _SLICES = (0, 2, 4, 6, 8, 10, 12)  # groups of the blocks of a scratchpad word, 18 bits each
 
 
@@ -33,7 +33,7 @@ def multipliers() -> tuple[str, ...]:
             for part in range(2):
                 lanes[6, 2 * number + right + 8 * part] = sites[2 * right + part]
     return (*(lanes[key] for key in sorted(lanes)),
-            *(site for group in _BETWEEN for row in _MULTIPLIER_ROWS[:2]
+            *(site for group in _BETWEEN for row in _MULTIPLIER_ROWS[1::-1]
               for site in _multipliers(row, group)))
 
 
@@ -61,9 +61,9 @@ def _scratchpad() -> Iterator[tuple[str, str]]:
     for bank in range(8):
         name = f"scratchpad.unit.bank_{bank}.ram.0"
         for number, group in enumerate(_SLICES):
-            yield f"{name}.{number}", _memory((_UPPER, _LOWER)[bank // 4], group, bank % 4)
+            yield f"{name}.{number}", _memory(_MEMORY_ROWS[3 - bank // 4], group, bank % 4)
         # The last two bits.
-        yield f"{name}.{len(_SLICES)}", _memory(_BOTTOM, (9, 11)[bank // 4], bank % 4)
+        yield f"{name}.{len(_SLICES)}", _memory(_MEMORY_ROWS[3], (9, 11)[bank // 4], bank % 4)
 
 
 def _weights() -> Iterator[tuple[str, str]]:
@@ -72,12 +72,11 @@ def _weights() -> Iterator[tuple[str, str]]:
         part, place = divmod(lane, 8)
         for half in range(2):
             yield (f"rows.items.ram_{2 * lane + half}.0.0",
-                   _memory(_TOP, _PLACES[place], 2 * part + half))
-        group, block = _INDICES[place]
-        yield f"rows.items.ram_{32 + lane}.0.0", _memory(_UPPER, group, block + part)
+                   _memory(_MEMORY_ROWS[1], _PLACES[place], 2 * part + half))
+        yield f"rows.items.ram_{32 + lane}.0.0", _memory(_MEMORY_ROWS[0], _PLACES[place], part)
 
 
 def _tables() -> Iterator[tuple[str, str]]:
     """One for each lane of post-processing."""
-    for lane in range(8):
-        yield f"tables.ram_{lane}.0.0", _memory(_TOP, _BETWEEN[lane // 2], lane % 2)
+    for lane, (group, block) in enumerate(_TABLES):
+        yield f"tables.ram_{lane}.0.0", _memory(_MEMORY_ROWS[2], group, block)
