@@ -116,7 +116,7 @@ def test_memory():
 @pytest.mark.parametrize("depth", [4, 16])
 def test_history(depth):
     rng = random.Random(depth)
-    dut = History(width=32, depth=depth, views=2)
+    dut = History(width=32, depth=depth, links=2, others=True)
 
     async def bench(ctx):
         results, shown = [], None
@@ -130,8 +130,7 @@ def test_history(depth):
             for _ in range(2):
                 delay = rng.randrange(min(depth, number + 1))
                 route = rng.random() < 0.2
-                views.append({"other": route, "result": delay == 0,
-                              "number": (number - delay) % depth})
+                views.append({"other": route, "number": (number - delay) % depth})
                 expected.append(other if route else results[number - delay])
             ctx.set(dut.views, views)
             ctx.set(dut.step, 0)
