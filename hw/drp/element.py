@@ -41,7 +41,7 @@ class Element(wiring.Component):
     context : In(decoded_layout)
     step : In(1)
         There is a step in this cycle.
-    row_others, col_others : In(array of vector_layout)
+    row_others, col_others : In(vector_layout), an array
         What the others of the row and of the column show, in rising order.
     extra : In(vector_layout)
         The row's input stream.
@@ -62,8 +62,8 @@ class Element(wiring.Component):
         super().__init__({
             "advance": In(1), "write": In(cue_layout(fabric)), "cue": In(cue_layout(fabric)),
             "context": In(decoded_layout(fabric)), "step": In(1),
-            "row_others": In(data.ArrayLayout(vector, fabric.columns - 1)),
-            "col_others": In(data.ArrayLayout(vector, fabric.rows - 1)),
+            "row_others": In(vector).array(fabric.columns - 1),
+            "col_others": In(vector).array(fabric.rows - 1),
             "extra": In(vector), "row": Out(vector), "col": Out(vector), "illegal": Out(1),
             "load": In(stream.Signature(table_write(fabric.table_words)))})
 
