@@ -319,7 +319,7 @@ class Tile:
         fixed = np.full(self._lanes, issue.immediate, np.uint32)
         b = fixed if issue.b is None else registers[issue.b]
         if issue.replace and iteration.holds(issue.stage, issue.when):
-            a = fixed
+            b = fixed
         if issue.op in _MEMORY:
             acts = iteration.holds(issue.stage, issue.when)
             return _MEMORY[issue.op](self._memories[issue.element], a, b, acts)

@@ -13,7 +13,7 @@ column; it sees both itself. In a step it
    ``row`` for operand a, its own ``col`` for b and c, and *extra* (rows + columns - 1): the
    register of its row's input stream for a and c, the immediate for b. In a row without an input
    stream extra is 0 for a and c;
-2. if ``when`` isn't 0 and the operation has no effect: replaces a by the immediate when the
+2. if ``when`` isn't 0 and the operation has no effect: replaces b by the immediate when the
    condition holds (first value of a reduction);
 3. issues the operation; whatever retires in this step is the step's result, which enters the
    history;
@@ -69,7 +69,7 @@ def element_context(fabric: Fabric) -> Record:
     """The word of an element: 72 bits, or more on grids larger than 4 x 4."""
     select, delay = _bits(fabric.sources), _bits(fabric.history)
     fields = (
-        Field("immediate", 32, "extra of b, replacement of a, distance of LANE"),
+        Field("immediate", 32, "extra of b, replacement of b, distance of LANE"),
         Field("op", OP_BITS, "Op"),
         Field("subword", 2, "Subword"),
         Field("a", select, "select of operand a"),
