@@ -122,18 +122,17 @@ class Tile:
         given_at: list[list[int]] = [[] for _ in range(fabric.outputs)]
         limits = [stream.vectors if stream else 0 for stream in outputs]
         limits += [0] * (fabric.outputs - len(limits))
-        poison = np.full(self._lanes, POISON, np.uint32)
         units = fabric.elements + fabric.inputs
-        registers = [poison] * (2 * fabric.elements + fabric.inputs)
+        registers = [self._unspecified() for _ in range(2 * fabric.elements + fabric.inputs)]
         registers.append(np.zeros(self._lanes, np.uint32))
-        history = [[poison] * fabric.history for _ in range(units)]
+        history = [[self._unspecified() for _ in range(fabric.history)] for _ in range(units)]
         retiring: dict[int, list[tuple[int, np.ndarray]]] = {}
         step = 0
         for address, iterations in self._walk(registers, max_steps):
             plan = self._plan(address)
             pointer = step % fabric.history
             for unit in range(units):
-                history[unit][pointer] = poison
+                history[unit][pointer] = self._unspecified()
             for issue in plan.issues:
                 result = self._execute(issue, registers, iterations)
                 if issue.latency == 1:
@@ -238,6 +237,10 @@ class Tile:
                 left[number] = 0
                 number = state["next"]
 
+    def _unspecified(self) -> np.ndarray:
+        """A value that nothing may depend on."""
+        return np.full(self._lanes, POISON, np.uint32)
+
     def _plan(self, address: int) -> _Plan:
         """The decoded context at an address."""
         if address not in self._plans:
@@ -322,7 +325,8 @@ class Tile:
             b = fixed
         if issue.op in _MEMORY:
             acts = iteration.holds(issue.stage, issue.when)
-            return _MEMORY[issue.op](self._memories[issue.element], a, b, acts)
+            found = _MEMORY[issue.op](self._memories[issue.element], a, b, acts)
+            return self._unspecified() if found is None else found
         return evaluate(issue.op, a, b, c, issue.subword, issue.immediate)
 
 
@@ -351,18 +355,16 @@ def _lookup(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> np.n
     return table[(a + b) % len(table), np.arange(len(a))]
 
 
-def _store(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> np.ndarray:
+def _store(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> None:
     if acts:
         table[a % len(table), np.arange(len(a))] = b
-    return np.full_like(a, POISON)
 
 
-def _add_to(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> np.ndarray:
+def _add_to(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> None:
     if acts:
         table[a % len(table), np.arange(len(a))] += b
-    return np.full_like(a, POISON)
 
 
-_MEMORY: dict[Op, Callable[[np.ndarray, np.ndarray, np.ndarray, bool], np.ndarray]] = {
+_MEMORY: dict[Op, Callable[[np.ndarray, np.ndarray, np.ndarray, bool], np.ndarray | None]] = {
     Op.LOOKUP: _lookup, Op.STORE: _store, Op.ADD_TO: _add_to,
 }

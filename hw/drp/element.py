@@ -91,8 +91,9 @@ class Element(wiring.Component):
                     view.other.eq(self.context[f"{name}_route"]),
                     view.number.eq(self.cue.number - delay)]
             # The first value of a reduction is the immediate.
-            with m.If((self.context.when != 0) & conditions.holds
-                      & (self.context.control.part != Part.MEMORY)):
+            control = self.context.control
+            effect = (control.part == Part.MEMORY) & control.code[:MEMORY.size].any()
+            with m.If((self.context.when != 0) & conditions.holds & ~effect):
                 m.d.sync += now.b.eq(fabric.sources - 1)
         part = now.control.part
         m.d.comb += self.illegal.eq(part == Part.ILLEGAL)
