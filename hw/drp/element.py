@@ -41,6 +41,8 @@ class Element(wiring.Component):
     context : In(decoded_layout)
     step : In(1)
         There is a step in this cycle.
+    clear : In(1)
+        What is under way does not retire: the kernel has ended.
     row_others, col_others : In(vector_layout), an array
         What the others of the row and of the column show, in rising order.
     extra : In(vector_layout)
@@ -62,7 +64,7 @@ class Element(wiring.Component):
         super().__init__({
             "advance": In(1), "write": In(cue_layout(fabric)), "cue": In(cue_layout(fabric)),
             "context": In(decoded_layout(fabric)), "step": In(1),
-            "row_others": In(vector).array(fabric.columns - 1),
+            "clear": In(1), "row_others": In(vector).array(fabric.columns - 1),
             "col_others": In(vector).array(fabric.rows - 1),
             "extra": In(vector), "row": Out(vector), "col": Out(vector), "illegal": Out(1),
             "load": In(stream.Signature(table_write(fabric.table_words)))})
@@ -164,6 +166,8 @@ class Element(wiring.Component):
                 later = Signal(name=f"{kind.value}_{lane}_retires_{stage}")
                 with m.If(step):
                     m.d.sync += later.eq(retires)
+                with m.If(self.clear):
+                    m.d.sync += later.eq(0)
                 retires = later
             result = Mux(retires, unit.o, result)
         return result

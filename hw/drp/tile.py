@@ -97,6 +97,7 @@ class Tile(wiring.Component):
             unit = {Space.ELEMENT: elements, Space.INPUT: ins, Space.OUTPUT: outs}[space][number]
             m.d.comb += [unit.advance.eq(advance), unit.write.eq(read), unit.cue.eq(cue),
                          unit.context.eq(memory.o), unit.step.eq(self.step)]
+        m.d.comb += [element.clear.eq(now.end) for element in elements]
         self._link(m, elements, ins, outs)
 
         lacks, full = Signal(fabric.inputs), Signal(fabric.outputs)
