@@ -1,5 +1,6 @@
 """A stream's descriptor, and the addresses and vectors it makes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,7 +99,7 @@ class Stream:
                              f"{LOOPS} and 1 to {TAPS} at most")
         loops = self.loops + (Loop(),) * (LOOPS - len(self.loops))
         return [STREAM.encode({**header, "taps": len(self.taps) - 1, "enable": 1}),
-                *(LOOP.encode(vars(loop)) for loop in loops),
+                *(LOOP.encode(vars(loop)) for loop in _returning(loops, -1)),
                 *(TAP.encode(vars(tap)) for tap in self.taps)]
 
     @classmethod
@@ -110,7 +111,7 @@ class Stream:
         for name, kind in (("format", Format), ("border", Border), ("saturate", bool),
                            ("indirect", bool)):
             header[name] = kind(header[name])
-        loops = tuple(Loop(**LOOP.decode(word)) for word in words[1:1 + LOOPS])
+        loops = _returning([Loop(**LOOP.decode(word)) for word in words[1:1 + LOOPS]], 1)
         read: list[dict[str, Any]] = [
             dict(TAP.decode(word)) for word in words[1 + LOOPS:1 + LOOPS + taps]]
         return cls(loops=loops, taps=tuple(
@@ -225,3 +226,22 @@ class Stream:
 def _wrap(value: np.ndarray) -> np.ndarray:
     """To 16.16 in 32 bits."""
     return ((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
+
+def _returning(loops: Sequence[Loop], sign: int) -> tuple[Loop, ...]:
+    """Steps less (sign -1) or plus the way the inner loops have made, as a LOOP has them."""
+    found: list[Loop] = []
+    way = {"dy": 0, "dx": 0, "dbase": 0}
+    for loop in loops:
+        other = Loop(loop.count, **{
+            name: _wrapped(getattr(loop, name) + sign * made, LOOP.field(name).bits)
+            for name, made in way.items()})
+        plain = loop if sign < 0 else other
+        way = {name: made + (loop.count - 1) * getattr(plain, name) for name, made in way.items()}
+        found.append(other)
+    return tuple(found)
+
+
+def _wrapped(value: int, bits: int) -> int:
+    """To signed ``bits``."""
+    return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)

@@ -99,7 +99,8 @@ STREAM = Record("STREAM", (
     Field("fill", 32, "value outside, border CONSTANT"),
 ), 320)
 
-# Follows STREAM LOOPS times, loop 0 first.
+# Follows STREAM LOOPS times, loop 0 first. Steps are from where the inner loops ended to where
+# they begin again: d_k less (count_j - 1) * d_j of all j < k. So a position is one sum.
 LOOP = Record("LOOP", (
     Field("count", 16, "iterations, 1 or more"),
     Field("dy", 32, "step, 16.16", signed=True),
