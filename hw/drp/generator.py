@@ -8,9 +8,11 @@ from golden.spec.drp.streams import Border, Tap
 from hw.drp.descriptors import Descriptors, descriptor_write
 from hw.drp.walk import Walk
 
-__all__ = ["Generator", "request_layout"]
+__all__ = ["ADDRESS_BITS", "REQUESTS", "Generator", "request_layout"]
 
 ADDRESS_BITS = 24
+# That a stream may have under way: as many as one LUT RAM holds, enough for a vector a cycle.
+REQUESTS = 16
 
 
 def request_layout(streams, lanes):
@@ -37,7 +39,8 @@ class Generator(wiring.Component):
     write : In(descriptor_write)
         ``bank`` doesn't matter.
     go : In(streams)
-        The descriptor that was written last is the next one; held until ``taken``.
+        The descriptor that was written last is the next one, or the same again if none was
+        since; held until ``taken``.
     taken : Out(streams)
     room : In(streams)
         For a vector; counted by who takes them, from ``asked`` on.
@@ -65,8 +68,14 @@ class Generator(wiring.Component):
         m = Module()
         m.submodules.walk = walk = Walk(self.streams)
         m.submodules.descriptors = descriptors = Descriptors(self.streams)
+        written = Signal(self.streams)
+        for index in range(self.streams):
+            with m.If(self.write.en & (self.write.stream == index)):
+                m.d.sync += written[index].eq(1)
+            with m.Elif(walk.taken[index]):
+                m.d.sync += written[index].eq(0)
         m.d.comb += [
-            walk.go.eq(self.go), self.taken.eq(walk.taken), walk.room.eq(self.room),
+            walk.go.eq(self.go), walk.new.eq(written), self.taken.eq(walk.taken), walk.room.eq(self.room),
             walk.counts.eq(descriptors.counts), self.busy.eq(walk.busy),
             descriptors.stream.eq(walk.o.stream), descriptors.bank.eq(walk.o.bank),
             descriptors.level.eq(walk.o.level), descriptors.tap.eq(walk.o.tap),

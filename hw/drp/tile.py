@@ -43,6 +43,8 @@ class Tile(wiring.Component):
         Kernels, by their first state.
     inputs, outputs : streams of vector_layout
         An input may run ahead; an output may be late.
+    wants : Out(inputs)
+        The context that is executed takes a vector of these.
     load : In(stream of load_layout)
         For memories that no kernel is using.
     begun, ended : Out(1)
@@ -68,7 +70,7 @@ class Tile(wiring.Component):
             "start": In(stream.Signature(range(fabric.states))),
             "inputs": In(stream.Signature(vector)).array(fabric.inputs),
             "outputs": Out(stream.Signature(vector)).array(fabric.outputs),
-            "load": In(stream.Signature(load_layout(fabric))),
+            "wants": Out(fabric.inputs), "load": In(stream.Signature(load_layout(fabric))),
             "begun": Out(1), "ended": Out(1), "step": Out(1), "waits_in": Out(1),
             "waits_out": Out(1), "cause": Out(Cause)})
 
@@ -104,6 +106,7 @@ class Tile(wiring.Component):
         stopped = Signal()
         for index, (unit, port) in enumerate(zip(ins, self.inputs, strict=True)):
             m.d.comb += [lacks[index].eq(unit.acts & ~port.valid),
+                         self.wants[index].eq(unit.acts & now.valid),
                          unit.vector.eq(port.payload), port.ready.eq(unit.acts & self.step)]
         for index, (unit, port) in enumerate(zip(outs, self.outputs, strict=True)):
             others = Cat(full[other] for other in range(fabric.outputs) if other != index)

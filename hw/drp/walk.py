@@ -22,6 +22,8 @@ class Walk(wiring.Component):
     -------
     go : In(streams)
         These streams have another descriptor; held until ``taken``.
+    new : In(streams)
+        It is in the other bank.
     taken : Out(streams)
     room : In(streams)
         These may make a vector.
@@ -39,7 +41,7 @@ class Walk(wiring.Component):
     def __init__(self, streams):
         self.streams = streams
         super().__init__({
-            "go": In(streams), "taken": Out(streams), "room": In(streams),
+            "go": In(streams), "new": In(streams), "taken": Out(streams), "room": In(streams),
             "o": Out(data.StructLayout({
                 "valid": 1, "stream": range(streams), "bank": 1, "fresh": 1, "tap": range(TAPS),
                 "moves": 1, "level": range(LOOPS), "final": 1})),
@@ -100,5 +102,5 @@ class Walk(wiring.Component):
                     m.d.sync += self.busy[index].eq(0)
             with m.If(self.taken[index]):
                 m.d.sync += [self.busy[index].eq(1), begun[index].eq(0), fresh[index].eq(1),
-                             self.banks[index].eq(~self.banks[index])]
+                             self.banks[index].eq(self.banks[index] ^ self.new[index])]
         return m

@@ -1,0 +1,137 @@
+"""An output stream: vectors and addresses to words."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.drp.element import vector_layout
+from hw.drp.generator import REQUESTS, request_layout
+from hw.drp.words import narrowed, sizes, word_write_layout
+from hw.stream import Queue
+
+__all__ = ["OutputStream"]
+
+
+class OutputStream(wiring.Component):
+    """Merges the elements of vectors into words, in order.
+
+    In a cycle it takes lanes from the first one not taken on, as long as their elements are in one
+    word (or in none). A word is written when an element of another one comes, and at the end.
+
+    Parameters
+    ----------
+    fabric : Fabric
+    streams : int
+        Of the generator.
+    words : int
+        Size of the scratchpad.
+
+    Members
+    -------
+    i : In(request_layout)
+        Can't wait: room for it was counted when it was asked for.
+    asked : In(1)
+        One is on its way.
+    room : Out(1)
+    vector : In(stream of vector_layout)
+        Waits for its address.
+    final : Out(1)
+        That vector is its descriptor's last one, with ``vector.ready``.
+    write : Out(stream of word_write_layout)
+    finished : Out(1)
+        All of a descriptor has been written.
+    bad : Out(1)
+        An address past memory, or not aligned; stays so.
+    """
+
+    VECTORS = 4  # that wait
+
+    def __init__(self, fabric, streams, words):
+        self.fabric, self.streams, self.words = fabric, streams, words
+        super().__init__({
+            "i": In(request_layout(streams, fabric.lanes)), "asked": In(1), "room": Out(1),
+            "vector": In(stream.Signature(vector_layout(fabric))), "final": Out(1),
+            "write": Out(stream.Signature(word_write_layout(fabric.word_bytes))),
+            "finished": Out(1), "bad": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        fabric, lanes = self.fabric, range(self.fabric.lanes)
+        depth = max(fabric.fifo, REQUESTS)
+        m.submodules.requests = requests = Queue(shape=self.i.shape(), depth=depth)
+        # Whether vectors that may be given are final: as many as there are requests.
+        m.submodules.finals = finals = Queue(shape=1, depth=depth)
+        m.submodules.vectors = vectors = Queue(shape=vector_layout(fabric), depth=self.VECTORS)
+        away = Signal(range(depth + 1))
+        left = Signal()  # a request leaves
+        m.d.comb += [
+            self.room.eq(away != depth),
+            requests.i.valid.eq(self.i.valid), requests.i.payload.eq(self.i),
+            finals.i.valid.eq(self.i.valid), finals.i.payload.eq(self.i.final),
+            self.vector.ready.eq(vectors.i.ready & finals.o.valid),
+            self.final.eq(finals.o.payload),
+            finals.o.ready.eq(self.vector.valid & vectors.i.ready),
+            vectors.i.valid.eq(self.vector.valid & finals.o.valid),
+            vectors.i.payload.eq(self.vector.payload),
+            left.eq(requests.o.valid & requests.o.ready),
+        ]
+        m.d.sync += away.eq(away + self.asked - left)
+
+        head = requests.o.p
+        low = (fabric.word_bytes - 1).bit_length()
+        held = Signal(word_write_layout(fabric.word_bytes), reset_less=True)
+        holds, ends = Signal(), Signal()  # a word is held; it is the last one
+        ready = Signal()  # vector and address are there
+        served, serve = Signal(fabric.lanes), Signal(fabric.lanes)
+        at = [head.lanes[lane].at & ~head.lanes[lane].outside for lane in lanes]
+        places = [head.lanes[lane].value[low:len(held.addr) + low] for lane in lanes]
+        first_at, first_place = Signal(), Signal.like(held.addr)
+        for lane in reversed(lanes):
+            with m.If(~served[lane]):
+                m.d.comb += [first_at.eq(at[lane]), first_place.eq(places[lane])]
+        for lane in lanes:
+            alike = (at[lane] == first_at) & (~first_at | (places[lane] == first_place))
+            before = served[lane - 1] | serve[lane - 1] if lane else 1
+            m.d.comb += serve[lane].eq(~served[lane] & alike & before)
+
+        flush, go, complete = Signal(), Signal(), Signal()
+        m.d.comb += [
+            ready.eq(requests.o.valid & vectors.o.valid & ~self.bad),
+            flush.eq(holds & (ends | (ready & first_at & (held.addr != first_place)))),
+            self.write.valid.eq(flush), self.write.payload.eq(held),
+            go.eq(ready & ~ends & (~flush | self.write.ready)),
+            complete.eq((served | serve).all()),
+            requests.o.ready.eq(go & complete), vectors.o.ready.eq(go & complete),
+            self.finished.eq(ends & (~holds | self.write.ready)),
+        ]
+        with m.If(self.finished):
+            m.d.sync += ends.eq(0)
+        with m.If(flush & self.write.ready):
+            m.d.sync += [holds.eq(0), held.strobe.eq(0)]
+        half_size, word_size = sizes(head.format)
+        with m.If(go):
+            m.d.sync += [served.eq(Mux(complete, 0, served | serve)),
+                         ends.eq(complete & head.final)]
+            with m.If(first_at):
+                m.d.sync += [holds.eq(1), held.addr.eq(first_place)]
+                strobes = []
+                for lane in lanes:
+                    value = head.lanes[lane].value
+                    strobe = Signal(fabric.word_bytes, name=f"strobe_{lane}")
+                    size = Mux(word_size, 15, Mux(half_size, 3, 1))
+                    with m.If(serve[lane]):
+                        m.d.comb += strobe.eq(size << value[:low])
+                        with m.If((value[0] & (half_size | word_size)) | (value[1] & word_size)
+                                  | (value >= self.words * fabric.word_bytes)):
+                            m.d.sync += self.bad.eq(1)
+                    strobes.append(strobe)
+                    narrow = narrowed(vectors.o.p[lane], head.format, head.saturate)
+                    for byte in range(fabric.word_bytes):
+                        with m.If(strobe[byte]):
+                            m.d.sync += held.data.word_select(byte, 8).eq(
+                                narrow.word_select(byte % 4, 8))
+                total = Mux(holds & ~flush, held.strobe, 0)
+                for strobe in strobes:
+                    total |= strobe
+                m.d.sync += held.strobe.eq(total)
+        return m

@@ -1,0 +1,195 @@
+"""InputStream and OutputStream on one Generator, with a memory that answers late, against golden."""
+
+import random
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.drp.stream import Loop, Stream, TapAt
+from golden.spec.drp.fabric import fabric
+from golden.spec.drp.streams import Format
+from hw.drp.descriptors import descriptor_write
+from hw.drp.element import vector_layout
+from hw.drp.generator import Generator
+from hw.drp.input_stream import InputStream, taken_layout
+from hw.drp.output_stream import OutputStream
+from hw.drp.words import TileRead, word_write_layout
+from tb.pysim import collect, drive, simulate
+from tb.unit.drp.streams import MEMORY, descriptor_words, random_stream
+
+FABRICS = {"tiny": fabric("tiny"), "lanes": fabric("tiny", lanes=4, word_bytes=16, fifo=5)}
+
+
+class Streams(wiring.Component):
+    """Stream 0 is an input, stream 1 an output."""
+
+    def __init__(self, shape):
+        self.fabric = shape
+        words = MEMORY // shape.word_bytes
+        self.generator = Generator(2, shape.lanes)
+        self.input, self.output = InputStream(shape, 2, words), OutputStream(shape, 2, words)
+        super().__init__({
+            "descriptor": In(descriptor_write(2)), "go": In(2), "taken": Out(2),
+            "read": Out(TileRead(shape.word_bytes)),
+            "o": Out(stream.Signature(taken_layout(shape))),
+            "vector": In(stream.Signature(vector_layout(shape))), "final": Out(1),
+            "write": Out(stream.Signature(word_write_layout(shape.word_bytes))),
+            "finished": Out(1), "bad": Out(2)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.generator, m.submodules.input, m.submodules.output = (
+            self.generator, self.input, self.output)
+        generator = self.generator
+        m.d.comb += [generator.write.eq(self.descriptor), generator.go.eq(self.go),
+                     self.taken.eq(generator.taken), self.final.eq(self.output.final),
+                     self.finished.eq(self.output.finished)]
+        for index, unit in enumerate((self.input, self.output)):
+            m.d.comb += [unit.i.eq(generator.o), unit.asked.eq(generator.asked[index]),
+                         unit.i.valid.eq(generator.o.valid & (generator.o.stream == index)),
+                         generator.room[index].eq(unit.room), self.bad[index].eq(unit.bad)]
+        wiring.connect(m, wiring.flipped(self.read), self.input.read)
+        wiring.connect(m, wiring.flipped(self.o), self.input.o)
+        wiring.connect(m, wiring.flipped(self.vector), self.output.vector)
+        wiring.connect(m, wiring.flipped(self.write), self.output.write)
+        return m
+
+
+async def describe(ctx, dut, index, made):
+    for place, word in enumerate(descriptor_words(made)):
+        ctx.set(dut.descriptor, {"en": 1, "stream": index, "index": place, "data": word})
+        await ctx.tick()
+    ctx.set(dut.descriptor.en, 0)
+    ctx.set(dut.go[index], 1)
+    await ctx.tick().until(dut.taken[index])
+    ctx.set(dut.go[index], 0)
+
+
+def reader(dut, memory, rng, stall, log):
+    """The memory's end of the read port."""
+    size = dut.fabric.word_bytes
+
+    async def bench(ctx):
+        flight = [None] * (TileRead.LATENCY - 1)
+        while True:
+            ready = rng.random() >= stall
+            ctx.set(dut.read.addr.ready, ready)
+            _, _, valid, place = await ctx.tick().sample(
+                dut.read.addr.valid, dut.read.addr.payload)
+            asked = None
+            if valid and ready:
+                log.append(place)
+                asked = int.from_bytes(memory[place * size:(place + 1) * size].tobytes(), "little")
+            flight.append(asked)
+            found = flight.pop(0)
+            ctx.set(dut.read.data, rng.getrandbits(8 * size) if found is None else found)
+    return bench
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("name", FABRICS)
+def test_random_streams(name, stall):
+    shape = FABRICS[name]
+    rng = random.Random(f"streams {name} {stall}")
+    numbers = np.random.default_rng(rng.getrandbits(32))
+    dut = Streams(shape)
+    memory = numbers.integers(0, 256, MEMORY, np.uint8)
+    reads = [random_stream(rng, shape.lanes, most=40) for _ in range(5)]
+    writes = [random_stream(rng, shape.lanes, output=True, most=40) for _ in range(5)]
+    values = [numbers.integers(0, 1 << 32, (made.vectors, shape.lanes), np.uint32)
+              >> numbers.integers(0, 32, (made.vectors, 1), np.uint32) for made in writes]
+    target, expected = np.zeros(MEMORY, np.uint8), np.zeros(MEMORY, np.uint8)
+
+    async def inputs(ctx):
+        for made in reads:
+            await describe(ctx, dut, 0, made)
+
+    async def outputs(ctx):
+        for made in writes:
+            await describe(ctx, dut, 1, made)
+
+    async def take(ctx):
+        for made in reads:
+            want = made.read(memory, shape.lanes)
+            got = await collect(ctx, dut.o, len(want), rng=rng, stall=stall)
+            assert [list(item.vector) for item in got] == want.tolist(), made
+            assert [item.final for item in got] == [0] * (len(want) - 1) + [1]
+
+    async def give(ctx):
+        for made, vectors in zip(writes, values, strict=True):
+            made.write(expected, vectors)
+            await drive(ctx, dut.vector, vectors.tolist(), rng=rng, stall=stall)
+        for _ in range(40 * 10):
+            await ctx.tick()
+
+    async def write(ctx):
+        port, size, finished, sent = dut.write, shape.word_bytes, 0, 0
+        ends = np.cumsum([made.vectors for made in writes]).tolist()
+        while True:
+            ctx.set(port.ready, rng.random() >= stall)
+            _, _, moves, item, done, given, final = await ctx.tick().sample(
+                port.valid & port.ready, port.payload, dut.finished,
+                dut.vector.valid & dut.vector.ready, dut.final)
+            if given:
+                sent += 1
+                assert final == (sent in ends)
+            if moves:
+                assert item.strobe
+                for byte in range(size):
+                    if item.strobe >> byte & 1:
+                        target[item.addr * size + byte] = item.data >> 8 * byte & 255
+            if done:
+                finished += 1
+                check = np.zeros(MEMORY, np.uint8)
+                for made, vectors in zip(writes[:finished], values, strict=False):
+                    made.write(check, vectors)
+                assert (target == check).all(), writes[finished - 1]
+
+    async def ports(ctx):  # descriptors share one port
+        for index in range(5):
+            await describe(ctx, dut, 0, reads[index])
+            await describe(ctx, dut, 1, writes[index])
+
+    del inputs, outputs
+    simulate(dut, ports, take, give,
+             background=(reader(dut, memory, rng, stall, []), write), cycles=40_000)
+    assert (target == expected).all()
+
+
+def test_requests():
+    """An element a cycle, each word once; errors of alignment and past memory."""
+    shape = FABRICS["lanes"]
+    rng = random.Random(3)
+    memory = np.arange(MEMORY, dtype=np.uint32).astype(np.uint8)
+
+    def run(made, count):
+        dut, log = Streams(shape), []
+
+        async def main(ctx):
+            await describe(ctx, dut, 0, made)
+            got, cycles = [], 0
+            ctx.set(dut.o.ready, 1)
+            while len(got) < count and not ctx.get(dut.bad[0]):
+                _, _, valid, item = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+                cycles += 1
+                if valid:
+                    got.append(list(item.vector))
+            return got, cycles
+
+        (got, cycles), = simulate(dut, main, background=(reader(dut, memory, rng, 0, log),))
+        return got, cycles, log
+
+    plain = {"base": 16, "row_step": 64, "column_step": 1, "height": 8, "width": 64,
+             "format": Format.U8}
+    made = Stream(**plain, lane_dx=1 << 16, loops=(Loop(16, dx=4 << 16), Loop(2, dy=1 << 16)))
+    got, cycles, log = run(made, 32)
+    assert got == made.read(memory, 4).tolist()
+    assert log == list(range(1, 9))
+    assert cycles < 32 + 20
+    unaligned = Stream(**(plain | {"format": Format.I16, "base": 17}), taps=(TapAt(),))
+    past = Stream(**(plain | {"base": MEMORY - 2}), lane_dx=1 << 16)
+    for made in (unaligned, past):
+        assert run(made, 1)[0] == []
