@@ -1,12 +1,12 @@
 """Unit and Loader: images in, kernels run on memory as golden.drp says; errors by cause."""
 
-import dataclasses
 import random
 
 import pytest
 
+from golden.drp.kernel import Kernel
 from golden.drp.stream import Loop, Stream
-from golden.spec.drp.contexts import element_context
+from golden.spec.drp.contexts import element_context, input_context, output_context
 from golden.spec.drp.controller import Cause, end_state, state_record
 from golden.spec.drp.fabric import fabric
 from golden.spec.drp.image import ITEM_ALIGN, SECTION
@@ -32,14 +32,14 @@ def linear(words, base):
                   loops=(Loop(words, dx=1 << 16),))
 
 
-def placed(kernels, rng, more=0):
+def placed(kernels):
     """Streams of each kernel, memory as (word: value) and what must be in it afterwards."""
     memory, expected, streams, at = {}, {}, [], 0
     for kernel in kernels:
         ends = []
         for vectors, count in zip(kernel.vectors, kernel.taken, strict=True):
-            ends.append(linear(count + more, 4 * at))
-            for (value,) in vectors[:count + more]:
+            ends.append(linear(count, 4 * at))
+            for (value,) in vectors[:count]:
                 memory[at] = value
                 at += 1
         outs = []
@@ -50,7 +50,6 @@ def placed(kernels, rng, more=0):
                 at += 1
         streams.append((ends, outs))
     assert at <= WORDS
-    del rng
     return streams, memory, expected
 
 
@@ -91,7 +90,7 @@ def execute(images, runs, memory, rng, *, stall=0.0, until=None, limit=MOST, cyc
             ctx.set(dut.read.addr.ready, ready)
             _, _, valid, place = await ctx.tick().sample(
                 dut.read.addr.valid, dut.read.addr.payload)
-            flight.append(memory[place] if valid and ready else rng.getrandbits(32))
+            flight.append(memory.get(place, 0) if valid and ready else rng.getrandbits(32))
             ctx.set(dut.read.data, flight.pop(0))
 
     async def write(ctx):
@@ -112,7 +111,7 @@ def test_kernels(stall):
     """A random kernel, and again while it still runs: that follows within 4 cycles."""
     rng = random.Random(f"unit {stall}")
     made = program(TINY, rng)
-    streams, memory, expected = placed([made, made], rng)
+    streams, memory, expected = placed([made, made])
     images = [image(made.kernel) + streams_image(TINY, *streams[0]),
               streams_image(TINY, *streams[1])]
     log = execute(images, 2, memory, rng, stall=stall)
@@ -128,49 +127,68 @@ def test_kernels(stall):
         assert gap <= 4
 
 
-def changed(kernel, state=None, op=None):
-    """A kernel with fields of its first state, or its first element's operation, replaced."""
-    states, elements = list(kernel.states), [list(words) for words in kernel.elements]
-    record = state_record(TINY)
-    if state:
-        states[0] = record.encode({**record.decode(states[0]), **state})
-    if op is not None:
-        record = element_context(TINY)
-        elements[0][0] = record.encode({**record.decode(elements[0][0]), "op": op})
-    return dataclasses.replace(kernel, states=tuple(states),
-                               elements=tuple(map(tuple, elements)))
+COUNT = 8
 
 
-@pytest.mark.parametrize("name, cause", [
-    ("short", Cause.STREAM), ("long", Cause.STREAM), ("past", Cause.ADDRESS),
-    ("illegal", Cause.ILLEGAL), ("kind", Cause.ILLEGAL), ("state", Cause.STATE),
-    ("context", Cause.STATE), ("watchdog", Cause.WATCHDOG), ("starved", Cause.STREAM)])
-def test_errors(name, cause):
-    rng = random.Random(5)
-    made = program(TINY, rng, branches=0)
-    kernel, limit = made.kernel, MOST
-    streams, memory, _ = placed([made], rng, more={"short": -1, "long": 1}.get(name, 0))
-    inputs, outputs = streams[0]
-    if name == "past":
-        inputs[0] = dataclasses.replace(inputs[0], base=4 * WORDS - 8)
-    elif name == "starved":
-        inputs[1] = None
-    elif name == "watchdog":
-        limit = made.steps // 2
-    elif name == "illegal":
-        kernel = changed(kernel, op=63)
-    elif name == "kind":
-        kernel = changed(kernel, op=Op.LOOKUP)
-    elif name == "state":
-        kernel = changed(kernel, state={"next": end_state(TINY) + 1, "branch": 0, "repeats": 0})
-    elif name == "context":
-        kernel = changed(kernel, state={"base": TINY.contexts - 4})
-    memory = {word: memory.get(word, 0) for word in range(WORDS)}
-    log = execute([image(kernel) + streams_image(TINY, inputs, outputs)], 1, memory, rng,
-                  limit=limit, cycles=8000)
-    assert log["cause"][0] is cause
-    if name == "starved":
-        assert log["cause"][1] == 1
+def copier(**changes):
+    """A kernel of one context: what input 0 delivers goes out again, COUNT times.
+
+    ``op`` replaces element 0's operation; other changes are of the state.
+    """
+    op = changes.pop("op", Op.PASS)
+    element, state = element_context(TINY), state_record(TINY)
+    words = [element.encode({"op": op, "a": TINY.sources - 1}),
+             *[element.encode({})] * (TINY.elements - 1)]
+    fields = {"stages": 2, "count0": COUNT, "count1": 1, "count2": 1, "count3": 1,
+              "next": end_state(TINY)}
+    return Kernel(
+        fabric=TINY, elements=tuple((word,) for word in words),
+        inputs=((input_context(TINY).encode({"pop": 1}),),
+                (input_context(TINY).encode({"pop": 0}),)),
+        outputs=((output_context(TINY).encode({"push": 1, "stage": 2}),),),
+        states=(state.encode(fields | changes),))
+
+
+# By name: (cause, suspect, changes of the kernel, values of input and output, base of the input).
+ERRORS = {
+    "none": (Cause.NONE, 0, {}, (COUNT, COUNT), 0),
+    "pop beyond": (Cause.STREAM, 0, {}, (COUNT - 1, COUNT), 0),
+    "left behind": (Cause.STREAM, 0, {}, (COUNT + 1, COUNT), 0),
+    "push beyond": (Cause.STREAM, 2, {}, (COUNT, COUNT - 1), 0),
+    "not pushed": (Cause.STREAM, 2, {}, (COUNT, COUNT + 1), 0),
+    "not used": (Cause.STREAM, 0, {}, (0, COUNT), 0),
+    "past memory": (Cause.ADDRESS, 0, {}, (COUNT, COUNT), 4 * WORDS - 8),
+    "no operation": (Cause.ILLEGAL, 0, {"op": 63}, (COUNT, COUNT), 0),
+    "no memory": (Cause.ILLEGAL, 0, {"op": Op.LOOKUP}, (COUNT, COUNT), 0),
+    "state": (Cause.STATE, 0, {"next": end_state(TINY) + 1}, (COUNT, COUNT), 0),
+    "context": (Cause.STATE, 0, {"base": TINY.contexts - 1, "ii": 3}, (COUNT, COUNT), 0),
+    "watchdog": (Cause.WATCHDOG, 0, {"count1": 9}, (9 * COUNT, 9 * COUNT), 0),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors(name):
+    cause, suspect, changes, counts, base = ERRORS[name]
+    memory = dict.fromkeys(range(WORDS), 7)
+    memory |= {word: word for word in range(counts[0])}
+    streams = streams_image(TINY, [linear(counts[0], base), None], [linear(counts[1], 1024)])
+    log = execute([image(copier(**changes)) + streams], 1, memory, random.Random(5),
+                  limit=60, cycles=2000)
+    assert log["cause"] == (cause, suspect)
+    if cause is Cause.NONE:
+        assert [memory[256 + place] for place in range(COUNT)] == list(range(COUNT))
+
+
+def test_changes_of_kernel():
+    """Kernels that were loaded follow each other: cycles between their steps."""
+    memory = dict.fromkeys(range(WORDS), 7)
+    descriptors = [streams_image(TINY, [linear(4 * COUNT, 0), None],
+                                 [linear(4 * COUNT, 1024 * turn)]) for turn in (1, 2)]
+    log = execute([image(copier(count1=4)) + descriptors[0], descriptors[1]], 2, memory,
+                  random.Random(5), cycles=2000)
+    assert log["cause"][0] is Cause.NONE
+    assert len(log["step"]) == 2 * (4 * COUNT + 2)
+    assert [memory[word] for word in range(512, 512 + 4 * COUNT)] == [7] * 4 * COUNT
 
 
 def test_loader_refuses():
