@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from amaranth.sim import Simulator
 
 from golden.drp.kernel import Kernel
 from golden.drp.stream import Loop, Stream
@@ -15,7 +16,7 @@ from golden.spec.drp.streams import Format
 from hw.drp.loader import Loader
 from hw.drp.unit import Unit
 from hw.drp.words import TileRead
-from tb.pysim import drive, simulate
+from tb.pysim import PERIOD, drive, simulate
 from tb.unit.drp.images import image, streams_image
 from tb.unit.drp.programs import program
 
@@ -53,68 +54,92 @@ def placed(kernels):
     return streams, memory, expected
 
 
-def execute(images, runs, memory, rng, *, stall=0.0, until=None, limit=MOST, cycles=30_000):
-    """Load images, each followed by a run, as fast as the unit takes them.
+class Bench:
+    """One Unit and its memory, run again and again: building the simulation takes longest."""
 
-    Returns the log: cycles of ``step`` and ``done``, and (cause, suspect).
-    """
-    dut = Unit(TINY, WORDS)
-    log = {"step": [], "done": [], "cause": (Cause.NONE, 0), "writes": 0}
+    def __init__(self):
+        self.dut = dut = Unit(TINY, WORDS)
+        self.sim = Simulator(dut)
+        self.sim.add_clock(PERIOD)
+        self.sim.add_testbench(self._main)
+        for bench in (self._watch, self._read, self._write, self._hurry):
+            self.sim.add_testbench(bench, background=True)
+        self.fresh = True
 
-    async def main(ctx):
-        for words in images:
+    def run(self, images, memory, rng, *, stall=0.0, limit=MOST, cycles=2000):
+        """Load images, each followed by a run, as fast as the unit takes them.
+
+        Returns the log: cycles of ``step`` and ``done``, and (cause, suspect).
+        """
+        self.images, self.memory, self.rng = images, memory, rng
+        self.stall, self.limit, self.cycles = stall, limit, cycles
+        self.log = {"step": [], "done": [], "cause": (Cause.NONE, 0)}
+        if not self.fresh:
+            self.sim.reset()
+        self.fresh = False
+        self.sim.run()
+        return self.log
+
+    async def _main(self, ctx):
+        dut, log = self.dut, self.log
+        for words in self.images:
             await drive(ctx, dut.image, words)
             while not ctx.get(dut.loaded):
                 await ctx.tick()
-            await drive(ctx, dut.run, [{"first": 0, "limit": limit}])
-        while len(log["done"]) < runs and not log["cause"][0]:
+            await drive(ctx, dut.run, [{"first": 0, "limit": self.limit}])
+        while len(log["done"]) < len(self.images) and not log["cause"][0]:
             await ctx.tick()
         await ctx.tick()
 
-    async def watch(ctx):
-        cycle = 0
+    async def _hurry(self, ctx):
+        await ctx.delay(self.cycles * PERIOD)
+        raise TimeoutError(f"not done after {self.cycles} cycles")
+
+    async def _watch(self, ctx):
+        dut, log, cycle = self.dut, self.log, 0
         while True:
             _, _, step, done, cause, suspect = await ctx.tick().sample(
                 dut.step, dut.done, dut.cause, dut.suspect)
-            if step:
-                log["step"].append(cycle)
-            if done:
-                log["done"].append(cycle)
+            log["step"] += [cycle] * step
+            log["done"] += [cycle] * done
             log["cause"] = (Cause(cause), suspect)
             cycle += 1
 
-    async def read(ctx):
+    async def _read(self, ctx):
+        port, rng = self.dut.read, self.rng
         flight = [0] * (TileRead.LATENCY - 1)
         while True:
-            ready = rng.random() >= stall
-            ctx.set(dut.read.addr.ready, ready)
-            _, _, valid, place = await ctx.tick().sample(
-                dut.read.addr.valid, dut.read.addr.payload)
-            flight.append(memory.get(place, 0) if valid and ready else rng.getrandbits(32))
-            ctx.set(dut.read.data, flight.pop(0))
+            ready = rng.random() >= self.stall
+            ctx.set(port.addr.ready, ready)
+            _, _, valid, place = await ctx.tick().sample(port.addr.valid, port.addr.payload)
+            flight.append(self.memory.get(place, 0) if valid and ready else rng.getrandbits(32))
+            ctx.set(port.data, flight.pop(0))
 
-    async def write(ctx):
+    async def _write(self, ctx):
+        port = self.dut.write
         while True:
-            ready = rng.random() >= stall
-            ctx.set(dut.write.ready, ready)
-            _, _, valid, item = await ctx.tick().sample(dut.write.valid, dut.write.payload)
+            ready = self.rng.random() >= self.stall
+            ctx.set(port.ready, ready)
+            _, _, valid, item = await ctx.tick().sample(port.valid, port.payload)
             if valid and ready:
                 assert item.strobe == 15
-                memory[item.addr] = item.data
+                self.memory[item.addr] = item.data
 
-    simulate(dut, main, background=(watch, read, write), cycles=cycles)
-    return log
+
+@pytest.fixture(scope="module")
+def bench():
+    return Bench()
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-def test_kernels(stall):
+def test_kernels(bench, stall):
     """A random kernel, and again while it still runs: that follows within 4 cycles."""
     rng = random.Random(f"unit {stall}")
     made = program(TINY, rng)
     streams, memory, expected = placed([made, made])
     images = [image(made.kernel) + streams_image(TINY, *streams[0]),
               streams_image(TINY, *streams[1])]
-    log = execute(images, 2, memory, rng, stall=stall)
+    log = bench.run(images, memory, rng, stall=stall, cycles=6000)
     assert log["cause"] == (Cause.NONE, 0)
     assert len(log["step"]) == 2 * made.steps
     assert len(log["done"]) == 2
@@ -167,25 +192,24 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_errors(name):
+def test_errors(bench, name):
     cause, suspect, changes, counts, base = ERRORS[name]
     memory = dict.fromkeys(range(WORDS), 7)
     memory |= {word: word for word in range(counts[0])}
     streams = streams_image(TINY, [linear(counts[0], base), None], [linear(counts[1], 1024)])
-    log = execute([image(copier(**changes)) + streams], 1, memory, random.Random(5),
-                  limit=60, cycles=2000)
+    log = bench.run([image(copier(**changes)) + streams], memory, random.Random(5), limit=60)
     assert log["cause"] == (cause, suspect)
     if cause is Cause.NONE:
         assert [memory[256 + place] for place in range(COUNT)] == list(range(COUNT))
 
 
-def test_changes_of_kernel():
+def test_changes_of_kernel(bench):
     """Kernels that were loaded follow each other: cycles between their steps."""
     memory = dict.fromkeys(range(WORDS), 7)
     descriptors = [streams_image(TINY, [linear(4 * COUNT, 0), None],
                                  [linear(4 * COUNT, 1024 * turn)]) for turn in (1, 2)]
-    log = execute([image(copier(count1=4)) + descriptors[0], descriptors[1]], 2, memory,
-                  random.Random(5), cycles=2000)
+    log = bench.run([image(copier(count1=4)) + descriptors[0], descriptors[1]], memory,
+                    random.Random(5))
     assert log["cause"][0] is Cause.NONE
     assert len(log["step"]) == 2 * (4 * COUNT + 2)
     assert [memory[word] for word in range(512, 512 + 4 * COUNT)] == [7] * 4 * COUNT
