@@ -75,7 +75,8 @@ class Generator(wiring.Component):
             with m.Elif(walk.taken[index]):
                 m.d.sync += written[index].eq(0)
         m.d.comb += [
-            walk.go.eq(self.go), walk.new.eq(written), self.taken.eq(walk.taken), walk.room.eq(self.room),
+            walk.go.eq(self.go), walk.new.eq(written), walk.room.eq(self.room),
+            self.taken.eq(walk.taken),
             walk.counts.eq(descriptors.counts), self.busy.eq(walk.busy),
             descriptors.stream.eq(walk.o.stream), descriptors.bank.eq(walk.o.bank),
             descriptors.level.eq(walk.o.level), descriptors.tap.eq(walk.o.tap),

@@ -39,7 +39,8 @@ def _stream(rng, output):
         return rng.choice(choices) * (1 << 16) // fine
 
     if output:
-        loops = (Loop(rng.randint(1, width + 2), dx=1 << 16), Loop(rng.randint(1, height), dy=1 << 16))
+        loops = (Loop(rng.randint(1, width + 2), dx=1 << 16),
+                 Loop(rng.randint(1, height), dy=1 << 16))
         taps = (TapAt(),) if rng.random() < 0.8 else (TapAt(), TapAt(dbase=size * 64))
     else:
         loops = tuple(Loop(rng.choice((1, 2, 3, 5)), dy=step(0, 0, 1), dx=step(0, 1, 1, -2),

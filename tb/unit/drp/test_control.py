@@ -189,7 +189,7 @@ def test_ports():
     assert isinstance(into, wiring.Component)
 
     async def bench(ctx):
-        taken = []
+        taken, wanted = [], None
         for number in range(80):
             delay, value = rng.randrange(min(number + 1, TINY.history)), rng.getrandbits(32)
             source, when = rng.randrange(6), rng.choice((0, 0, 0, 9))
@@ -206,7 +206,7 @@ def test_ports():
             await ctx.tick()
             assert ctx.get(into.acts) == cue["valids"]
             assert ctx.get(out.illegal) == (when == 9)
-            if number and wanted is not None:
+            if wanted is not None:
                 assert ctx.get(into.extra[0]) == taken[wanted]
             wanted = number - delay if number - delay >= 0 else None
             shown = [rng.getrandbits(32) for _ in range(6)]

@@ -1,15 +1,12 @@
-"""Tile against golden.drp: random kernels, streams that wait at random, errors, cycles."""
+"""Tile against golden.drp: random kernels, streams that wait at random."""
 
 import random
 
 import pytest
 
-from golden.spec.drp.contexts import element_context, input_context, output_context
-from golden.spec.drp.controller import Cause, end_state, state_record
+from golden.spec.drp.controller import Cause
 from golden.spec.drp.fabric import fabric
 from golden.spec.drp.image import Space
-from golden.spec.drp.operations import Op
-from hw.drp.controller import Controller
 from hw.drp.tile import Tile
 from tb.pysim import drive, simulate
 from tb.unit.drp.programs import program
@@ -33,10 +30,6 @@ def items(kernel):
     for unit, table in kernel.tables.items():
         for addr, word in enumerate(table.tolist()):
             yield {"space": Space.TABLE, "unit": unit, "addr": addr, "data": word}
-
-
-async def feed(ctx, port, vectors, rng, stall):
-    await drive(ctx, port, vectors, rng=rng, stall=stall)
 
 
 def run(dut, kernels, rng, *, stall=0.0, cycles=20_000):
@@ -99,9 +92,10 @@ def check(kernels, log, given):
                 got, want, strict=True)), f"output {output} vector {index}: {got}, not {want}"
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3])
-@pytest.mark.parametrize("name", FABRICS)
+@pytest.mark.parametrize("name, stall", [
+    ("tiny", 0.0), ("tiny", 0.3), ("lanes", 0.3), ("one", 0.0)])
 def test_random_kernels(name, stall):
+    """Two in a row; the second one finds what the first one left, which it doesn't depend on."""
     rng = random.Random(f"tile {name} {stall}")
     kernels = [program(FABRICS[name], rng) for _ in range(2)]
     check(kernels, *run(Tile(FABRICS[name]), kernels, rng, stall=stall))
