@@ -652,7 +652,8 @@ _TABLE = [
      "Cat(words[DATA_BITS:], read.o.p.data)", "Cat(read.o.p.data, words[:-DATA_BITS])"),
 
     ("drp.alu", "carry", "a carry crosses from one sub-word to the next",
-     "right += [y.word_select(byte, 8), ~end | carry]", "right += [y.word_select(byte, 8), Const(1, 1)]"),
+     "right += [y.word_select(byte, 8), ~end | carry]",
+     "right += [y.word_select(byte, 8), Const(1, 1)]"),
     ("drp.alu", "sign", "signed operands are compared as unsigned ones",
      "code.signed & (self.a[top] ^ self.b[top])", "0 & (self.a[top] ^ self.b[top])"),
     ("drp.alu", "part", "2 x 16: the low half takes the comparison of its low byte",
