@@ -101,9 +101,8 @@ def test_route_hands_on_operand_c():
 def test_reduction_begins_with_the_immediate_and_ends_with_last():
     contexts = [{"in0": {"pop": 1},
                  0: {"op": Op.PASS, "a": EXTRA},
-                 1: {"op": Op.ADD, "a": SELF, "b": 0, "immediate": 1000, "stage": 2,
+                 1: {"op": Op.ADD, "a": OTHERS_ROW, "b": SELF, "immediate": 1000, "stage": 2,
                      "when": FIRST}}]
-    contexts[0][1]["b"] = OTHERS_ROW
     contexts[0]["out0"] = {"push": 1, "stage": 3, "when": LAST, "source": 1}
     kernel = build(contexts, [{"stages": 3, "count0": 3, "count1": 2}])
     values, _ = run(kernel, [1, 2, 3, 10, 20, 30], 2)
