@@ -95,7 +95,7 @@ class _Lowering:
         self._nodes: list[Node] = []
         self._known: dict[object, int] = {}
         self._values: dict[int, _Value] = {}
-        self._open: list[tuple[int, Expression]] = []  # nodes whose operand a is a phi's next value
+        self._open: list[tuple[int, Expression]] = []  # nodes whose operand b is a phi's next value
 
     def run(self, outputs: tuple[tuple[Expression, ...], ...]) -> Lowered:
         when = LAST + self._reduced - 1 if self._reduced else 0
@@ -112,7 +112,7 @@ class _Lowering:
             number, following = self._open.pop()
             node = self._nodes[number]
             back = self._value(following)
-            self._nodes[number] = replace(node, operands=(Edge(back.node, 1), *node.operands[1:]))
+            self._nodes[number] = replace(node, operands=(node.operands[0], Edge(back.node, 1)))
         shifts = []
         for port in range(len(outputs)):
             shift = max(value.shift for at, value in ends if at == port)
@@ -165,12 +165,12 @@ class _Lowering:
                     else Subword.X1)
         phi = self._replaced(expression)
         if phi is not None:
-            at = 0 if args[0] is phi else 1
-            if at == 1 and not OPERATIONS[op].commutes:
+            at = 1 if args[1] is phi else 0
+            if at == 0 and not OPERATIONS[op].commutes:
                 base = replace(base, op=_REFLECTED[op])
             other = self._operand(args[1 - at], 0)
             number = len(self._nodes)
-            self._nodes.append(replace(base, operands=(Edge(number, 1), other), when=FIRST
+            self._nodes.append(replace(base, operands=(other, Edge(number, 1)), when=FIRST
                                        + phi.level, immediate=phi.constant))
             assert phi.back is not None
             self._open.append((number, phi.back))
@@ -194,7 +194,7 @@ class _Lowering:
         return self._at(self._values[arg.number], shift)
 
     def _replaced(self, expression: Expression) -> Expression | None:
-        """The phi that can be operand a of this operation, begun by the immediate."""
+        """The phi that can be operand b of this operation, begun by the immediate."""
         args = expression.args
         if len(args) != 2:
             return None
@@ -203,7 +203,7 @@ class _Lowering:
             return None
         op = expression.op
         assert isinstance(op, Op)
-        if args[1] is phis[0] and not OPERATIONS[op].commutes and op not in _REFLECTED:
+        if args[0] is phis[0] and not OPERATIONS[op].commutes and op not in _REFLECTED:
             return None
         return phis[0]
 
@@ -212,7 +212,8 @@ class _Lowering:
         key = ("phi", phi.number)
         if key not in self._known:
             number = self._known[key] = len(self._nodes)
-            self._nodes.append(Node(role=Role.OPERATION, op=Op.PASS, operands=(Edge(number, 1),),
+            self._nodes.append(Node(role=Role.OPERATION, op=Op.PASS_B,
+                                    operands=(None, Edge(number, 1)),
                                     when=FIRST + phi.level, immediate=phi.constant))
             assert phi.back is not None
             self._open.append((number, phi.back))
