@@ -150,7 +150,7 @@ class Array:
             entries.append(free + 1 if begun + 1 < at <= free else at)
             begun = max(entries[-1], free)
             free = begun + costs.first(fields)
-            use = time = max(free + timing.fetch_row, span.end - 1) + 1
+            use = time = max(free + timing.fetch_word, span.end - 1) + 1
             if final:
                 self._begun, self._free, self._entry = begun, free, entries[-1]
                 if len(lane.rows) < number + n:
@@ -200,7 +200,7 @@ class Array:
         keep : bool
             As of `first`.
         """
-        left, word, after = self._left, self._timing.fetch_row + 1, self._after
+        left, word, after = self._left, self._timing.fetch_word + 1, self._after
         begin, last = self._last + 1, self._last
         entry, use = 0, 0
         entries: list[int] = []

@@ -188,15 +188,10 @@ class Timing:
         return 5 + self.bank_read
 
     @property
-    def fetch_row(self) -> int:
-        """From taking an entry to when its first row can be issued, less one."""
-        return self.fetch_word - self.issue - 1
-
-    @property
     def mac_start(self) -> int:
         """From a MAC being offered to its first row, besides Q cycles for the windows of its
         first tile."""
-        return 5 + self.fetch_row
+        return 5 + self.fetch_word
 
     @property
     def sums(self) -> int:

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from hw.copies import copies
 from hw.interfaces import BankRead, beside, entry_layout
-from hw.mac.issue import Issuer
 from hw.mac.layouts import fetched_layout, slots, window_tile_layout
 from hw.mac.select import gather
 from hw.wide_mux import wide_mux
@@ -45,7 +44,7 @@ class Fetcher(wiring.Component):
     write : Out(word_write)
         Words for the columns' memories. A slot is used again once it was released.
     fetched : Out(fetched_layout), valid with ``done``
-        Precedes the entry's last word, which can be read EARLY + 1 cycles after ``done``.
+        Follows the entry's last word: both are there in the cycle after ``done``.
     done : Out(1)
     release : In(1)
         Column 0 takes the word of the oldest slot; column q does so q cycles later.
@@ -58,12 +57,10 @@ class Fetcher(wiring.Component):
 
     Timing
     ------
-    LATENCY cycles from taking an entry to writing its words without conflicts; one entry a cycle.
+    LATENCY cycles from taking an entry to ``done`` without conflicts; one entry a cycle.
     """
 
     LATENCY = 5 + BankRead.LATENCY
-    # A token is issued two cycles after ``done`` at the earliest.
-    EARLY = Issuer.LATENCY + 1
 
     def __init__(self, config):
         self.config = config
@@ -185,8 +182,6 @@ class Fetcher(wiring.Component):
             before, control = control, Signal(self._control, name=f"s{stage}", reset_less=True)
             now, done = done, Signal(name=f"done_{stage}")
             m.d.sync += [control.eq(before), done.eq(now)]
-            if stage == self.LATENCY - self.EARLY:
-                m.d.comb += [self.fetched.eq(control.about.fetched), self.done.eq(done)]
         # Whole words hang on these: a register for each half of the lanes' places.
         halves = copies(m, before.source.as_value(), "source")
         sources = [data.View(self._control["source"].shape, half) for half in halves]
@@ -197,6 +192,7 @@ class Fetcher(wiring.Component):
             self.write.slot.eq(control.about.slot), self.write.en.eq(control.en),
             self.write.padded.eq(control.padded), self.write.inverted.eq(max_mode),
             self.write.pad.eq(control.about.pad_value ^ max_mode.replicate(8)),
+            self.fetched.eq(control.about.fetched), self.done.eq(done),
         ]
         size = self.config.group // len(halves)
         parts = [beside(self.config)[half * size:][:size] for half in range(len(halves))]

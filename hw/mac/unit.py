@@ -56,7 +56,7 @@ class MacUnit(wiring.Component):
 
     Timing
     ------
-    One row a cycle. From taking an instruction to its first row Q + 10 cycles, from the last row
+    One row a cycle. From taking an instruction to its first row Q + 13 cycles, from the last row
     of a tile to its first vector 11 cycles.
     """
 

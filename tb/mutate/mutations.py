@@ -326,8 +326,6 @@ _TABLE = [
      "for p in range(q)).any()", "for p in range(q - 1)).any()"),
     ("mac.fetch", "pad", "zero instead of the padding value",
      "control.about.pad_value ^ max_mode", "max_mode"),
-    ("mac.fetch", "early", "an entry is told of a cycle before its words can be there",
-     "stage == self.LATENCY - self.EARLY", "stage == self.LATENCY - self.EARLY - 1"),
     ("mac.fetch", "slots", "dropped stall: a slot in use is written",
      "room.eq(~full)", "room.eq(1)"),
 

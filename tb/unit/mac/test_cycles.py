@@ -92,7 +92,7 @@ def test_latency(name):
     """As the unit's docstring says."""
     config = CONFIGS[name]
     record = measure(name, [layer(config, 1, 2, tiles=1, blocks=1)])
-    assert record.row_cycles == [config.columns + 10, config.columns + 11]
+    assert record.row_cycles == [config.columns + 13, config.columns + 14]
     assert record.vector_cycles[0] == record.row_cycles[-1] + 11
 
 

@@ -65,7 +65,7 @@ class Surroundings:
     def __init__(self, config, dut, image, want, rng, slow):
         self.config, self.dut, self.image, self.want = config, dut, image, want
         self.rng, self.slow = rng, slow
-        self.conflicts = self.fetched = self.done = 0
+        self.conflicts = self.done = 0
 
     def kept(self, write, q):
         """The word that column q will read."""
@@ -78,7 +78,6 @@ class Surroundings:
         memory = [[None] * slots(config) for _ in range(config.columns)]
         reads = deque()  # (cycle, column, entry)
         answers = deque([{}] * (BankRead.LATENCY - 1))  # of the banks, on their way
-        told = deque([0] * Fetcher.EARLY)
         while released < len(self.want) or reads:
             release = released < self.done and self.rng.random() >= self.slow
             if release:
@@ -100,10 +99,8 @@ class Surroundings:
                 ctx.set(dut.banks.data[bank], word)
             if done:
                 assert (fetched.n, fetched.last, fetched.max, fetched.count) == (
-                    self.want[self.fetched][0]), f"entry {self.fetched}"
-                self.fetched += 1
-            told.append(done)
-            self.done += told.popleft()
+                    self.want[self.done][0]), f"entry {self.done}"
+                self.done += 1
             self.conflicts += conflict
             cycle += 1
         assert not ctx.get(dut.busy), "busy though every slot was released"
