@@ -99,7 +99,9 @@ class Weighted(Attributes):
     output_zero : int
         Zero point of the output, added after requantizing.
     least, most : int
-        Clamp of the output, within int8.
+        Clamp of the output, within int8; within -256 to 255 for int16.
+    output_type : str
+        "int8", or "int16" for the index of a `Lookup` of 512 entries.
     """
 
     kernel: np.ndarray
@@ -111,6 +113,11 @@ class Weighted(Attributes):
     output_zero: int
     least: int = -128
     most: int = 127
+    output_type: str = "int8"
+
+    def types(self) -> tuple[str, str]:
+        """int8, and as given."""
+        return "int8", self.output_type
 
     def check_channels(self, channels: int) -> None:
         """One bias and one scale per output channel."""

@@ -15,7 +15,7 @@ from golden.machine.fetch_costs import FetchCosts
 from golden.machine.instruction import Instruction
 from golden.machine.kernel import Kernel, Process, Signal
 from golden.machine.memory import OnChip
-from golden.machine.post import post_process
+from golden.machine.post import post_process, table_entries
 from golden.machine.post_timing import PostTiming
 from golden.machine.races import Races
 from golden.machine.sequencer import Sequencer
@@ -295,12 +295,11 @@ class Mac:
                 self._chip.word_addresses(windows.outputs("res", block), instruction)
         if self._races:
             reads = [np.zeros(0, np.int64)]
-            half = TABLE_ENTRIES // 2
             mode = instruction.fields["post_mode"]
-            if mode != PostMode.PLAIN:
-                used = half if mode == PostMode.TABLE else TABLE_ENTRIES
-                reads.append(self._config.words + np.arange(used))
+            if mode == PostMode.TABLE:
+                reads.append(self._config.words + table_entries(instruction.fields))
             if mode == PostMode.ADD:
+                reads.append(self._config.words + np.arange(TABLE_ENTRIES))
                 reads += [windows.outputs("res", block) for block in blocks]
             self._races.access(instruction, np.concatenate(reads), outputs.reshape(-1))
         return outputs

@@ -7,9 +7,9 @@ from golden.spec.isa import PostMode
 from golden.spec.layout import TABLE_ENTRIES
 from golden.spec.numerics import ROUND_ONCE
 
-__all__ = ["post_process", "requantize"]
+__all__ = ["post_process", "requantize", "table_entries"]
 
-_BYTE = 256
+_BYTE = TABLE_ENTRIES // 2
 _POST = 2 * ROUND_ONCE - 1  # what the chip looks at of a lane's post
 
 
@@ -26,6 +26,12 @@ def requantize(value: NDArray, multiplier: NDArray | int, pre: NDArray | int,
     high = np.where(once, product, product + (1 << 30)) >> 31
     away = ~once & (high < 0) & (shift > 0)
     return (high + ((np.int64(1) << shift) >> 1) - away) >> shift
+
+
+def table_entries(fields: dict[str, int]) -> NDArray:
+    """Entries that a MAC instruction in PostMode.TABLE may look up, each once."""
+    least, most = fields["least"], max(fields["least"], fields["most"])
+    return np.arange(least, most + 1) % TABLE_ENTRIES
 
 
 def post_process(fields: dict[str, int], parameters: tuple[NDArray, ...], accumulator: NDArray,
@@ -54,11 +60,11 @@ def post_process(fields: dict[str, int], parameters: tuple[NDArray, ...], accumu
     q = np.maximum(fields["least"], np.minimum(fields["most"], value))
     if fields["post_mode"] == PostMode.PLAIN:
         return q.astype(np.int8)
-    first = table[q % _BYTE].astype(np.int64)
     if fields["post_mode"] == PostMode.TABLE:
-        return first.astype(np.int8)
+        return table[q % TABLE_ENTRIES].astype(np.int8)
     assert residual is not None
-    second = table[TABLE_ENTRIES // 2 + residual.astype(np.int64) % _BYTE].astype(np.int64)
+    first, second = (table[half + byte.astype(np.int64) % _BYTE].astype(np.int64)
+                     for half, byte in ((0, q), (_BYTE, residual)))
     value = requantize(_wrap32(first + second), fields["add_multiplier"], fields["add_pre"],
                        fields["add_post"])
     value = np.maximum(fields["add_least"],

@@ -62,10 +62,10 @@ def _product(rows: np.ndarray, cuts: list[tuple[slice, np.ndarray]]) -> np.ndarr
 
 
 def _output(sums: np.ndarray, offset: np.ndarray, attrs: Weighted) -> np.ndarray:
-    """Sums of products, overwritten, to int8."""
+    """Sums of products, overwritten, to the output's type."""
     sums += offset
     scaled = requantize(sums, attrs.multiplier, attrs.pre, attrs.post)
-    return finish(scaled, attrs.output_zero, attrs.least, attrs.most)
+    return finish(scaled, attrs.output_zero, attrs.least, attrs.most, attrs.output_type)
 
 
 def tap_views(x: np.ndarray, attrs: Window, value: int) -> list[np.ndarray]:
@@ -139,5 +139,5 @@ def transposed_conv2d(x: np.ndarray, attrs: TransposedConv2D) -> np.ndarray:
             kernel=np.ascontiguousarray(attrs.kernel[:, ::-1, ::-1]), groups=attrs.groups,
             window=(tall, wide), **{name: getattr(attrs, name) for name in (
                 "bias", "multiplier", "pre", "post", "input_zero", "output_zero", "least",
-                "most")})
+                "most", "output_type")})
     return conv2d(spread, _turned[attrs])

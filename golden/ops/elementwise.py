@@ -37,7 +37,7 @@ def clamp_table(attrs: Clamp) -> np.ndarray:
 
 def lookup(x: np.ndarray, attrs: Lookup) -> np.ndarray:
     """Values of a table."""
-    return attrs.table[x.astype(np.int16) + 128]
+    return attrs.table[x.astype(np.int16) + len(attrs.table) // 2]
 
 
 def quantize(x: np.ndarray, attrs: Quantize) -> np.ndarray:

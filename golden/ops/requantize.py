@@ -54,7 +54,8 @@ def requantize(value: np.ndarray, multiplier: Factor, pre: Factor, post: Factor)
     return rounding_divide_by_pot(product, np.where(once, post - ROUND_ONCE, post), once)
 
 
-def finish(value: np.ndarray, zero: int, least: int, most: int) -> np.ndarray:
-    """value + zero, clamped, as int8; value is overwritten."""
+def finish(value: np.ndarray, zero: int, least: int, most: int,
+           dtype: str = "int8") -> np.ndarray:
+    """value + zero, clamped, of a type that holds the limits; value is overwritten."""
     value += zero
-    return np.clip(value, least, most, out=value).astype(np.int8)
+    return np.clip(value, least, most, out=value).astype(dtype)

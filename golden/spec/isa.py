@@ -83,7 +83,11 @@ class ArrayMode(enum.IntEnum):
 
 
 class PostMode(enum.IntEnum):
-    """What post-processing does after the first requantization and clamp."""
+    """What post-processing makes of q, what the first requantization and clamp give.
+
+    PLAIN writes q, TABLE the table's entry of all its 9 bits, ADD takes the entry of q and that
+    of the residual (see `golden.spec.layout`). Of q PLAIN and ADD take the low 8 bits.
+    """
 
     PLAIN = 0
     TABLE = 1
@@ -191,9 +195,9 @@ MAC = _instruction(
     Field("res_base", 16, "as out_base, for the word added (PostMode.ADD)"),
     Field("res_row_step", 16, "as out_row_step"),
     Field("res_block_step", 16, "as out_block_step"),
-    Field("zero", 8, "zero point added by the first requantization", signed=True),
-    Field("least", 8, "clamp after the first requantization", signed=True),
-    Field("most", 8, "clamp after the first requantization", signed=True),
+    Field("zero", 9, "zero point added by the first requantization", signed=True),
+    Field("least", 9, "clamp after the first requantization", signed=True),
+    Field("most", 9, "clamp after the first requantization", signed=True),
     Field("add_multiplier", 31, "multiplier of the second requantization (PostMode.ADD)"),
     Field("add_pre", 5, "its left shift before the multiplier"),
     Field("add_post", 5, "its rounding right shift after the multiplier"),

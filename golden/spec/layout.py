@@ -31,9 +31,9 @@ of ``registers.COUNTERS``.
 
 Tables
 ------
-512 little-endian int32. Entry b (0 to 255) belongs to the byte b = q mod 256 of the requantized
-value: PostMode.TABLE takes its low 8 bits as the output, PostMode.ADD adds it to entry 256 + b
-of the residual byte.
+512 little-endian int32. Of the requantized value q, 9 bits, PostMode.TABLE takes entry q mod 512,
+and of that the low 8 bits as the output: what stays between two limits needs the entries between
+them only. PostMode.ADD adds entry q mod 256 to entry 256 + b of the residual byte b.
 """
 
 import enum

@@ -4,17 +4,20 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.spec.isa import MAC
 from golden.spec.numerics import ROUND_ONCE
 from hw.copies import copies
 
 __all__ = ["Requantizer"]
+
+SCALAR = signed(MAC.field("zero").bits)
 
 # A product of 32 x 31 bits is made of four that fit a block of 18 x 18 signed.
 LOW_BITS = 17
 FRACTION_BITS = 31
 # What is left of a shifted value: limits less a zero point are in its range, so that a value
 # beyond it is beyond them.
-LIMITED = signed(9)
+LIMITED = signed(SCALAR.width + 1)
 
 
 class Requantizer(wiring.Component):
@@ -29,9 +32,9 @@ class Requantizer(wiring.Component):
     pre : In(5)
     post : In(6)
         May have ROUND_ONCE.
-    zero, least, most : In(signed 8)
+    zero, least, most : In(signed 9)
         SCALARS_STAGE cycles after the x that they belong to.
-    q : Out(signed 8)
+    q : Out(signed 9)
 
     Timing
     ------
@@ -45,8 +48,8 @@ class Requantizer(wiring.Component):
         super().__init__({
             "x": In(signed(32)), "y": In(signed(32)),
             "multiplier": In(31), "pre": In(5), "post": In(range(2 * ROUND_ONCE)),
-            "zero": In(signed(8)), "least": In(signed(8)), "most": In(signed(8)),
-            "q": Out(signed(8)),
+            "zero": In(SCALAR), "least": In(SCALAR), "most": In(SCALAR),
+            "q": Out(SCALAR),
         })
 
     def elaborate(self, platform):
@@ -94,12 +97,12 @@ class Requantizer(wiring.Component):
         s10_far = register(1, s9_far | far, name="far10")
 
         # Limits less the zero point, negative so that a sum's sign is a comparison.
-        s10_zero = register(signed(8), self.zero, name="zero")
-        s10_least = register(signed(9), self.zero - self.least, name="less_least")
-        s10_most = register(signed(9), self.zero - self.most - 1, name="less_most")
-        s11_least = register(signed(8), self.least, cycles=2, name="least")
-        s11_most = register(signed(8), register(
-            signed(8), Mux(self.least > self.most, self.least, self.most), name="most10"),
+        s10_zero = register(SCALAR, self.zero, name="zero")
+        s10_least = register(LIMITED, self.zero - self.least, name="less_least")
+        s10_most = register(LIMITED, self.zero - self.most - 1, name="less_most")
+        s11_least = register(SCALAR, self.least, cycles=2, name="least")
+        s11_most = register(SCALAR, register(
+            SCALAR, Mux(self.least > self.most, self.least, self.most), name="most10"),
             name="most11")
 
         s10_up = Signal()
@@ -108,14 +111,14 @@ class Requantizer(wiring.Component):
         def rounded_plus(value):
             return (Cat(1, s10_value[1:]).as_signed() + Cat(s10_up, value).as_signed()) >> 1
 
-        s11_moved = register(8, rounded_plus(s10_zero), name="moved")
+        s11_moved = register(SCALAR, rounded_plus(s10_zero), name="moved")
         s11_below = register(1, rounded_plus(s10_least) < 0, name="below")
         s11_above = register(1, rounded_plus(s10_most) >= 0, name="above")
         s11_far = register(1, s10_far | (s10_value[-1] != s10_sign), name="far11")
         s11_sign = register(1, s10_sign, name="sign11")
         below = Mux(s11_far, s11_sign, s11_below)
         above = Mux(s11_far, ~s11_sign, s11_above)
-        s12_q = register(signed(8), Mux(below, s11_least, Mux(above, s11_most, s11_moved)),
+        s12_q = register(SCALAR, Mux(below, s11_least, Mux(above, s11_most, s11_moved)),
                          name="q")
         m.d.comb += self.q.eq(s12_q)
         return m

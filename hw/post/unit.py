@@ -7,7 +7,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.isa import PostMode
-from golden.spec.layout import TABLE_ENTRIES
 from hw.copies import copies
 from hw.interfaces import (
     ERROR,
@@ -222,7 +221,7 @@ class PostUnit(wiring.Component):
         """Requantizers, tables and the loop between them."""
         drain = self.config.drain
         flags = dict.fromkeys(("valid", "add", "table", "second", "block_end", "last"), 1)
-        scalars = {name: signed(8) for name in ("zero", "least", "most")}
+        scalars = {name: job[name].shape() for name in ("zero", "least", "most")}
         stages = [Signal(data.StructLayout(flags | scalars), name=f"stage_{index}")
                   for index in range(self.LOOP + 1)]
         m.d.sync += [later.eq(earlier) for earlier, later in pairwise(stages)]
@@ -255,7 +254,8 @@ class PostUnit(wiring.Component):
             looked_up = Signal(signed(32), reset_less=True, name=f"looked_up_{lane}")
             turn, look_up = turns[lane % len(turns)], look_ups[lane % len(look_ups)]
             own = parameters.lanes[lane]
-            byte = requantizer.q
+            q = requantizer.q.as_unsigned()
+            byte = q[:8]
             m.d.sync += looked_up.eq(tables.data[lane])
             m.d.comb += [
                 requantizer.x.eq(Mux(turn, looked_up, vector[lane])),
@@ -266,8 +266,9 @@ class PostUnit(wiring.Component):
                 requantizer.zero.eq(stages[Requantizer.SCALARS_STAGE].zero),
                 requantizer.least.eq(stages[Requantizer.SCALARS_STAGE].least),
                 requantizer.most.eq(stages[Requantizer.SCALARS_STAGE].most),
-                tables.addr[lane].eq(Mux(look_up, residual[lane] | TABLE_ENTRIES // 2,
-                                         byte.as_unsigned())),
+                # Entries of the upper half: the residual's, and a wide q's.
+                tables.addr[lane].eq(Cat(Mux(look_up, residual[lane], byte),
+                                         look_up | (q[8] & at_table.table))),
             ]
             for cycle in range(Tables.LATENCY):
                 later = Signal(8, reset_less=True, name=f"byte_{lane}_{cycle}")

@@ -7,12 +7,12 @@ from golden.graph import Node
 from golden.lookup import Lookup
 from golden.ops.elementwise import clamp_table
 from golden.spec.isa import PostMode
+from golden.spec.layout import TABLE_ENTRIES
 from sw.compiler.lowering import Lowering
 from sw.compiler.window import Post, WindowOp
+from sw.errors import ModelError
 
 __all__ = ["clamp", "lookup"]
-
-_BYTES = np.arange(256).astype(np.uint8).view(np.int8).astype(int)  # in the chip's order
 
 
 def clamp(net: Lowering, node: Node) -> None:
@@ -29,20 +29,27 @@ def lookup(net: Lowering, node: Node) -> None:
     attrs = node.attrs
     assert isinstance(attrs, Lookup)
     post = net.uniform_post(net.tensor(node.inputs[0]).channels)
-    post.mode, post.table = PostMode.TABLE, _chip_order(attrs.table)
+    _tabulate(post, attrs.table)
     _applied(net, node, attrs.table, post)
 
 
-def _chip_order(table: np.ndarray) -> np.ndarray:
-    """Entries by q & 255 in place of q + 128."""
-    return table[_BYTES + 128].astype(np.int64)
+def _tabulate(post: Post, table: np.ndarray) -> None:
+    """Let a table's entry follow on what is PLAIN so far."""
+    half = len(table) // 2
+    post.mode, post.table = PostMode.TABLE, table.astype(np.int64)
+    if len(table) == TABLE_ENTRIES:
+        post.table = np.roll(post.table, half)  # entry q modulo their number
+        return
+    # An int8 is counted from 0, so that its entries are the first ones.
+    post.zero, post.least, post.most = (value + half for value in (
+        post.zero, post.least, post.most))
 
 
 def _applied(net: Lowering, node: Node, table: np.ndarray, post: Post) -> None:
     """Part of the addition that reads it, or of what computes its input; else a copy."""
     name, result = node.inputs[0], node.outputs[0]
-    users = net.graph.consumers(result)
-    if net.alone(result) and users[0].op == "Add":
+    users, wide = net.graph.consumers(result), len(table) == TABLE_ENTRIES
+    if net.alone(result) and users[0].op == "Add" and not wide:
         net.tables[result] = name, table
         return
     source, output = net.tensor(name), net.tensor(result)
@@ -56,6 +63,10 @@ def _applied(net: Lowering, node: Node, table: np.ndarray, post: Post) -> None:
             assert isinstance(op, WindowOp)
             op.output = output.name
             op.operator += f"+{node.op}"
-            op.post.mode, op.post.table = PostMode.TABLE, _chip_order(table)
+            _tabulate(op.post, table)
         return
+    if wide:
+        raise ModelError(
+            f"node {node.name!r}: a table of {len(table)} entries behind {name!r}; accepted is "
+            "one behind a convolution or matrix product whose result nothing else reads")
     net.identity(node, [source], output, post)

@@ -122,8 +122,8 @@ class Taps:
 class Post:
     """Post-processing of a WindowOp; arrays have one value per output channel.
 
-    ``bias`` already holds the input zero point's share. ``table`` has 256 entries in
-    PostMode.TABLE and 512 in PostMode.ADD.
+    ``bias`` already holds the input zero point's share. ``table`` has the entries that are loaded:
+    in PostMode.TABLE 256, those of q from 0 to 255, or 512; 512 in PostMode.ADD.
     """
 
     bias: np.ndarray

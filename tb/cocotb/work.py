@@ -47,7 +47,7 @@ class MacWork:
             "stride_y": _draw(rng, 1, 2, 3), "stride_x": _draw(rng, 0, 1, 1, 2, 63),
             "in_height": _draw(rng, 4095, *range(2, 12)), "in_width": _draw(rng, *range(2, 12)),
             "pad_value": _draw(rng, *range(-128, 128)),
-            **self._scalars(rng, ""), **self._scalars(rng, "add_"),
+            **self._scalars(rng, "", 9), **self._scalars(rng, "add_", 8),
             **dict(zip(("add_multiplier", "add_pre", "add_post"), self._factor(rng, 20),
                        strict=True))}
         for kind in ("out", "res"):  # steps may lead down; all words exist
@@ -58,9 +58,10 @@ class MacWork:
         self._windows = Windows(config, Instruction(0, Opcode.MAC, self.fields))
 
     @staticmethod
-    def _scalars(rng, prefix):
-        least, most = sorted(_draw(rng, -128, 127, *range(-128, 128)) for _ in range(2))
-        return {f"{prefix}zero": _draw(rng, *range(-128, 128)), f"{prefix}least": least,
+    def _scalars(rng, prefix, bits):
+        low, high = -1 << bits - 1, (1 << bits - 1) - 1
+        least, most = sorted(_draw(rng, low, high, *range(low, high + 1)) for _ in range(2))
+        return {f"{prefix}zero": _draw(rng, *range(low, high + 1)), f"{prefix}least": least,
                 f"{prefix}most": most}
 
     @staticmethod

@@ -89,14 +89,14 @@ def test_depthwise_diagonal_with_table(config):
     h, w, lanes = 4, 5, config.lanes
     image = rng.integers(-128, 128, (h, w, 2 * lanes)).astype(np.int8)
     kernel = rng.integers(-128, 128, (3, 3, 2 * lanes)).astype(np.int8)
-    table = rng.integers(-128, 128, 256)
+    table, shift = rng.integers(-128, 128, 512), 5
     table[7] += 0x5600  # only the low byte counts
     sums = np.zeros((h, w, 2 * lanes), np.int64)
     padded = np.pad(image.astype(np.int64), ((1, 1), (1, 1), (0, 0)), constant_values=7)
     for dy in range(3):
         for dx in range(3):
             sums += padded[dy:dy + h, dx:dx + w] * kernel[dy, dx]
-    blocks = [LaneBlock(np.zeros(lanes), *(np.full(lanes, value) for value in (1 << 30, 0, 9)), [
+    blocks = [LaneBlock(np.zeros(lanes), *(np.full(lanes, value) for value in (1 << 30, 0, shift)), [
         Block(b * h * w + dy * w + dx, dy, dx, kernel[dy, dx, None, b * lanes:(b + 1) * lanes],
               np.arange(lanes)[None]) for dy in range(3) for dx in range(3)]) for b in range(2)]
     rig = Rig(config)
@@ -105,12 +105,13 @@ def test_depthwise_diagonal_with_table(config):
     rig.load_weights(blocks)
     rig.then(Opcode.MAC, **rig.mac(
         in_base=0, in_shape=(h, w), out_base=60, out_shape=(h, w), blocks=2, pad=(1, 1),
-        pad_value=7, post_mode=PostMode.TABLE))
+        pad_value=7, post_mode=PostMode.TABLE, zero=-30, least=-250, most=255))
     at = rig.store_nhwc(60, h, w, 2 * lanes)
     rig.run()
     size = 2 * lanes
-    q = scaled(sums, *(np.full(size, value) for value in (0, 1 << 30, 0, 9)), 0, -128, 127)
-    want = table[q % 256].astype(np.int8)
+    q = scaled(sums, *(np.full(size, value) for value in (0, 1 << 30, 0, shift)), -30, -250, 255)
+    assert q.min() < -200 and q.max() > 200
+    want = table[q % 512].astype(np.int8)
     np.testing.assert_array_equal(rig.read(at, h, w, size), want)
 
 

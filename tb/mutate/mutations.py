@@ -423,6 +423,10 @@ _TABLE = [
      "(room + writer.left - less >= 0)", "(room >= -columns)"),
     ("post.unit", "constants", "an ADD's constants change before its second pass",
      "job_end & ~add, cooling == 0", "job_end, cooling == 0"),
+    ("post.unit", "index", "a table is looked up without its index's ninth bit",
+     "look_up | (q[8] & at_table.table)", "look_up"),
+    ("post.unit", "half", "the first byte of an ADD is looked up in the residual's half",
+     "look_up | (q[8] & at_table.table)", "look_up | q[8]"),
     ("post.unit", "order", "swapped bytes",
      "word = Cat(earlier, vector)", "word = Cat(vector, earlier)"),
 

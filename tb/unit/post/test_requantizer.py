@@ -49,8 +49,9 @@ def check(cases):
 
 @pytest.mark.parametrize("scale", [1 << 23, 1 << 24])
 def test_every_byte_seen(scale):
-    """The byte is right for a span of results around zero: x in units of 1/8 and 1/4 of it."""
-    check([(x, 0, scale, 5, 0, 0, -128, 127) for x in range(-1100, 1100)])
+    """The value is right for a span of results around zero: x in units of 1/8 and 1/4 of it."""
+    check([(x, 0, scale, 5, 0, 0, *limits) for limits in ((-128, 127), (-256, 255))
+           for x in range(-2200, 2200)])
 
 
 def test_rounding_shift():
@@ -90,10 +91,12 @@ def test_carry_between_the_products():
 
 def test_clamp():
     """All zero points, and limits in any order."""
-    limits = ((-128, 127), (0, 6), (-5, -5), (20, -20), (127, 127), (-128, -128))
+    limits = ((-128, 127), (0, 6), (-5, -5), (20, -20), (127, 127), (-128, -128), (-256, 255),
+              (255, 255), (-256, -256), (255, -256))
     check([(x, 0, *IDENTITY, zero, *limit) for x, zero, limit in itertools.product(
-        (LEAST, -600, -512, -511, -256, -255, -1, 0, 100, 383, 511, 512, MOST),
-        (-128, -127, -1, 0, 1, 126, 127), limits)])
+        (LEAST, -1025, -1024, -600, -513, -512, -511, -256, -255, -1, 0, 100, 383, 511, 512, 767,
+         1023, 1024, MOST),
+        (-256, -255, -128, -127, -1, 0, 1, 126, 127, 254, 255), limits)])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -110,8 +113,9 @@ def test_random(seed):
             factors = rng.getrandbits(31), rng.randrange(32), rng.randrange(32)
         if factors[2] and rng.random() < 0.5:
             factors = *factors[:2], factors[2] | ROUND_ONCE
-        least, most = sorted(rng.randint(-128, 127) for _ in range(2))
-        cases.append((x, y, *factors, rng.randint(-128, 127), least, most))
+        low, high = rng.choice(((-128, 127), (-256, 255)))
+        least, most = sorted(rng.randint(low, high) for _ in range(2))
+        cases.append((x, y, *factors, rng.randint(low, high), least, most))
     check(cases)
 
 

@@ -43,14 +43,15 @@ def random_factors(rng, size):
     return multiplier, pre, post
 
 
-def random_scalars(rng):
-    least, most = sorted(rng.choice((-128, 127, rng.randint(-128, 127))) for _ in range(2))
-    return rng.randint(-128, 127), least, most
+def random_scalars(rng, bits=8):
+    low, high = -1 << bits - 1, (1 << bits - 1) - 1
+    least, most = sorted(rng.choice((low, high, rng.randint(low, high))) for _ in range(2))
+    return rng.randint(low, high), least, most
 
 
 def random_command(rng, config, mode):
     width, height = rng.randint(1, 6), rng.randint(1, 3)
-    zero, least, most = random_scalars(rng)
+    zero, least, most = random_scalars(rng, bits=9)
     add_zero, add_least, add_most = random_scalars(rng)
     multiplier, pre, post = random_factors(rng, 20)
     command = dict(
@@ -85,7 +86,7 @@ def byte_of(command, accumulator, parameters, residual, table):
     if command["post_mode"] == PostMode.PLAIN:
         return q & 255
     if command["post_mode"] == PostMode.TABLE:
-        return table[q & 255] & 255
+        return table[q & 511] & 255
     total = wrap32(table[q & 255] + table[256 + residual])
     second = requantize(total, command["add_multiplier"], command["add_pre"],
                         command["add_post"]) + command["add_zero"]
