@@ -37,7 +37,7 @@ class Difference:
     tensor : str
         ONNX's name.
     largest : int
-        Largest difference of an 8-bit value.
+        Largest difference of a value of 8 bits, or of 9 that index a table.
     different, compared : int
         Values.
     exact : bool
@@ -130,18 +130,19 @@ def _spare_saturation(model: onnx.ModelProto) -> None:
             node.input[at] = name
 
 
-def _as_int8(values: np.ndarray) -> np.ndarray:
-    """uint8 less 128."""
-    return values if values.dtype == np.int8 else (values ^ np.uint8(128)).view(np.int8)
+def _as_signed(values: np.ndarray) -> np.ndarray:
+    """uint8 less 128, others as they are."""
+    return values if values.dtype != np.uint8 else (values ^ np.uint8(128)).view(np.int8)
 
 
 def node_differences(imported: Imported, inputs: Mapping[str, np.ndarray],
                      trace: Mapping[str, np.ndarray]) -> list[Difference]:
     """Hold the graph's nodes against a trace of ONNX Runtime's tensors for the same inputs."""
-    wanted: dict[str, list[str]] = {}
-    for name, placed in imported.places.items():
+    wanted: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for name, places in imported.places.items():
         if name in trace:  # inputs aren't
-            wanted.setdefault(placed.tensor, []).append(name)
+            for placed in places:
+                wanted.setdefault(placed.tensor, []).append((name, placed.stored))
     values, rounded = dict(inputs), set(imported.rounded)
     found = []
     for node in imported.graph.nodes:
@@ -150,8 +151,8 @@ def node_differences(imported: Imported, inputs: Mapping[str, np.ndarray],
         if rounded.intersection(node.inputs):
             rounded.update(node.outputs)
         for output in node.outputs:
-            for name in wanted.get(output, ()):
-                theirs = _as_int8(trace[name]).ravel()[imported.places[name].stored]
+            for name, stored in wanted.get(output, ()):
+                theirs = _as_signed(trace[name]).ravel()[stored]
                 apart = np.abs(values[output].astype(np.int16) - theirs)
                 found.append(Difference(node.name, name, int(apart.max(initial=0)),
                                         int(np.count_nonzero(apart)), apart.size,

@@ -102,6 +102,94 @@ def square(build, x, quantized):
     return build.node("Sub", build.node("Mul", x, x), build.node("Relu", x))
 
 
+def limited(build, name, scale, zero, least=-256, most=255):
+    """Clipped to the codes that an index of 9 bits has, in steps of int16."""
+    low, high = (np.float32(scale) * np.float32(end - zero) for end in (least, most))
+    name = build.node("Clip", name, build.constant(low), build.constant(high))
+    return build.pair(name, scale, zero, np.int16)
+
+
+@pytest.mark.parametrize("form", [silu, hard_swish, square])
+@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("zero", [0, -199])
+def test_an_index_of_nine_bits(form, quantized, zero, rng, tmp_path):
+    """In the convolution before it, whose 512 results between have entries of their own."""
+    build = OnnxBuilder(21)
+    data = build.node("Conv", feature_map(build), build.weights(int8(rng, 6, 5, 1, 1), 0.006))
+    data = limited(build, data, 0.011, zero)
+    path = save(tmp_path, build, build.pair(form(build, data, quantized), 0.02, -90))
+    imported = check(path)
+    (before,), (table,) = kinds(imported, Conv2D), kinds(imported, Lookup)
+    assert imported.graph.tensors[table.inputs[0]].dtype == before.attrs.output_type == "int16"
+    assert table.attrs.table.shape == (512,)
+    (op,) = [item for item in windows(path) if "Lookup" in item.operator]
+    assert op.operator == "Conv2D+Lookup" and op.post.table.shape == (512,)
+    assert (op.post.zero, op.post.least, op.post.most) == (zero, -256, 255)
+
+
+def test_an_index_of_nine_bits_for_several(rng, tmp_path):
+    """Each function has the products anew, a sum behind it is an operator of its own; a matrix
+    product and a depthwise convolution give such an index too."""
+    build = OnnxBuilder()
+    image = feature_map(build)
+    data = build.node("Conv", image, build.weights(int8(rng, 5, 1, 3, 3), 0.01), group=5,
+                      pads=[1, 1, 1, 1])
+    data = build.node("Clip", data, *(build.constant(np.float32(0.02) * np.float32(end - 30))
+                                      for end in (-256, 255)))
+    scale, zero = build.parameters(0.02, 30, np.int16)
+    codes = build.node("QuantizeLinear", data, scale, zero, domain=MICROSOFT)
+    first, second = (build.node("DequantizeLinear", codes, scale, zero, domain=MICROSOFT)
+                     for _ in range(2))
+    total = build.node("Add", build.pair(silu(build, first, False), 0.02, -90), image)
+    other = build.pair(build.node("Tanh", second), 1 / 128)
+    path = save(tmp_path, build, build.pair(total, 0.041), other)
+    imported = check(path)
+    assert len(kinds(imported, Lookup)) == len(kinds(imported, DepthwiseConv2D)) == 2
+    assert [op.operator for op in windows(path) if hasattr(op, "post")] == [
+        "DepthwiseConv2D+Lookup", "Add", "DepthwiseConv2D+Lookup"]
+
+
+def test_int16_of_few_codes(rng, tmp_path):
+    """What stays within int8 is an index of 8 bits, and that of nothing but int16 is one too."""
+    build = OnnxBuilder(21)
+    data = build.node("Conv", feature_map(build), build.weights(int8(rng, 6, 5, 1, 1), 0.006))
+    data = limited(build, data, 0.03, 7, -100, 120)
+    imported = check(save(tmp_path, build, build.pair(data, 0.05, -10)))
+    (table,) = kinds(imported, Lookup)
+    assert table.attrs.table.shape == (256,)
+
+
+@pytest.mark.parametrize("kind, words", [
+    ("beyond", "of codes -300 to 255, zero point 0"), ("unclipped", "of codes -32768 to 32767"),
+    ("sum", "clipped to codes of -256 to 255"), ("zero", "zero point 300"),
+    ("transposed", "this is none of these"), ("kept", "dequantizes")])
+def test_int16_elsewhere(kind, words, rng, tmp_path):
+    """The host has it, which says why."""
+    build = OnnxBuilder(21)
+    image = feature_map(build)
+    data = build.node("Conv", image, build.weights(int8(rng, 5, 5, 1, 1), 0.006))
+    if kind == "transposed":
+        data = build.node("ConvTranspose", image, build.weights(int8(rng, 5, 5, 2, 2), 0.006),
+                          strides=[2, 2])
+    if kind == "sum":
+        data = build.node("Add", build.pair(data, 0.03), image)
+    if kind == "unclipped":
+        data = build.pair(data, 0.011, 0, np.int16)
+    elif kind == "kept":
+        scale, zero = build.parameters(0.011, 0, np.int16)
+        data = build.node("Clip", data, *(build.constant(np.float32(end * 0.011))
+                                          for end in (-256, 255)))
+        data = build.node("QuantizeLinear", data, scale, zero)
+        data = build.node("DequantizeLinear", build.node("Abs", data), scale, zero)
+        words = "int16, read by"
+    else:
+        data = limited(build, data, 0.011, 300 if kind == "zero" else 0,
+                       -300 if kind == "beyond" else -256)
+    path = save(tmp_path, build, build.pair(build.node("Tanh", data), 1 / 128))
+    placed(path, words)
+    check(path)
+
+
 @pytest.mark.parametrize("form", [silu, hard_swish, gelu, gelu_tanh, mish, square])
 @pytest.mark.parametrize("quantized", [False, True])
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])

@@ -31,12 +31,14 @@ __all__ = ["add", "clip", "concat", "concatenated", "div", "mul", "pad", "prelu"
 def _clamped(source: Real, low: float, high: float) -> Real:
     """Clamping and quantizing commute: the limits become codes."""
     def make(quant: Quant, bounds: Bounds) -> Placed:
-        inner = (-128 if math.isinf(low) else code(low, quant),
-                 127 if math.isinf(high) else code(high, quant))
-        return source.place(quant, within(inner, bounds))
+        inner = (bounds[0] if math.isinf(low) else code(low, quant, bounds),
+                 bounds[1] if math.isinf(high) else code(high, quant, bounds))
+        return source.place(quant, inner)
 
     curve = curve_at(source)
-    return Real(source.shape, source.own, make, curve=curve and dataclasses.replace(
+    ends = source.ends and (min(max(source.ends[0], low), high),
+                            max(min(source.ends[1], high), low))
+    return Real(source.shape, source.own, make, ends=ends, curve=curve and dataclasses.replace(
         curve, values=np.clip(curve.values, np.float32(low), np.float32(high))))
 
 

@@ -20,7 +20,7 @@ from sw.frontend.onnx.operators import CONVERTERS, QUANTIZING
 from sw.frontend.onnx.origin import Origin, Slots
 from sw.frontend.onnx.partition import MOVERS, joined, reads, units
 from sw.frontend.onnx.section import Section, stand_in
-from sw.frontend.onnx.values import Constant, Integers, Placed, Real, Value
+from sw.frontend.onnx.values import Constant, Index, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import Disorder, Refusal, View
 
 __all__ = ["Imported", "import_model", "load"]
@@ -39,8 +39,9 @@ class Imported:
     Parameters
     ----------
     graph : Graph
-    places : dict of str to Placed
-        ONNX's integer tensors that the graph holds, by ONNX's names; uint8 less 128.
+    places : dict of str to tuple of Placed
+        ONNX's integer tensors that the graph holds, by ONNX's names; uint8 less 128. Several
+        where tables need one each.
     rounded : set of str
         Tensors of the graph that are rounded where ONNX computes on in float.
     slots : dict of str to Slots
@@ -48,7 +49,7 @@ class Imported:
     """
 
     graph: Graph
-    places: dict[str, Placed]
+    places: dict[str, tuple[Placed, ...]]
     rounded: set[str]
     slots: dict[str, Slots]
 
@@ -142,7 +143,7 @@ class _Importer:
             raise self.fail(str(error)) from None
         # Only those that something asked for are in the graph.
         return Imported(graph, {name: value.made for name, value in self.values.items()
-                                if isinstance(value, Integers) and value.made},
+                                if isinstance(value, Index | Integers) and value.made},
                         self.build.rounded, self.build.slots)
 
     def view(self, index: int) -> View:
@@ -175,6 +176,8 @@ class _Importer:
         ``rounded`` accepts averages in 8 bits though the file has them in float.
         """
         value = self.values.get(name)
+        if isinstance(value, Index):
+            self.refuse(self.makers[name], f"int16, read by {reader}")
         if isinstance(value, Real) and value.floating is None and (
                 value.own is None or (value.average is not None and not rounded)):
             self.refuse(self.makers[name], f"stays float: read by {reader}, no "

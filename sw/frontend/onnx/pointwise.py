@@ -1,4 +1,5 @@
-"""Functions of one tensor, value by value: the chip looks them up in a table of 256 codes.
+"""Functions of one tensor, value by value: the chip looks them up in a table of all its codes, 256
+or 512.
 
 Whatever float operators lie between a DequantizeLinear and a QuantizeLinear: as long as all that
 is computed comes from one quantized tensor, value by value, the whole is a table, even by way of
@@ -15,7 +16,7 @@ from golden.graph import Quant
 from golden.lookup import Lookup
 from golden.ops.edges import quantize_linear
 from sw.frontend.onnx.folding import fold
-from sw.frontend.onnx.values import Bounds, Constant, Curve, Placed, Real, Value
+from sw.frontend.onnx.values import Bounds, Constant, Curve, Index, Placed, Real, Value
 from sw.frontend.onnx.view import View
 
 __all__ = ["curve_at", "curve_codes", "curved", "microsoft", "negated", "pointwise", "tabulated"]
@@ -41,9 +42,14 @@ def curve_codes(values: np.ndarray, quant: Quant, bounds: Bounds) -> np.ndarray:
 def curved(view: View, shape: tuple[int, ...], curve: Curve) -> Real:
     """The reals that a curve means."""
     def make(quant: Quant, bounds: Bounds) -> Placed:
-        base = view.kept(curve.base, curve.quant)
-        return view.emit(Lookup(table=curve_codes(curve.values, quant, bounds)), [base],
-                         base.stored, quant)
+        table = curve_codes(curve.values, quant, bounds)
+        if isinstance(curve.base, Index):
+            base = curve.base.place()
+            if view.build.graph.tensors[base.tensor].dtype == "int8":  # clipped so far
+                table = table[CODES + len(table) // 2]
+        else:
+            base = view.kept(curve.base, curve.quant)
+        return view.emit(Lookup(table=table), [base], base.stored, quant)
 
     return Real(shape, None, make, curve=curve)
 
@@ -95,8 +101,9 @@ def tabulated(view: View) -> Value | str:
 
 def _finished(view: View, curve: Curve, values: np.ndarray) -> Value:
     values = values.ravel()
-    if values.shape != CODES.shape or values.dtype != np.float32:
-        raise view.fail(f"gives {values.dtype}{list(values.shape)} for 256 values; {ACCEPTED}")
+    if values.shape != curve.values.shape or values.dtype != np.float32:
+        raise view.fail(f"gives {values.dtype}{list(values.shape)} for {curve.values.size} values; "
+                        f"{ACCEPTED}")
     shape = next(view.value(at).shape for at in range(len(view.node.input))
                  if view.has(at) and isinstance(view.value(at), Real))
     return curved(view, shape, Curve(curve.base, curve.quant, values, curve.key))
@@ -106,7 +113,7 @@ def pointwise(view: View) -> Value:
     """Anything that takes one value at a time, constants with it.
 
     Functions of one quantized tensor, constants of one value with it; also chains of them, by
-    way of QuantizeLinear too. Evaluated for all 256 codes at import.
+    way of QuantizeLinear too. Evaluated for all codes at import.
 
     Runs on the chip: a table behind the operator before it or within the addition behind it,
     else a copy with a table.

@@ -1,5 +1,6 @@
 """Sums of products awaiting their quantization: what Conv, Gemm and MatMul give."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 
 from golden.attributes import Weighted
 from golden.graph import Quant
+from golden.transposed import TransposedConv2D
 from sw.frontend.onnx.origin import Bias, Origin, Slots
-from sw.frontend.onnx.scales import scales_of
+from sw.frontend.onnx.scales import FULL, scales_of, within
 from sw.frontend.onnx.values import Bounds, Placed, Real
 from sw.frontend.onnx.view import View
 
@@ -104,7 +106,9 @@ class Product(Real):
             kernel=np.ascontiguousarray(self.geometry.finish(kernel.astype(np.int8))),
             bias=np.rint(self.bias.values / unit).astype(np.int32), multiplier=multiplier, pre=pre,
             post=post, input_zero=self.input.zero_point, output_zero=quant.zero_point,
-            least=bounds[0], most=bounds[1], **self.geometry.settings)
+            least=bounds[0], most=bounds[1],
+            output_type="int8" if bounds == within(bounds, FULL) else "int16",
+            **self.geometry.settings)
         placed = self.view.emit(attrs, [self.geometry.source()], self.geometry.stored, quant)
         whole = (coarser == 1).all()
         self.view.build.slots[self.view.build.graph.nodes[-1].name] = Slots(
@@ -116,4 +120,7 @@ class Product(Real):
 def product(found: Product) -> Product:
     """The same, whose promise is its own."""
     found.make = found.append
+    # Those of a stride's phases are put in order by a copy, in 8 bits.
+    if found.geometry.kind is not TransposedConv2D:
+        found.ends = -math.inf, math.inf
     return found

@@ -8,13 +8,14 @@ import onnx
 
 from golden.graph import Quant
 from sw.frontend.onnx.origin import Weights
-from sw.frontend.onnx.pointwise import CODES, curve_codes
-from sw.frontend.onnx.scales import FULL
+from sw.frontend.onnx.pointwise import CODES, curve_codes, curved
+from sw.frontend.onnx.scales import FULL, WIDE, code
 from sw.frontend.onnx.values import (
     Bounds,
     Codes,
     Constant,
     Curve,
+    Index,
     Integers,
     Placed,
     Real,
@@ -26,7 +27,9 @@ __all__ = ["activation_quant", "dequantize_linear", "dequantized", "quantize_lin
            "weight_codes"]
 
 TYPES = ("int8", "uint8")
-TYPE_NUMBERS = {0: "uint8", onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.INT8: "int8"}
+TYPE_NUMBERS = {0: "uint8", onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.INT8: "int8",
+                onnx.TensorProto.INT16: "int16"}
+INT16 = (-1 << 15, (1 << 15) - 1)
 
 
 def _scale(view: View, position: int) -> float:
@@ -42,8 +45,8 @@ def _scale(view: View, position: int) -> float:
     return scale
 
 
-def activation_quant(view: View, scale_at: int, zero_at: int) -> tuple[Quant, bool]:
-    """(quantization in int8, uint8 in ONNX?) of a tensor quantized as a whole."""
+def _steps(view: View, scale_at: int, zero_at: int) -> tuple[Quant, str]:
+    """(quantization, type) of a tensor quantized as a whole."""
     scale = _scale(view, scale_at)
     if not view.has(zero_at):
         kind, zero = TYPE_NUMBERS.get(view.attribute("output_dtype", 0), "another type"), 0
@@ -52,10 +55,29 @@ def activation_quant(view: View, scale_at: int, zero_at: int) -> tuple[Quant, bo
         if zeros.size != 1:
             raise view.fail(f"{zeros.size} zero points for a computed tensor, must be 1")
         kind, zero = str(zeros.dtype), int(zeros.ravel()[0])
+    return Quant(scale, zero), kind
+
+
+def activation_quant(view: View, scale_at: int, zero_at: int) -> tuple[Quant, bool]:
+    """(quantization in int8, uint8 in ONNX?) of a tensor quantized as a whole."""
+    quant, kind = _steps(view, scale_at, zero_at)
     if kind not in TYPES:
         raise view.fail(f"quantizes to {kind}; accepted are {' and '.join(TYPES)}")
     unsigned = kind == "uint8"
-    return Quant(scale, zero - 128 if unsigned else zero), unsigned
+    return Quant(quant.scale, quant.zero_point - 128 if unsigned else quant.zero_point), unsigned
+
+
+def _indexed(view: View, real: Real, quant: Quant) -> Index:
+    """What is to index a table of 512 entries."""
+    ends = real.ends and tuple(code(end, quant, INT16) for end in real.ends)
+    codes = *(ends or INT16), quant.zero_point
+    if min(codes) < WIDE[0] or max(codes) > WIDE[1]:
+        what = "none of these" if ends is None else f"of codes {ends[0]} to {ends[1]}, zero point " \
+                                                    f"{quant.zero_point}"
+        raise view.fail("quantizes to int16; accepted are int8 and uint8, and int16 before "
+                        f"functions of one tensor: a Conv, Gemm or MatMul clipped to codes of "
+                        f"{WIDE[0]} to {WIDE[1]}, the zero point too; this is {what}")
+    return Index(real.shape, real, quant)
 
 
 def quantized(view: View, real: Real, quant: Quant, unsigned: bool) -> Integers:
@@ -122,7 +144,8 @@ def _parameters(view: View, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndar
 def quantize_linear(view: View) -> Value:
     """QuantizeLinear.
 
-    int8 and uint8, float32 scales; one for each channel for constants.
+    int8 and uint8, float32 scales; one for each channel for constants. int16 between a Conv,
+    Gemm or MatMul, clipped to codes of -256 to 255, and functions of it alone.
 
     Runs nowhere: it tells the operator before it how to round; at the network's edges on the
     host.
@@ -142,6 +165,9 @@ def quantize_linear(view: View) -> Value:
                                    _along(view, zeros.astype(np.int64), rank, axis)))
         return Constant(np.clip(steps, limits.min, limits.max).astype(kind), origin=origin)
     _check_blocks(view)
+    steps, kind = _steps(view, 1, 2)
+    if kind == "int16":
+        return _indexed(view, view.real(0), steps)
     quant, unsigned = activation_quant(view, 1, 2)
     return quantized(view, view.real(0), quant, unsigned)
 
@@ -149,13 +175,22 @@ def quantize_linear(view: View) -> Value:
 def dequantize_linear(view: View) -> Value:
     """DequantizeLinear.
 
-    int8 and uint8, float32 scales; one for each channel for constants, int32 too.
+    int8 and uint8, float32 scales; one for each channel for constants, int32 too; int16 as
+    QuantizeLinear.
 
     Runs nowhere; at the network's edges on the host.
     """
     value = view.value(0)
     if view.attribute("output_dtype", 0) not in (0, onnx.TensorProto.FLOAT):
         raise view.fail("dequantizes to another type than float32, which is the one accepted")
+    if isinstance(value, Index):
+        _check_blocks(view)
+        steps, kind = _steps(view, 1, 2)
+        if kind != "int16":
+            raise view.fail(f"zero point is {kind}, {view.what(0)} is int16")
+        values = np.arange(WIDE[0], WIDE[1] + 1) - steps.zero_point
+        return curved(view, value.shape, Curve(
+            value, steps, values.astype(np.float32) * np.float32(steps.scale), value))
     if not isinstance(value, Constant):
         _check_blocks(view)
         integers = view.integers(0)

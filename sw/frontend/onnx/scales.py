@@ -11,10 +11,10 @@ import numpy as np
 from golden.graph import Quant, Scale
 from golden.spec.numerics import ROUND_ONCE, quantize_multiplier
 
-__all__ = ["FULL", "code", "scale_of", "scales_of", "within"]
+__all__ = ["FULL", "WIDE", "code", "scale_of", "scales_of", "within"]
 
-LEAST, MOST = -128, 127
-FULL = (LEAST, MOST)
+FULL = (-128, 127)
+WIDE = (-256, 255)  # of a table's index of 9 bits
 
 
 def scale_of(real: float) -> Scale:
@@ -30,11 +30,11 @@ def scales_of(reals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return multiplier, pre, post
 
 
-def code(real: float, quant: Quant) -> int:
-    """QuantizeLinear of one number, in int8."""
+def code(real: float, quant: Quant, bounds: tuple[int, int] = FULL) -> int:
+    """QuantizeLinear of one number, within bounds."""
     with np.errstate(over="ignore"):  # limits that are none: the largest float
         steps = np.rint(np.float32(real) / np.float32(quant.scale))
-    return int(np.clip(steps + quant.zero_point, LEAST, MOST))
+    return int(np.clip(steps + quant.zero_point, *bounds))
 
 
 def within(inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:

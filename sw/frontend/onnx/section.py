@@ -19,7 +19,7 @@ from sw.frontend.onnx.elementwise import quantized_float
 from sw.frontend.onnx.layout import canonical, canonical_axes, movement, plain
 from sw.frontend.onnx.partition import reads
 from sw.frontend.onnx.quantization import activation_quant
-from sw.frontend.onnx.values import Bounds, Constant, Foreign, Integers, Placed, Real, Value
+from sw.frontend.onnx.values import Bounds, Constant, Foreign, Index, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 from sw.frontend.onnx.work import macs
 from sw.onnx_runtime import open_session
@@ -270,6 +270,8 @@ def _port_of(value: Value) -> Port:
     """Type and shape of a computed value in ONNX."""
     if isinstance(value, Foreign):
         return value.dtype, value.shape
+    if isinstance(value, Index):
+        return "int16", value.shape
     if isinstance(value, Integers):
         return "uint8" if value.unsigned else "int8", value.shape
     return "float32", value.shape

@@ -12,12 +12,12 @@ import numpy as np
 
 from golden.graph import Quant
 from sw.frontend.onnx.origin import Origin
-from sw.frontend.onnx.scales import FULL
+from sw.frontend.onnx.scales import FULL, WIDE, within
 
-__all__ = ["Average", "Bounds", "Codes", "Constant", "Curve", "Foreign", "Integers", "Placed",
-           "Real", "Value"]
+__all__ = ["Average", "Bounds", "Codes", "Constant", "Curve", "Foreign", "Index", "Integers",
+           "Placed", "Real", "Value"]
 
-Bounds = tuple[int, int]  # (least, most) of int8
+Bounds = tuple[int, int]  # (least, most) of int8, or of a table's index
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +74,18 @@ class Curve:
 
     Parameters
     ----------
-    base : Real
+    base : Real or Index
         The tensor.
     quant : Quant
         Its own quantization.
-    values : ndarray, (256,)
-        For its codes -128 to 127: float32, or codes in int8 of what has been quantized.
+    values : ndarray, (256,) or (512,)
+        For its codes -128 to 127, or -256 to 255 of an `Index`: float32, or codes in int8 of what
+        has been quantized.
     key : object
         Two curves are of one tensor where these are the same object.
     """
 
-    base: "Real"
+    base: "Real | Index"
     quant: Quant
     values: np.ndarray
     key: object
@@ -126,9 +127,9 @@ class Integers:
         self._made[FULL] = placed
 
     @property
-    def made(self) -> Placed | None:
+    def made(self) -> tuple[Placed, ...]:
         """The tensor of the graph, not clamped, if something has asked for it."""
-        return self._made.get(FULL)
+        return tuple(placed for bounds, placed in self._made.items() if bounds == FULL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +176,9 @@ class Real:
         Set for averages: in their own quantization they are rounded.
     curve : Curve or None
         Set for functions of another tensor.
+    ends : (float, float) or None
+        Set for sums of products, which can index a table with 9 bits: between what they are
+        clamped.
     """
 
     shape: tuple[int, ...]
@@ -183,13 +187,44 @@ class Real:
     floating: Callable[[], Placed] | None = None
     average: Average | None = None
     curve: Curve | None = None
+    ends: tuple[float, float] | None = None
     _made: dict[tuple[Quant, Bounds], Placed] = field(default_factory=dict)
 
     def place(self, quant: Quant, bounds: Bounds = FULL) -> Placed:
-        """The int8 tensor of the graph at a quantization, made once."""
+        """The int8 tensor of the graph at a quantization, made once.
+
+        An index of 9 bits is made anew: it stays on the chip only for the table behind it.
+        """
+        if within(bounds, FULL) != bounds:
+            return self.make(quant, bounds)
         if (quant, bounds) not in self._made:
             self._made[quant, bounds] = self.make(quant, bounds)
         return self._made[quant, bounds]
+
+
+@dataclass(eq=False)
+class Index:
+    """Integers of 9 bits, int16 in ONNX, that nothing but tables read.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ONNX's shape.
+    source : Real
+        Sums of products.
+    quant : Quant
+    """
+
+    shape: tuple[int, ...]
+    source: Real
+    quant: Quant
+    made: tuple[Placed, ...] = ()
+
+    def place(self) -> Placed:
+        """A tensor of the graph for one table."""
+        found = self.source.place(self.quant, WIDE)
+        self.made += (found,)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,4 +245,4 @@ class Foreign:
     place: Callable[[], Placed]
 
 
-Value = Constant | Foreign | Integers | Real
+Value = Constant | Foreign | Index | Integers | Real

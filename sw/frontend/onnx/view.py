@@ -13,7 +13,7 @@ from golden.graph import Quant
 from sw.errors import ModelError
 from sw.frontend.onnx.builder import Builder
 from sw.frontend.onnx.layout import canonical, plain
-from sw.frontend.onnx.values import Bounds, Constant, Foreign, Integers, Placed, Real, Value
+from sw.frontend.onnx.values import Bounds, Constant, Foreign, Index, Integers, Placed, Real, Value
 
 __all__ = ["Disorder", "Refusal", "View"]
 
@@ -141,7 +141,8 @@ class View:
         if isinstance(value, Integers):
             return value
         kind = "constant" if isinstance(value, Constant) else \
-            value.dtype if isinstance(value, Foreign) else "float"
+            value.dtype if isinstance(value, Foreign) else \
+            "int16" if isinstance(value, Index) else "float"
         raise self.fail(f"{self.what(position)} is {kind}; accepted are computed int8 or uint8 "
                         "tensors")
 
