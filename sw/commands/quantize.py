@@ -13,7 +13,9 @@ from its values on the samples:
   entropy     the least that is lost of their distribution
   auto        all four, with and without cross-layer equalization and bias correction; kept is what
               comes nearest to the float network on every fourth sample, which is held out
-Before a curved function (SiLU, GELU) the range is the one with the least error behind it.
+Before a curved function (SiLU, GELU) the range is the one with the least error behind it; where 8
+bits lose much there, values are rounded to 9 (int16, clipped), by which the chip looks the function
+up as fast.
 
 OUT is ONNX with QuantizeLinear and DequantizeLinear; sentei run and ONNX Runtime run it. Operators
 that the chip doesn't have stay float, for the host. It is read again and held against MODEL on the
@@ -65,6 +67,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-split", dest="split", action="store_false",
                         help="leave layers whole whose channels differ too much for one scale, in "
                         "front of a curved function and a depthwise convolution")
+    parser.add_argument("--no-fine", dest="fine", action="store_false",
+                        help="round to int8 before curved functions too, without the int16 by "
+                        "which OUT says that a table's index has 9 bits")
     parser.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="NODE",
                         help="nodes that stay float, by the names that sentei debug shows")
     parser.add_argument("--scores", nargs="+", action="extend", default=[], metavar="OUTPUT",
@@ -103,7 +108,8 @@ def execute(arguments: argparse.Namespace) -> int:
         samples = read_calibration(arguments.calib, input_specs(model), pictures(arguments),
                                    crops=arguments.crops, seed=arguments.seed)
     choices = Choices(arguments.method, arguments.equalize, arguments.correct,
-                      arguments.split, frozenset(arguments.exclude), frozenset(arguments.scores))
+                      arguments.split, arguments.fine, frozenset(arguments.exclude),
+                      frozenset(arguments.scores))
     with progress.step(f"quantizing on {counted(len(samples), 'sample')}"):
         found = quantize(model, samples, choices, progress.update)
     with progress.step(f"writing {arguments.output} and holding it against {path}"):
@@ -125,6 +131,7 @@ def _facts(arguments: argparse.Namespace, found: Quantized, decibels: dict[str, 
         "chosen": vars(found.chosen),
         "trials": [vars(trial) for trial in found.trials],
         "split": [item.node for item in found.splits],
+        "fine": [name for name, quant in found.quants.items() if quant.bits > 8],
         "quantized_nodes": len(placement.quantized), "tensors": len(placement.points),
         "products": len(placement.products),
         "tables": [network.label(region.nodes[-1]) for region in placement.regions.values()],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sw.quantize.isolate import Isolated, isolated, named_points
 from sw.quantize.network import Network
 from sw.quantize.quality import ChannelRatio
-from sw.quantize.ranges import Quant, quant_of
+from sw.quantize.ranges import FINE, Quant, quant_of
 from sw.quantize.regions import find_regions, function_of
 from sw.quantize.scores import SCORES, sigmoid
 from sw.quantize.session import Samples, Traced
@@ -153,7 +153,9 @@ def _statistics(node: onnx.NodeProto, constants: Mapping[str, NDArray]) -> _Stat
     scale = float(constants[node.input[1]].ravel()[0])
     zero = constants[node.input[2]].ravel()[0] if len(node.input) > 2 else np.uint8(0)
     limits = np.iinfo(zero.dtype)
-    return _Statistics(scale, int(zero), (int(limits.min), int(limits.max)))
+    ends = (int(limits.min), int(limits.max)) if zero.dtype != np.int16 else Quant(
+        scale, int(zero), FINE).ends
+    return _Statistics(scale, int(zero), ends)
 
 
 def _results(quantized: onnx.ModelProto) -> dict[int, str]:

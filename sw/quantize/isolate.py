@@ -1,9 +1,12 @@
 """A quantized model beside its float one, every quantized node fed by float tensors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import onnx
 from onnx.helper import make_node
+
+from sw.quantize.writer import CLIPPED
 
 __all__ = ["OWN", "Isolated", "isolated", "named_points"]
 
@@ -37,10 +40,16 @@ def named_points(model: onnx.ModelProto, quantized: onnx.ModelProto) -> dict[str
         if node.op_type == "QuantizeLinear":
             name = node.input[0]
             # An output has its name behind the DequantizeLinear.
-            name = name if name in known else name.removesuffix("_float")
+            name = name if name in known else name.removesuffix(CLIPPED).removesuffix("_float")
             if name in known:
                 found.setdefault(name, at)
     return found
+
+
+def _first(quantized: onnx.ModelProto, makers: Mapping[str, int], at: int, point: str) -> int:
+    """The first node of what rounds a point: its QuantizeLinear, or the Clip before."""
+    source = quantized.graph.node[at].input[0]
+    return makers[source] if source == point + CLIPPED else at
 
 
 def isolated(model: onnx.ModelProto, quantized: onnx.ModelProto, *,
@@ -54,8 +63,10 @@ def isolated(model: onnx.ModelProto, quantized: onnx.ModelProto, *,
     exact : bool
         Nodes read the float model's tensors as they are, not quantized.
     """
-    points = {at: name for name, at in named_points(model, quantized).items()}
-    codes = {quantized.graph.node[at].output[0]: name for at, name in points.items()}
+    roundings = named_points(model, quantized)
+    codes = {quantized.graph.node[at].output[0]: name for name, at in roundings.items()}
+    makers = {node.output[0]: at for at, node in enumerate(quantized.graph.node)}
+    points = {_first(quantized, makers, at, name): name for name, at in roundings.items()}
     inputs = {item.name for item in model.graph.input}
     joined = onnx.ModelProto()
     joined.CopyFrom(model)
@@ -83,10 +94,16 @@ def isolated(model: onnx.ModelProto, quantized: onnx.ModelProto, *,
             computed = copy.input[0]
             copy.input[0] = point
             given[point], rounded[point] = computed, point + _ROUNDED
-            integers = f"{point}{_ROUNDED}_codes"
-            joined.graph.node.append(make_node("QuantizeLinear", [computed, *copy.input[1:]],
+            integers, inside = (f"{point}{_ROUNDED}_{what}" for what in ("codes", "inside"))
+            if node.op_type == "Clip":
+                joined.graph.node.append(make_node("Clip", [computed, *copy.input[1:]], [inside],
+                                                   name=f"{copy.name}_inside"))
+                computed = inside
+            parameters = [f"{name}{OWN}" for name in
+                          quantized.graph.node[roundings[point]].input[1:]]
+            joined.graph.node.append(make_node("QuantizeLinear", [computed, *parameters],
                                                [integers], name=f"{copy.name}_rounded"))
-            joined.graph.node.append(make_node("DequantizeLinear", [integers, *copy.input[1:]],
+            joined.graph.node.append(make_node("DequantizeLinear", [integers, *parameters],
                                                [rounded[point]], name=f"{copy.name}_back"))
     joined.opset_import[0].CopyFrom(quantized.opset_import[0])
     return Isolated(joined, given, rounded)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sw.errors import InputError, ModelError
 from sw.quantize.correction import corrected_biases
 from sw.quantize.equalize import equalized
+from sw.quantize.finer import fine_quants
 from sw.quantize.histogram import Histogram, Survey
 from sw.quantize.importance import importances
 from sw.quantize.network import Network
@@ -47,6 +48,8 @@ class Choices:
         Cross-layer equalization and bias correction; None: where they lose less.
     split : bool
         Layers whose channels differ too much in front of a curved function fall into two.
+    fine : bool
+        Tables have an index of 9 bits where 8 lose much.
     exclude : frozenset of str
         Nodes that stay float.
     scores : frozenset of str
@@ -57,6 +60,7 @@ class Choices:
     equalize: bool | None = None
     correct: bool | None = None
     split: bool = True
+    fine: bool = True
     exclude: frozenset[str] = frozenset()
     scores: frozenset[str] = frozenset()
 
@@ -227,6 +231,7 @@ class _Form:
             raise ModelError("nothing to quantize: no node has constant weights that the chip "
                              "takes (Conv and ConvTranspose of up to two spatial axes, Gemm, "
                              "MatMul)")
+        self.fine = choices.fine
         _check_weights(network, self.placement)
         self.scores = score_points(network, self.placement, choices.scores)
         self.ends = set(self.placement.ends(network))
@@ -253,7 +258,11 @@ class _Form:
             own = "minmax" if name in self.network.inputs or name in self.ends else method
             ranges[name] = SCORES if name in self.scores else chosen_range(
                 self.histograms[name], own, self.functions.get(name))
-        return shared_quants(self.network, self.placement, ranges)
+        quants = shared_quants(self.network, self.placement, ranges)
+        if self.fine:
+            quants |= fine_quants(self.network, self.placement, self.histograms, self.functions,
+                                  quants, method)
+        return quants
 
     def codes(self, quants: Mapping[str, Quant],
               biases: Mapping[int, NDArray] | None = None) -> dict[int, Codes]:

@@ -1,4 +1,4 @@
-"""From a histogram to the range that 256 codes cover, by four methods."""
+"""From a histogram to the range that 256 codes cover, or 512, by four methods."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +8,18 @@ from numpy.typing import NDArray
 
 from sw.quantize.histogram import Histogram
 
-__all__ = ["METHODS", "Quant", "Range", "chosen_range", "quant_of"]
+__all__ = ["FINE", "METHODS", "Function", "Quant", "Range", "chosen_range", "loss_behind",
+           "quant_of"]
 
 METHODS = ("minmax", "percentile", "mse", "entropy")
 PERCENTILE = 99.99  # of the values lie below the upper end, and as many above the lower
 _SHRINK = 0.955 ** np.arange(64)  # parts of the full range that are tried, down to 5 %
 _ROUNDS = 2
+BITS, FINE = 8, 9  # the second is that of the finest index of a table
 LEAST, MOST = -128, 127
 Function = Callable[[NDArray], NDArray]
-Cost = Callable[[NDArray, NDArray], NDArray]  # of ranges, lower and upper ends
+# Of ranges, lower and upper ends; or of scales and zero points.
+Cost = Callable[[NDArray, NDArray], NDArray]
 
 
 @dataclass(frozen=True)
@@ -37,25 +40,37 @@ class Range:
 
 @dataclass(frozen=True)
 class Quant:
-    """real = scale (code - zero), code from -128 to 127; the scale is a float32."""
+    """real = scale (code - zero), codes within ``ends``; the scale is a float32."""
 
     scale: float
     zero: int
+    bits: int = BITS
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The least and the largest code."""
+        return _ends(self.bits)
 
 
-def quant_of(covered: Range) -> Quant:
+def _ends(bits: int) -> tuple[int, int]:
+    return -1 << bits - 1, (1 << bits - 1) - 1
+
+
+def quant_of(covered: Range, bits: int = BITS) -> Quant:
     """Scale and zero point of a range."""
-    scale, zero = _parameters(np.array([covered.low]), np.array([covered.high]))
-    return Quant(float(np.float32(scale[0])), int(zero[0]))
+    scale, zero = _parameters(np.array([covered.low]), np.array([covered.high]), bits)
+    return Quant(float(np.float32(scale[0])), int(zero[0]), bits)
 
 
-def _parameters(low: NDArray, high: NDArray) -> tuple[NDArray, NDArray]:
+def _parameters(low: NDArray, high: NDArray, bits: int = BITS) -> tuple[NDArray, NDArray]:
     """Scales and zero points of ranges that hold 0."""
-    scale = np.maximum((high - low) / (MOST - LEAST), np.finfo(np.float32).tiny)
-    return scale, np.clip(np.rint(LEAST - low / scale), LEAST, MOST)
+    least, most = _ends(bits)
+    scale = np.maximum((high - low) / (most - least), np.finfo(np.float32).tiny)
+    return scale, np.clip(np.rint(least - low / scale), least, most)
 
 
-def chosen_range(histogram: Histogram, method: str, function: Function | None = None) -> Range:
+def chosen_range(histogram: Histogram, method: str, function: Function | None = None,
+                 bits: int = BITS) -> Range:
     """The range for a tensor.
 
     Parameters
@@ -67,6 +82,8 @@ def chosen_range(histogram: Histogram, method: str, function: Function | None = 
         What a table makes of the tensor: all methods but ``minmax`` then choose by the squared
         error of its result. Before a SiLU, values below -6 or so all give nearly 0, and codes for
         them would be wasted.
+    bits : int
+        Of the codes; others than 8 only with a function.
     """
     low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)
     if histogram.whole and high - low <= MOST - LEAST:
@@ -74,7 +91,7 @@ def chosen_range(histogram: Histogram, method: str, function: Function | None = 
     if method == "minmax":
         return Range(low, high)
     if function is not None:
-        return _searched(low, high, _squared_error(histogram, function))
+        return _searched(low, high, _squared_error(histogram, function, bits))
     if method == "percentile":
         share = np.cumsum(histogram.counts) / histogram.counts.sum()
         centers, rest = histogram.centers, 1 - PERCENTILE / 100
@@ -100,20 +117,34 @@ def _searched(low: float, high: float, cost: Cost) -> Range:
     return Range(float(lower), float(upper))
 
 
-def _squared_error(histogram: Histogram, function: Function | None) -> Cost:
+def loss_behind(histogram: Histogram, function: Function, quant: Quant) -> float:
+    """Mean squared error of a function's result where only its argument is rounded."""
+    scale, zero = np.array([quant.scale]), np.array([quant.zero])
+    return float(_rounding_error(histogram, function, quant.bits)(scale, zero)[0]
+                 / histogram.weighted.sum())
+
+
+def _squared_error(histogram: Histogram, function: Function | None, bits: int = BITS) -> Cost:
     """Of the tensor's values, or of what a table makes of them."""
+    error = _rounding_error(histogram, function, bits)
+    return lambda low, high: error(*_parameters(low, high, bits))
+
+
+def _rounding_error(histogram: Histogram, function: Function | None, bits: int) -> Cost:
+    """The same by scales and zero points."""
+    least, most = _ends(bits)
     used = histogram.weighted > 0
     values, counts = histogram.centers[used], histogram.weighted[used]
     wanted = values if function is None else function(values).astype(np.float64)
 
-    def cost(low: NDArray, high: NDArray) -> NDArray:
-        scale, zero = (item[:, None] for item in _parameters(low, high))
-        codes = np.clip(np.rint(values / scale) + zero, LEAST, MOST)
+    def cost(scale: NDArray, zero: NDArray) -> NDArray:
+        scale, zero = scale[:, None], zero[:, None]
+        codes = np.clip(np.rint(values / scale) + zero, least, most)
         if function is None:
             given = (codes - zero) * scale
         else:
-            table = function((np.arange(LEAST, MOST + 1) - zero) * scale)
-            given = np.take_along_axis(table, (codes - LEAST).astype(np.intp), axis=1)
+            table = function((np.arange(least, most + 1) - zero) * scale)
+            given = np.take_along_axis(table, (codes - least).astype(np.intp), axis=1)
         return np.square(given - wanted) @ counts
 
     return cost

@@ -16,6 +16,9 @@ from sw.errors import ModelError
 from sw.frontend.floats import to_onnx
 from sw.frontend.onnx.file import Shapes, complaint, read
 from sw.inputs import TensorSpec
+from sw.quantize.finer import LEAST_OPSET
+from sw.quantize.network import Network
+from sw.quantize.regions import find_regions
 
 __all__ = ["input_specs", "prepare", "read_float"]
 
@@ -24,6 +27,7 @@ __all__ = ["input_specs", "prepare", "read_float"]
 LEAST_QUANTIZED, TARGET = 13, 17
 _STDERR = 2  # as the system numbers it
 OWN_DOMAINS = ("", "ai.onnx")
+LEAST_IR = 10  # of files with that of int16
 _QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
 _DYNAMIC = ("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
 
@@ -105,10 +109,25 @@ def prepare(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     except Exception as error:  # as above
         raise ModelError(f"{path}: can't be simplified: {complaint(error)}") from None
     _check_outputs(path, model)
+    model = _with_int16(model)
     for index, node in enumerate(model.graph.node):
         if not node.name:
             node.name = f"{node.op_type}_{index}"
     return model
+
+
+def _with_int16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Of an opset whose QuantizeLinear knows int16, if there is a use for that; else as it is."""
+    version = next(item.version for item in model.opset_import if item.domain in OWN_DOMAINS)
+    if version >= LEAST_OPSET or not find_regions(Network(model)):
+        return model
+    try:
+        raised = onnx.version_converter.convert_version(model, LEAST_OPSET)
+        raised = onnx.shape_inference.infer_shapes(raised, strict_mode=True, data_prop=True)
+    except Exception:  # as in `prepare`: 8 bits will do
+        return model
+    raised.ir_version = max(raised.ir_version, LEAST_IR)
+    return raised
 
 
 def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -13,7 +13,9 @@ from sw.quantize.placement import Placement
 from sw.quantize.ranges import Quant
 from sw.quantize.weights import Codes
 
-__all__ = ["written"]
+__all__ = ["CLIPPED", "written"]
+
+CLIPPED = "_clipped"  # behind the name of a tensor before more than 8 bits
 
 
 class _Writer:
@@ -85,13 +87,22 @@ class _Writer:
         quant = self.quants[point]
         scale, zero = f"{point}_scale", f"{point}_zero_point"
         self.constants[scale] = np.array(quant.scale, np.float32)
-        self.constants[zero] = np.array(quant.zero, np.int8)
+        self.constants[zero] = np.array(quant.zero, np.int8 if quant.bits == 8 else np.int16)
         codes = f"{tensor}_quantized"
         result = result or f"{tensor}_dequantized"
-        self.nodes.append(make_node("QuantizeLinear", [tensor, scale, zero], [codes],
+        source = tensor if quant.bits == 8 else self.clipped(tensor, quant)
+        self.nodes.append(make_node("QuantizeLinear", [source, scale, zero], [codes],
                                     f"{tensor}_QuantizeLinear"))
         self.nodes.append(make_node("DequantizeLinear", [codes, scale, zero], [result],
                                     f"{tensor}_DequantizeLinear"))
+
+    def clipped(self, tensor: str, quant: Quant) -> str:
+        """The tensor between the reals of the first and the last code: int16 has more of them."""
+        ends = [f"{tensor}_least", f"{tensor}_most"]
+        self.constants |= {name: np.array(np.float32(quant.scale) * np.float32(end - quant.zero))
+                           for name, end in zip(ends, quant.ends, strict=True)}
+        self.nodes.append(make_node("Clip", [tensor, *ends], [tensor + CLIPPED], f"{tensor}_Clip"))
+        return tensor + CLIPPED
 
     def weights(self, node: onnx.NodeProto, codes: Codes) -> None:
         """Constants of a node with weights."""

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from golden.lookup import Lookup
 from sw.errors import InputError, ModelError, ToolError
 from sw.pytorch import quantize_module
 from sw.quantize import Choices, prepare, quantize, read_float
@@ -23,6 +24,7 @@ from sw.quantize.sharing import shared_quants
 from sw.quantize.split import Split, find_splits, split_network
 from sw.quantize.weights import LARGEST_BIAS, quantized_weights
 from tb.lib.float_networks import FloatBuilder, concat_network, relu_network, silu_network
+from tb.sw.onnx_check import check
 
 
 def network(model, tmp_path):
@@ -354,6 +356,71 @@ def test_quantized_network_comes_near(build, shape, tmp_path):
     kinds = {item.name: item.data_type for item in found.model.graph.initializer}
     assert {onnx.TensorProto.INT8, onnx.TensorProto.INT32, onnx.TensorProto.FLOAT} <= {
         *kinds.values()}
+
+
+def fine_points(found):
+    """Tensors before an index of 9 bits, and the types of all zero points in the file."""
+    constants = {item.name: onnx.numpy_helper.to_array(item)
+                 for item in found.model.graph.initializer}
+    return {name for name, quant in found.quants.items() if quant.bits == 9}, {
+        name.removesuffix("_zero_point"): data.dtype for name, data in constants.items()
+        if name.endswith("_zero_point") and not name.endswith("weight_zero_point")}
+
+
+def test_a_finer_index_before_curves(tmp_path):
+    """Less is lost than with 8 bits, and ONNX Runtime, golden and the machine agree."""
+    model = prepare(tmp_path / "m.onnx", silu_network(2))
+    data = samples(16, (1, 3, 8, 8))
+    found, plain = (quantize(model, data, Choices("mse", False, False, fine=fine))
+                    for fine in (True, False))
+    starts, types = fine_points(found)
+    assert starts == set(found.placement.regions) and len(starts) == 2
+    assert {name for name, kind in types.items() if kind == np.int16} == starts
+    assert not fine_points(plain)[0]
+    assert found.chosen.score > plain.chosen.score + 0.5
+    for name in starts:
+        quant = found.quants[name]
+        assert quant.ends == (-256, 255) and quant.scale < 0.7 * plain.quants[name].scale
+    onnx.save(found.model, tmp_path / "q.onnx")
+    imported = check(tmp_path / "q.onnx", spread=0.8)
+    assert [node.attrs.table.size for node in imported.graph.nodes
+            if isinstance(node.attrs, Lookup)] == [512, 512]
+    assert not any(node.op == "External" for node in imported.graph.nodes)
+
+
+def test_a_finer_index_is_clipped(tmp_path):
+    """What lies beyond the calibrated range gives the end's code, in both runtimes."""
+    model = prepare(tmp_path / "m.onnx", silu_network(2))
+    found = quantize(model, samples(16, (1, 3, 8, 8)), Choices("mse", False, False))
+    onnx.save(found.model, tmp_path / "q.onnx")
+    check(tmp_path / "q.onnx", spread=5.0)
+
+
+@pytest.mark.parametrize("kind", ["sum", "of a sum", "read twice", "output", "old", "little"])
+def test_where_the_index_keeps_8_bits(kind, tmp_path):
+    """Part of an addition, not a product's, wanted elsewhere, no int16, or not worth it."""
+    build = FloatBuilder(4)
+    source = build.input("x", (1, 3, 8, 8))
+    before = build.conv(source, 3, 3)
+    if kind == "of a sum":
+        before = build.node("Add", before, source)
+    data = build.silu(before)
+    if kind == "little":  # nearly all results are -1 or 1
+        data = build.node("Tanh", build.node("Mul", before, build.constant(np.float32(900))))
+    if kind == "sum":
+        data = build.node("Add", data, source)
+    if kind == "read twice":
+        data = build.node("Add", build.node("MaxPool", data, kernel_shape=[1, 1]), before)
+    outputs = [build.conv(data, 4, 3), *([before] if kind == "output" else [])]
+    model = build.model(*outputs)
+    model = prepare(tmp_path / "m.onnx", model)
+    assert model.opset_import[0].version == 21 and model.ir_version == 10
+    if kind == "old":  # as where no library can raise it
+        model = onnx.version_converter.convert_version(model, 19)
+        model = onnx.shape_inference.infer_shapes(model)
+    found = quantize(model, samples(8, (1, 3, 8, 8)), Choices("mse", False, False))
+    starts, types = fine_points(found)
+    assert not starts and np.dtype(np.int16) not in types.values(), starts
 
 
 def test_split_holds_out_one_in_four():
