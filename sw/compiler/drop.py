@@ -138,7 +138,7 @@ def _constants(graph: Graph) -> _Constants:
         elif isinstance(attrs, MaxPool | AveragePool):
             found[output] = constant, np.clip(value, attrs.least, attrs.most)
         elif isinstance(attrs, Lookup):
-            found[output] = constant, attrs.table[value + 128].astype(np.int64)
+            found[output] = constant, attrs.table[value + len(attrs.table) // 2].astype(np.int64)
         elif isinstance(attrs, Reshape) and counts_off(graph, node):
             found[output] = constant, value
     return found
@@ -148,4 +148,4 @@ def _value(attrs: Weighted, sums: NDArray) -> NDArray:
     """Outputs for sums of products that are the same everywhere."""
     total = (attrs.bias + sums).astype(np.int32)
     scaled = requantize(total, attrs.multiplier, attrs.pre, attrs.post)
-    return finish(scaled, attrs.output_zero, attrs.least, attrs.most).astype(np.int64)
+    return finish(scaled, attrs.output_zero, attrs.least, attrs.most, "int64")

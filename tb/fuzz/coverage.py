@@ -104,7 +104,8 @@ def points(chips: Mapping[str, Config]) -> dict[str, tuple[str, ...]]:
         # A MAC may begin before the one before has ended; the others run one by one.
         "semaphore": tuple(f"{a} to {b}" for a in UNITS for b in UNITS if a != b or a == "MAC"),
         "host operator": ("Softmax", "Mean", "Take"),
-        "table": ("of a convolution", "of a pool", "of a concatenation", "alone"),
+        "table": ("of a convolution", "of a pool", "of a concatenation", "alone",
+                  "of 512 entries"),
         # A single column never meets another one's bank.
         "chip, waits": tuple(f"{name}, {cause}" for name, config in chips.items()
                              for cause in CAUSES

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from golden.attributes import Conv2D, DepthwiseConv2D, FullyConnected, Weighted, Window
+from golden.lookup import Lookup
 from golden.spec.config import Config
 from golden.spec.isa import INSTRUCTION_BYTES, ArrayMode, Opcode, PostMode, Target, Unit, decode
 from golden.spec.layout import PARAMETER_BEATS, BlockFormat, ItemKind, index_rows_per_beat
@@ -37,6 +38,8 @@ def observe(case: Case, outcome: Outcome) -> set[Point]:
                   "stall percent": case.stall_percent})}
     seen.update(_network(case))
     seen.update(("table", TABLES[op]) for op in _tables(outcome.program))
+    seen.update(("table", "of 512 entries") for node in case.graph.nodes
+                if isinstance(node.attrs, Lookup) and node.attrs.wide)
     seen.update(_Program(case.config, outcome.program).points())
     for result in outcome.rtl:
         seen.update(("chip, waits", f"{case.chip}, {cause}") for cause in CAUSES

@@ -96,7 +96,8 @@ def test_depthwise_diagonal_with_table(config):
     for dy in range(3):
         for dx in range(3):
             sums += padded[dy:dy + h, dx:dx + w] * kernel[dy, dx]
-    blocks = [LaneBlock(np.zeros(lanes), *(np.full(lanes, value) for value in (1 << 30, 0, shift)), [
+    factors = [np.full(lanes, value) for value in (1 << 30, 0, shift)]
+    blocks = [LaneBlock(np.zeros(lanes), *factors, [
         Block(b * h * w + dy * w + dx, dy, dx, kernel[dy, dx, None, b * lanes:(b + 1) * lanes],
               np.arange(lanes)[None]) for dy in range(3) for dx in range(3)]) for b in range(2)]
     rig = Rig(config)

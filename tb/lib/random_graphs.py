@@ -1,5 +1,7 @@
 """Random networks of one or a few layers, everything about them drawn from one seed."""
 
+import dataclasses
+
 import numpy as np
 
 from golden.attributes import (
@@ -137,6 +139,18 @@ class RandomGraph:
                 return {"window": window, "dilation": dilation, "pads": pads,
                         "stride": (self.integer(1, 3), self.integer(1, 3))}
 
+    def _index(self, name: str) -> str:
+        """A convolution whose results have 9 bits."""
+        name = self._conv(name)
+        node, tensor = self.graph.nodes[-1], self.graph.tensors[name]
+        bounds = [(-256, 255), (-200, 180), (0, 255)][self.integer(0, 2)]
+        zero = 2 * node.attrs.output_zero
+        self.graph.nodes[-1] = dataclasses.replace(node, attrs=dataclasses.replace(
+            node.attrs, least=bounds[0], most=bounds[1], output_zero=zero, output_type="int16"))
+        self.graph.tensors[name] = dataclasses.replace(tensor, dtype="int16",
+                                                       quant=Quant(0.1, zero))
+        return name
+
     def _conv(self, name: str, groups: int = 1, like: bool = False) -> str:
         depth = self.graph.tensors[name].shape[3] // groups
         outputs = self.integer(1, max(1, self.channels // groups)) * groups
@@ -239,10 +253,13 @@ class RandomGraph:
 
     def _lookup(self, name: str) -> str:
         """A curve, or a table without any order; behind a convolution, a sum or nothing."""
+        entries = 256
         if not self.graph.nodes:
             kind = self.integer(0, 3)
             name = self._conv(name) if kind == 1 else self._residual(name) if kind == 2 else name
-        table = self.rng.integers(-128, 128, 256).astype(np.int8)
+            if kind == 3:
+                name, entries = self._index(name), 512
+        table = self.rng.integers(-128, 128, entries).astype(np.int8)
         if self.integer(0, 1):
             table = np.sort(table)
         return self.node(Lookup(table=table), name)

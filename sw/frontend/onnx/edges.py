@@ -13,7 +13,7 @@ from golden.spec.numerics import IDENTITY
 from sw.errors import ModelError
 from sw.frontend.onnx.builder import Builder
 from sw.frontend.onnx.layout import plain
-from sw.frontend.onnx.values import Bounds, Constant, Foreign, Integers, Placed, Real, Value
+from sw.frontend.onnx.values import Bounds, Constant, Foreign, Index, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import Disorder, View
 
 __all__ = ["add_input", "add_output"]
@@ -89,6 +89,7 @@ def add_output(build: Builder, view: View, name: str, value: Value) -> None:
     if isinstance(value, Foreign):
         _named(build, view, value.place().tensor, name)
         return
+    assert not isinstance(value, Index)  # the importer has left it to the host
     if value.floating is not None:
         _named(build, view, value.floating().tensor, name)
         return

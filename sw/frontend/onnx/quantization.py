@@ -72,8 +72,8 @@ def _indexed(view: View, real: Real, quant: Quant) -> Index:
     ends = real.ends and tuple(code(end, quant, INT16) for end in real.ends)
     codes = *(ends or INT16), quant.zero_point
     if min(codes) < WIDE[0] or max(codes) > WIDE[1]:
-        what = "none of these" if ends is None else f"of codes {ends[0]} to {ends[1]}, zero point " \
-                                                    f"{quant.zero_point}"
+        what = "none of these" if ends is None else (
+            f"of codes {ends[0]} to {ends[1]}, zero point {quant.zero_point}")
         raise view.fail("quantizes to int16; accepted are int8 and uint8, and int16 before "
                         f"functions of one tensor: a Conv, Gemm or MatMul clipped to codes of "
                         f"{WIDE[0]} to {WIDE[1]}, the zero point too; this is {what}")
