@@ -27,12 +27,13 @@ class Builder:
         self.graph = Graph("built")
         self.graph.inputs = tuple(self.tensor(shape) for shape in shapes)
 
-    def tensor(self, shape):
+    def tensor(self, shape, dtype="int8"):
         name = f"t{len(self.graph.tensors)}"
-        return self.graph.add(Tensor(name, shape, "int8", Quant(0.1, 0))).name
+        return self.graph.add(Tensor(name, shape, dtype, Quant(0.1, 0))).name
 
     def add(self, attrs, *inputs):
-        output = self.tensor(attrs.shape(*(self.graph.tensors[name].shape for name in inputs)))
+        output = self.tensor(attrs.shape(*(self.graph.tensors[name].shape for name in inputs)),
+                             attrs.types()[1])
         self.graph.nodes.append(Node(f"n{len(self.graph.nodes)}", inputs, (output,), attrs))
         return output
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from golden import executor
-from golden.attributes import AveragePool, Concat, MaxPool, Reshape, Weighted
+from golden.attributes import AveragePool, Concat, Conv2D, MaxPool, Reshape, Weighted
+from golden.lookup import Lookup
 from golden.spec.config import preset
 from sw.compiler import compile_graph
 from sw.compiler.drop import drop_channels
@@ -79,6 +80,23 @@ def test_random_networks(seed):
     fewer = drop_channels(graph, TINY)
     fewer.validate()
     assert same(graph, fewer, drawn.inputs), seed
+
+
+@pytest.mark.parametrize("config", [BASE, TINY], ids=["base", "tiny"])
+def test_constants_before_a_table_of_512_entries(config):
+    """They lie beyond int8, where the table still has entries of their own."""
+    built = Builder((1, 6, 6, 8))
+    kernel = built.rng.integers(-127, 128, (48, 1, 1, 8)).astype(np.int8)
+    wide = built.add(Conv2D(kernel=kernel, window=(1, 1), **built.weighted(48) | {
+        "output_zero": -200, "least": -256, "most": 255, "output_type": "int16"}), "t0")
+    table = built.rng.integers(-128, 128, 512).astype(np.int8)
+    built.finish(built.conv(built.add(Lookup(table=table), wide), 20))
+    built.graph = holed(built.graph, 5, unread=0.0, still=0.5)
+    fewer = drop_channels(built.graph, config)
+    fewer.validate()
+    assert fewer.tensors[wide].shape[-1] < 48
+    assert same(built.graph, fewer, built.inputs)
+    check_graph(config, built, MachineTransport(config, memory_bytes=1 << 22), None)
 
 
 def test_nothing_left():
