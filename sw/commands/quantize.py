@@ -13,9 +13,9 @@ from its values on the samples:
   entropy     the least that is lost of their distribution
   auto        all four, with and without cross-layer equalization and bias correction; kept is what
               comes nearest to the float network on every fourth sample, which is held out
-Before a curved function (SiLU, GELU) the range is the one with the least error behind it; where 8
-bits lose much there, values are rounded to 9 (int16, clipped), by which the chip looks the function
-up as fast.
+Before a curved function (SiLU, GELU) the range is the one with the least error behind it. Where 8
+bits lose much there, 9 are tried in the end (int16, clipped), by which the chip's tables can be
+indexed.
 
 OUT is ONNX with QuantizeLinear and DequantizeLinear; sentei run and ONNX Runtime run it. Operators
 that the chip doesn't have stay float, for the host. It is read again and held against MODEL on the
@@ -61,15 +61,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=("auto", *METHODS), default="auto",
                         help="how ranges are chosen (default: auto)")
     for option, what in (("equalize", "cross-layer equalization"),
-                         ("correct", "bias correction")):
+                         ("correct", "bias correction"),
+                         ("fine", "tables indexed by 9 bits where 8 lose much")):
         parser.add_argument(f"--{option}", action=argparse.BooleanOptionalAction, default=None,
                             help=f"{what} (default: where it comes nearer)")
     parser.add_argument("--no-split", dest="split", action="store_false",
                         help="leave layers whole whose channels differ too much for one scale, in "
                         "front of a curved function and a depthwise convolution")
-    parser.add_argument("--no-fine", dest="fine", action="store_false",
-                        help="round to int8 before curved functions too, without the int16 by "
-                        "which OUT says that a table's index has 9 bits")
     parser.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="NODE",
                         help="nodes that stay float, by the names that sentei debug shows")
     parser.add_argument("--scores", nargs="+", action="extend", default=[], metavar="OUTPUT",
@@ -143,12 +141,12 @@ def _facts(arguments: argparse.Namespace, found: Quantized, decibels: dict[str, 
 def _print(facts: dict) -> None:
     console = open_console()
     table = open_table()
-    for heading in ("ranges", "equalized", "biases corrected", "where the chip's part ends",
-                    *facts["decibels"]):
+    for heading in ("ranges", "equalized", "biases corrected", "finer tables",
+                    "where the chip's part ends", *facts["decibels"]):
         table.add_column(heading, justify="left" if heading == "ranges" else "right")
     for trial in facts["trials"]:
         table.add_row(trial["method"], *("yes" if trial[name] else "no"
-                                         for name in ("equalized", "corrected")),
+                                         for name in ("equalized", "corrected", "fine")),
                       f"{trial['score']:.1f} dB",
                       *(f"{value:.1f} dB" for value in trial["decibels"].values()),
                       style="bold" if trial == facts["chosen"] else "")
@@ -162,7 +160,9 @@ def _print(facts: dict) -> None:
                       soft_wrap=True)
     chosen = facts["chosen"]
     extra = [text for name, text in (("equalized", "cross-layer equalization"),
-                                     ("corrected", "bias correction")) if chosen[name]]
+                                     ("corrected", "bias correction"),
+                                     ("fine", f"a finer index of {len(facts['fine'])} tables"))
+             if chosen[name]]
     console.print(
         f"{facts['file']}: {counted(facts['products'], 'product')}, "
         f"{counted(len(facts['tables']), 'table')}, {counted(facts['tensors'], 'tensor')} in int8; "

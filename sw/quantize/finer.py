@@ -1,7 +1,7 @@
 """Which tables get an index of 9 bits in place of 8, so that less is lost before the function.
 
-The chip rounds a product to such an index for nothing, if only the table reads it. A table of 512
-entries takes as long to load as two others, and can't be part of an addition.
+The chip rounds a product to such an index for nothing, if only the table reads it. But a table of
+512 entries takes as long to load as two others, and can't be part of an addition.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ __all__ = ["LEAST_OPSET", "fine_quants", "may_be_fine"]
 # ONNX's own QuantizeLinear knows int16 from here on.
 LEAST_OPSET = 21
 # Squared error by rounding before the function, in parts of that by rounding its result.
-_LEAST_LOSS = 0.25
+_LEAST_LOSS = 1.0
 
 
 def may_be_fine(network: Network, placement: Placement) -> list[Region]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -48,8 +48,8 @@ class Choices:
         Cross-layer equalization and bias correction; None: where they lose less.
     split : bool
         Layers whose channels differ too much in front of a curved function fall into two.
-    fine : bool
-        Tables have an index of 9 bits where 8 lose much.
+    fine : bool or None
+        Tables have an index of 9 bits where 8 lose much; None: where that loses less in the end.
     exclude : frozenset of str
         Nodes that stay float.
     scores : frozenset of str
@@ -60,7 +60,7 @@ class Choices:
     equalize: bool | None = None
     correct: bool | None = None
     split: bool = True
-    fine: bool = True
+    fine: bool | None = None
     exclude: frozenset[str] = frozenset()
     scores: frozenset[str] = frozenset()
 
@@ -72,7 +72,7 @@ class Trial:
     Parameters
     ----------
     method : str
-    equalized, corrected : bool
+    equalized, corrected, fine : bool
     decibels : dict of str to float
         By output, on the held-out samples.
     score : float
@@ -82,6 +82,7 @@ class Trial:
     method: str
     equalized: bool
     corrected: bool
+    fine: bool
     decibels: dict[str, float]
     score: float
 
@@ -231,7 +232,6 @@ class _Form:
             raise ModelError("nothing to quantize: no node has constant weights that the chip "
                              "takes (Conv and ConvTranspose of up to two spatial axes, Gemm, "
                              "MatMul)")
-        self.fine = choices.fine
         _check_weights(network, self.placement)
         self.scores = score_points(network, self.placement, choices.scores)
         self.ends = set(self.placement.ends(network))
@@ -258,11 +258,12 @@ class _Form:
             own = "minmax" if name in self.network.inputs or name in self.ends else method
             ranges[name] = SCORES if name in self.scores else chosen_range(
                 self.histograms[name], own, self.functions.get(name))
-        quants = shared_quants(self.network, self.placement, ranges)
-        if self.fine:
-            quants |= fine_quants(self.network, self.placement, self.histograms, self.functions,
-                                  quants, method)
-        return quants
+        return shared_quants(self.network, self.placement, ranges)
+
+    def fine(self, quants: Mapping[str, Quant], method: str) -> dict[str, Quant]:
+        """Those in 9 bits of tables' indices; empty where 8 do."""
+        return fine_quants(self.network, self.placement, self.histograms, self.functions, quants,
+                           method)
 
     def codes(self, quants: Mapping[str, Quant],
               biases: Mapping[int, NDArray] | None = None) -> dict[int, Codes]:
@@ -338,11 +339,25 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
                 found = form.model(quants, codes)
                 onnx.helper.set_model_props(found, _properties(is_equalized, splits))
                 progress(f"trying {method}")
-                trial = Trial(method, is_equalized, corrected, *judge.judge(found))
+                trial = Trial(method, is_equalized, corrected, False, *judge.judge(found))
                 trials.append(trial)
                 if best is None or trial.score > best[0].score:
                     best = trial, form, quants, codes, found
     assert best is not None and judge is not None
+    trial, form, quants, codes, found = best
+    if choices.fine is not False and (finer := form.fine(quants, trial.method)):
+        progress("trying tables with a finer index")
+        finer = quants | finer
+        other = form.codes(finer)
+        if trial.corrected:
+            other = form.corrected(finer, other)
+        model = form.model(finer, other)
+        onnx.helper.set_model_props(model, _properties(trial.equalized, splits))
+        trial = replace(trial, fine=True, **dict(zip(
+            ("decibels", "score"), judge.judge(model), strict=True)))
+        trials.append(trial)
+        if choices.fine or trial.score > best[0].score:
+            best = trial, form, finer, other, model
     trial, form, quants, codes, found = best
     return Quantized(found, form.network, form.placement, quants, codes, trial, trials,
                      len(calibration), len(held), judge, splits)
