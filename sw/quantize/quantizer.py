@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -348,16 +348,15 @@ def quantize(model: onnx.ModelProto, samples: Samples, choices: Choices = Choice
     if choices.fine is not False and (finer := form.fine(quants, trial.method)):
         progress("trying tables with a finer index")
         finer = quants | finer
-        other = form.codes(finer)
+        codes = form.codes(finer)
         if trial.corrected:
-            other = form.corrected(finer, other)
-        model = form.model(finer, other)
-        onnx.helper.set_model_props(model, _properties(trial.equalized, splits))
-        trial = replace(trial, fine=True, **dict(zip(
-            ("decibels", "score"), judge.judge(model), strict=True)))
+            codes = form.corrected(finer, codes)
+        found = form.model(finer, codes)
+        onnx.helper.set_model_props(found, _properties(trial.equalized, splits))
+        trial = Trial(trial.method, trial.equalized, trial.corrected, True, *judge.judge(found))
         trials.append(trial)
         if choices.fine or trial.score > best[0].score:
-            best = trial, form, finer, other, model
+            best = trial, form, finer, codes, found
     trial, form, quants, codes, found = best
     return Quantized(found, form.network, form.placement, quants, codes, trial, trials,
                      len(calibration), len(held), judge, splits)
