@@ -23,8 +23,8 @@ from golden.extreme import ReduceMax
 from golden.graph import Node
 from golden.slopes import PRelu
 from golden.spec.isa import ArrayMode, PostMode
-from golden.spec.numerics import IDENTITY, requantize
-from sw.compiler.lowering import Lowering, pixels
+from golden.spec.numerics import IDENTITY, ROUND_ONCE, requantize
+from sw.compiler.lowering import MAX_STRIDE, MAX_WINDOW, Lowering, pixels
 from sw.compiler.pooling import average_scale, pool_regions
 from sw.compiler.taps import sparse_taps
 from sw.compiler.views import joined, takes_channels
@@ -34,6 +34,9 @@ __all__ = ["add", "average_pool", "concat", "max_pool", "mean", "pad", "prelu", 
            "reshape", "softmax"]
 
 _LEAST_GAIN = 2000  # cycles of Q pixels: an operator more costs some
+# A sum of up to MAX_STRIDE int8 as two digits, both int8, exactly: (its scale, its weight) of each.
+# The upper one is rounded, the lower one is what the shift to the left leaves of the sum.
+_DIGITS = {"high": ((1 << 30, 1, 6 + ROUND_ONCE), 1 << 6), "low": ((1 << 30, 26, 25), 1)}
 _EACH = np.arange(-128, 128)  # the table that leaves values as they are
 
 
@@ -110,10 +113,11 @@ def _gains_by_stages(net: Lowering, attrs: MaxPool, source: LayerTensor,
 
 
 def _ones(net: Lowering, channels: int, window: tuple[int, int],
-          dilation: tuple[int, int] = (1, 1)) -> list[Taps]:
-    """Windows of one weight each of every channel."""
-    kernel = np.ones((channels, *window, 1), dtype=np.int8)
-    return sparse_taps(net.config, kernel, np.zeros(channels, int), np.arange(channels), dilation)
+          dilation: tuple[int, int] = (1, 1), *, weight: int = 1, source: int = 0) -> list[Taps]:
+    """Windows of one weight each of every channel, the same everywhere."""
+    kernel = np.full((channels, *window, 1), weight, np.int8)
+    return sparse_taps(net.config, kernel, np.full(channels, source), np.arange(channels),
+                       dilation)
 
 
 def average_pool(net: Lowering, node: Node) -> None:
@@ -143,7 +147,7 @@ def average_pool(net: Lowering, node: Node) -> None:
 
 
 def mean(net: Lowering, node: Node) -> None:
-    """Mean, or largest value, over rows, columns or both."""
+    """Mean, or largest value, over rows, columns or both; of large feature maps by parts."""
     attrs = node.attrs
     assert isinstance(attrs, Mean | ReduceMax)
     shape = net.graph.tensors[node.inputs[0]].shape
@@ -157,19 +161,52 @@ def mean(net: Lowering, node: Node) -> None:
     over = {spatial[axis] for axis in attrs.axes}
     window = (source.height if "height" in over else 1,
               source.width if "width" in over else 1)
-    if why := net.beyond(source, window):
+    part, why = 0, net.beyond(source, window)
+    if why and "width" in over:
+        part = max(size for size in range(1, MAX_STRIDE + 1) if source.width % size == 0)
+        rest = window[0], source.width // part
+        if part == 1 or max(rest) > MAX_WINDOW or 2 * math.prod(rest) >= net.config.words:
+            part = 0
+    if why and not part:
         net.host(node, why)
         return
     output.height, output.width = source.height // window[0], source.width // window[1]
     output.channels = source.channels
-    blocks = _ones(net, source.channels, window)
     if isinstance(attrs, ReduceMax):
-        net.emit(node, [source], output, blocks, net.uniform_post(source.channels), pad_value=-128,
-                 mode=ArrayMode.MAX)
+        if part:
+            source, window = _across(net, node, source, part, "most"), rest
+        net.emit(node, [source], output, _ones(net, source.channels, window),
+                 net.uniform_post(source.channels), pad_value=-128, mode=ArrayMode.MAX)
         return
-    net.emit(node, [source], output, blocks, net.uniform_post(
-        source.channels, attrs.scale, -attrs.input_zero * window[0] * window[1],
-        attrs.output_zero))
+    post = net.uniform_post(source.channels, attrs.scale,
+                            -attrs.input_zero * window[0] * window[1], attrs.output_zero)
+    if not part:
+        net.emit(node, [source], output, _ones(net, source.channels, window), post)
+        return
+    # All values at once are more than the scratchpad holds: sums of parts of rows as two digits.
+    digits = [_across(net, node, source, part, name) for name in _DIGITS]
+    net.emit(node, digits, output, [_joined(*taps) for taps in zip(*(
+        _ones(net, source.channels, rest, weight=weight, source=number)
+        for number, (_, weight) in enumerate(_DIGITS.values())), strict=True)], post)
+
+
+def _across(net: Lowering, node: Node, source: LayerTensor, part: int, name: str) -> LayerTensor:
+    """The largest value, or a digit of the sum, of so many values of a row each."""
+    made = dataclasses.replace(
+        source, name=f"{node.outputs[0]}@{name}", width=source.width // part, bytes_in_dram=False,
+        alias=None, gather=None)
+    net.out.tensors[made.name] = made
+    sums = name in _DIGITS
+    net.emit(node, [source], made, _ones(net, source.channels, (1, part)), net.uniform_post(
+        source.channels, _DIGITS[name][0] if sums else IDENTITY), stride=(1, part),
+        pad_value=-128, mode=ArrayMode.SUM if sums else ArrayMode.MAX)
+    return made
+
+
+def _joined(first: Taps, second: Taps) -> Taps:
+    """Those of one lane block that reads both."""
+    return Taps(*(np.concatenate([getattr(taps, item.name) for taps in (first, second)])
+                  for item in dataclasses.fields(Taps)))
 
 
 def prelu(net: Lowering, node: Node) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from golden.attributes import AveragePool, Conv2D, FullyConnected, MaxPool, Mean, Pad
+from golden.extreme import ReduceMax
 from golden.graph import Graph
 from golden.spec.config import preset
 from golden.spec.isa import INSTRUCTION_BYTES, Opcode, Target, decode
@@ -101,8 +102,7 @@ def test_beyond_the_fields():
 
 @pytest.mark.parametrize("attrs", [
     MaxPool(window=(12, 12), stride=(1, 1)), AveragePool(window=(12, 12), stride=(2, 1)),
-    MaxPool(window=(1, 1), stride=(64, 1)),
-    Mean(axes=(1, 2), input_zero=3, scale=quantize_multiplier(1 / 14 / 13), output_zero=5)])
+    MaxPool(window=(1, 1), stride=(64, 1))])
 def test_pooling_beyond_the_chip(attrs):
     """A window that the scratchpad can't hold, or too long a stride: on the host, with a reason."""
     config = preset("base", bank_words=16)
@@ -113,3 +113,37 @@ def test_pooling_beyond_the_chip(attrs):
     (row,) = program.layers
     assert row["unit"] == "host"
     assert "beyond" in row["why"] or "the scratchpad has 128" in row["why"]
+
+
+def over(shape, kind, scale):
+    """The mean or the largest value of all pixels, of a mean scaled so that it uses all codes."""
+    return Drawn(shape, kind(axes=(1, 2), keep_dims=True) if kind is ReduceMax else kind(
+        axes=(1, 2), keep_dims=True, input_zero=-7, output_zero=5,
+        scale=quantize_multiplier(scale / shape[1] / shape[2])))
+
+
+@pytest.mark.parametrize("kind", [Mean, ReduceMax])
+@pytest.mark.parametrize("shape, scale", [((1, 14, 13, 20), 18.0), ((1, 16, 63, 5), 0.9),
+                                          ((1, 20, 126, 17), 40.0)])
+@pytest.mark.parametrize("values", ["random", -128, 127])
+def test_means_beyond_the_scratchpad(kind, shape, scale, values):
+    """Of parts of rows first, exactly: sums as two digits, at their ends too."""
+    config = preset("base", bank_words=16)
+    drawn = over(shape, kind, scale)
+    if values != "random":
+        for given in drawn.inputs.values():
+            given[:] = values
+    check_graph(config, drawn, MachineTransport(config, memory_bytes=1 << 22), None)
+    program = compile_graph(drawn.graph, config)
+    assert not any(isinstance(step, HostStep) for step in program.steps)
+    assert {row["unit"] for row in program.layers} == {"mac"} and len(program.layers) > 1
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 127, 8), (1, 127, 4, 8)])
+def test_means_without_parts(shape):
+    """Rows that don't fall into equal parts, or too many of them: on the host."""
+    config = preset("base", bank_words=16)
+    drawn = over(shape, Mean, 1.0)
+    program = compile_graph(drawn.graph, config)
+    assert [type(step) for step in program.steps] == [HostStep]
+    assert "the scratchpad has 128" in program.layers[0]["why"]
