@@ -1,11 +1,14 @@
 """32 x 32 bit multiplier of one lane: low half, or doubled and rounded high half."""
 
+from functools import partial
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.operations import LATENCY, Kind
 from hw.drp.decode import MULTIPLIER
+from hw.drp.stepped import stepped
 
 __all__ = ["Multiplier"]
 
@@ -38,11 +41,7 @@ class Multiplier(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        def register(shape, value, name):
-            held = Signal(shape, name=name, reset_less=True)
-            with m.If(self.step):
-                m.d.sync += held.eq(value)
-            return held
+        register = partial(stepped, m, self.step)
 
         a_low, b_low = (register(_LOW, operand[:_LOW], f"{name}_low")
                         for name, operand in (("a", self.a), ("b", self.b)))

@@ -1,11 +1,14 @@
 """Shifts, limits and leading zeros of one lane of an element."""
 
+from functools import partial
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.operations import LATENCY, Kind
 from hw.drp.decode import SHIFTER
+from hw.drp.stepped import stepped
 
 __all__ = ["Shifter"]
 
@@ -37,11 +40,7 @@ class Shifter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        def register(shape, value, name):
-            held = Signal(shape, name=name, reset_less=True)
-            with m.If(self.step):
-                m.d.sync += held.eq(value)
-            return held
+        register = partial(stepped, m, self.step)
 
         sign = self.code.signed & self.a[31]
         value, half, less = self._shift(

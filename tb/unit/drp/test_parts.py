@@ -1,9 +1,10 @@
-"""Multiplier, Shifter, TableMemory: on time, with waits, against golden.drp; History."""
+"""Multiplier, Shifter, TableMemory: on time, with waits, against golden.drp; History, stepped."""
 
 import random
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module, Signal
 
 from golden.drp.arithmetic import evaluate
 from golden.spec.drp.operations import OPERATIONS, Kind, Op
@@ -12,6 +13,7 @@ from hw.drp.history import History
 from hw.drp.memory import TableMemory
 from hw.drp.multiplier import Multiplier
 from hw.drp.shifter import Shifter
+from hw.drp.stepped import stepped
 from tb.pysim import simulate
 from tb.unit.drp.words import words
 
@@ -143,3 +145,21 @@ def test_history(depth):
             shown = expected
 
     simulate(dut, bench)
+
+
+def test_stepped():
+    """The value of the last cycle with a step."""
+    m, step, value, rng = Module(), Signal(), Signal(8), random.Random("stepped")
+    held = stepped(m, step, 8, value, "held")
+
+    async def bench(ctx):
+        expected = None
+        for _ in range(200):
+            given, steps = rng.getrandbits(8), rng.getrandbits(1)
+            ctx.set(value, given)
+            ctx.set(step, steps)
+            await ctx.tick()
+            expected = given if steps else expected
+            assert expected is None or ctx.get(held) == expected
+
+    simulate(m, bench)
