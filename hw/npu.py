@@ -12,6 +12,7 @@ from hw.control.sequencer import Sequencer
 from hw.dma.load import LoadUnit
 from hw.dma.read_master import ReadMaster
 from hw.dma.store import StoreUnit
+from hw.drp.executor import Executor
 from hw.mac.unit import MacUnit
 from hw.mem.scratchpad import Scratchpad
 from hw.mem.weight_store import WeightStore
@@ -135,20 +136,49 @@ class Npu(wiring.Component):
             sequencer.mac.busy.eq(mac_busy),
             sequencer.mac.error.eq(post.error),
             load.refusal.eq(weights.error),
-            store.counters.eq(counters.value),
+            store.counters.eq(counters.value[:len(store.counters)]),
         ]
-        self._count(m, sequencer, counters, read_master, load, store, mac, post, registers)
+        steps = []
+        if config.fabric:
+            drp = unit("drp", Executor(config))
+            self._drp(m, drp, sequencer, counters, load, scratchpad)
+            steps.append(drp.step)
+        self._count(m, sequencer, counters, read_master, load, store, mac, post, registers, steps)
         return m
 
-    def _count(self, m, sequencer, counters, read_master, load, store, mac, post, registers):
+    def _drp(self, m, drp, sequencer, counters, load, scratchpad):
+        """The tile fabric: its images, data, instructions and events."""
+        event, busy = counters.event, Signal()
+        connect(m, load.image, drp.image)
+        connect(m, drp.read, scratchpad.tile_read)
+        connect(m, drp.write, scratchpad.tile_write)
+        connect(m, sequencer.drp.instruction, drp.i)
+        # A register, as for the array.
+        m.d.sync += busy.eq(drp.busy | (drp.i.valid & drp.i.ready))
+        m.d.comb += [
+            load.image_loaded.eq(drp.loaded),
+            load.image_refused.eq(drp.refused),
+            sequencer.drp.retire.eq(drp.retire),
+            sequencer.release.eq(drp.release),
+            sequencer.drp.busy.eq(busy),
+            sequencer.drp.error.eq(drp.error),
+            event.drp_busy.eq(drp.busy),
+            event.drp_steps.eq(drp.step),
+            event.drp_wait_in.eq(drp.waits_in),
+            event.drp_wait_out.eq(drp.waits_out),
+            event.drp_wait_semaphore.eq(~drp.busy & sequencer.waiting.drp),
+        ]
+
+    def _count(self, m, sequencer, counters, read_master, load, store, mac, post, registers,
+               steps):
         """Events for the counters, and what the watchdog takes for progress."""
         event = counters.event
-        moves = Signal(5)  # a register for each place where data may move
+        moves = Signal(5 + len(steps))  # a register for each place where data may move
         progress = Signal()
         m.d.sync += [
             moves.eq(Cat(read_master.beat_read, store.beat_written, mac.busy_row,
                          mac.tile.valid & mac.tile.ready,
-                         post.write.valid & post.write.ready)),
+                         post.write.valid & post.write.ready, *steps)),
             progress.eq(moves.any()),
         ]
         m.d.comb += [

@@ -13,8 +13,10 @@ class TileError(Exception):
     cause : Cause
     text : str
         What happened, where.
+    stream : int
+        The stream at fault, if one is; outputs after inputs.
     """
 
-    def __init__(self, cause: Cause, text: str) -> None:
+    def __init__(self, cause: Cause, text: str, stream: int = 0) -> None:
         super().__init__(f"{cause.name}: {text}")
-        self.cause = cause
+        self.cause, self.stream = cause, stream

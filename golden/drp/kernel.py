@@ -20,7 +20,9 @@ class Kernel:
     elements, inputs, outputs : tuple of tuples of int
         Context words: [unit][address], all of one length.
     states : tuple of int
-        State words; the kernel begins in the first.
+        State words.
+    first : int
+        The state in which the kernel begins.
     tables : dict of (words,) uint32
         Contents of memories by element, the same in all lanes; the rest is 0.
     """
@@ -30,6 +32,7 @@ class Kernel:
     inputs: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
     states: tuple[int, ...]
+    first: int = 0
     tables: dict[int, np.ndarray] = field(default_factory=dict)
 
     def with_counts(self, state: int, counts: tuple[int, ...]) -> "Kernel":
@@ -41,4 +44,5 @@ class Kernel:
         states = list(self.states)
         states[state] = record.encode(values)
         return Kernel(fabric=self.fabric, elements=self.elements, inputs=self.inputs,
-                      outputs=self.outputs, states=tuple(states), tables=self.tables)
+                      outputs=self.outputs, states=tuple(states), first=self.first,
+                      tables=self.tables)

@@ -176,6 +176,22 @@ class Stream:
         for byte in range(size):
             memory[kept + byte] = (narrow >> np.uint32(8 * byte)).astype(np.uint8)
 
+    def places(self, lanes: int, *, output: bool = False) -> np.ndarray:
+        """Bytes of memory that the stream may touch, (n,) int64."""
+        y, x, offset = self.positions(lanes)
+        if self.indirect:
+            y, x = (part.ravel()[:, None] << 16 for part in
+                    np.mgrid[:self.height, :self.width].astype(np.int64))
+            offset = np.zeros_like(y)
+        address, outside = self.addresses(y, x, offset)
+        touched = np.ones(address.shape, bool)
+        if output or self.border is Border.CONSTANT:
+            touched &= ~outside
+        if not self.indirect:
+            touched &= np.resize([tap.what is Tap.DATA for tap in self.taps], len(y))[:, None]
+        touched = np.unique(address[touched])
+        return (touched[:, None] + np.arange(ELEMENT_BYTES[self.format])).ravel()
+
     def addresses(self, y: np.ndarray, x: np.ndarray,
                   offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(byte address with row and column limited, whether either was outside)."""

@@ -83,15 +83,17 @@ class Tile:
     Parameters
     ----------
     kernel : Kernel
+    memories : dict of (words, lanes) uint32, optional
+        Memories by element, used as they are; without, they begin with the kernel's tables.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, memories: dict[int, np.ndarray] | None = None) -> None:
         self._kernel, self._fabric = kernel, kernel.fabric
         fabric = self._fabric
         self._plans: dict[int, _Plan] = {}
         self._lanes = fabric.lanes
-        self._memories = {}
-        for element in fabric.memories:
+        self._memories = {} if memories is None else memories
+        for element in fabric.memories if memories is None else ():
             table = np.zeros((fabric.table_words, self._lanes), np.uint32)
             given = kernel.tables.get(element, np.zeros(0, np.uint32))
             table[:len(given)] = given[:, None]
@@ -115,7 +117,8 @@ class Tile:
         TileError
         """
         fabric = self._fabric
-        waiting = [self._vectors(stream, memory) for stream in inputs]
+        waiting = [self._vectors(number, stream, memory)
+                   for number, stream in enumerate(inputs)]
         waiting += [np.zeros((0, self._lanes), np.uint32)] * (fabric.inputs - len(waiting))
         taken: list[list[int]] = [[] for _ in range(fabric.inputs)]
         given: list[list[np.ndarray]] = [[] for _ in range(fabric.outputs)]
@@ -148,7 +151,7 @@ class Tile:
                         more = self._indirect(inputs, stream, memory, given[1:2])
                         if len(more) <= len(taken[stream]):
                             raise TileError(Cause.STREAM, f"input {stream} has no vector "
-                                                          f"{len(taken[stream])}")
+                                                          f"{len(taken[stream])}", stream)
                         waiting[stream] = more
                     history[fabric.elements + stream][pointer] = (
                         waiting[stream][len(taken[stream])])
@@ -157,7 +160,7 @@ class Tile:
                 if iterations.holds(stage, when):
                     if len(given[stream]) == limits[stream]:
                         raise TileError(Cause.STREAM, f"output {stream} takes "
-                                                      f"{limits[stream]} vectors only")
+                                        f"{limits[stream]} vectors only", fabric.inputs + stream)
                     given[stream].append(registers[register])
                     given_at[stream].append(step)
             routed = [(register, registers[source]) for register, source in plan.routes]
@@ -169,10 +172,14 @@ class Tile:
         self._finish(memory, inputs, outputs, waiting, taken, given)
         return Run(step, tuple(taken), tuple(given_at))
 
-    def _vectors(self, stream: Stream | None, memory: np.ndarray) -> np.ndarray:
+    def _vectors(self, number: int, stream: Stream | None, memory: np.ndarray) -> np.ndarray:
         if stream is None or stream.indirect:
             return np.zeros((0, self._lanes), np.uint32)
-        return stream.read(memory, self._lanes)
+        try:
+            return stream.read(memory, self._lanes)
+        except TileError as error:
+            error.stream = number
+            raise
 
     def _indirect(self, inputs: Sequence[Stream | None], number: int, memory: np.ndarray,
                   pushed: list[list[np.ndarray]]) -> np.ndarray:
@@ -194,21 +201,27 @@ class Tile:
         for number, vectors in enumerate(waiting):
             if len(vectors) != len(taken[number]):
                 raise TileError(Cause.STREAM, f"input {number} has {len(vectors)} vectors, "
-                                              f"{len(taken[number])} were taken")
+                                              f"{len(taken[number])} were taken", number)
         for number, stream in enumerate(outputs):
             if stream is None:
                 continue
+            place = self._fabric.inputs + number
             if len(given[number]) != stream.vectors:
                 raise TileError(Cause.STREAM, f"output {number} takes {stream.vectors} vectors, "
-                                              f"{len(given[number])} were given")
+                                              f"{len(given[number])} were given", place)
             if given[number] and not (indirect and number == 1):
-                stream.write(memory, np.array(given[number], np.uint32))
+                try:
+                    stream.write(memory, np.array(given[number], np.uint32))
+                except TileError as error:
+                    error.stream = place
+                    raise
 
     def _walk(self, registers: list[np.ndarray],
               max_steps: int) -> Iterator[tuple[int, "_Iteration"]]:
         """(context address, iteration) of every step."""
         fabric = self._fabric
-        record, end, number, steps = state_record(fabric), end_state(fabric), 0, 0
+        record, end = state_record(fabric), end_state(fabric)
+        number, steps = self._kernel.first, 0
         left: dict[int, int] = {}
         while number != end:
             if number >= len(self._kernel.states):

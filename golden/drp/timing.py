@@ -29,12 +29,16 @@ class Timing:
         Until the last result is written.
     steps : int
         Those of the controller; the rest are stalls.
+    waits_in, waits_out : int
+        Cycles in which an input, or else an output, holds the tile.
     words_read, words_written : int
         Scratchpad accesses.
     """
 
     cycles: int
     steps: int
+    waits_in: int
+    waits_out: int
     words_read: int
     words_written: int
 
@@ -45,18 +49,21 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
     sources = [_Source(stream, fabric) if stream is not None else None for stream in inputs]
     sinks = [_Sink(stream, fabric) if stream is not None else None for stream in outputs]
     pops, pushes = _by_step(run.pops, run.steps), _by_step(run.pushes, run.steps)
-    cycle = step = turn = 0
+    cycle = step = turn = waits_in = waits_out = 0
     while step < run.steps or any(sink and sink.waiting for sink in sinks):
         for sink in sinks:
             if sink is not None and sink.waiting:
                 sink.waiting -= 1
                 break
-        ready = step < run.steps and all(
+        there = step < run.steps and all(
             sources[number] is not None and sources[number].vectors  # type: ignore[union-attr]
-            for number in pops[step]) and all(
+            for number in pops[step])
+        room = there and all(
             sinks[number] is not None and not sinks[number].full  # type: ignore[union-attr]
             for number in pushes[step])
-        if ready:
+        waits_in += step < run.steps and not there
+        waits_out += there and not room
+        if room:
             for number in pops[step]:
                 sources[number].vectors -= 1  # type: ignore[union-attr]
             for number in pushes[step]:
@@ -78,7 +85,7 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
                 source.serve()
                 turn = (turn + place + 1) % len(sources)
         cycle += 1
-    return Timing(cycle, run.steps, sum(source.total for source in sources if source),
+    return Timing(cycle, run.steps, waits_in, waits_out, sum(source.total for source in sources if source),
                   sum(sink.total for sink in sinks if sink))
 
 

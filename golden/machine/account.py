@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from golden.spec.registers import COUNTERS
+from golden.spec.registers import COUNTERS, DRP_COUNTERS
 
 __all__ = ["Account"]
 
@@ -20,7 +20,7 @@ class Account:
     """
 
     def __init__(self) -> None:
-        self._totals = {counter.name: 0 for counter in COUNTERS}
+        self._totals = {counter.name: 0 for counter in COUNTERS + DRP_COUNTERS}
         self._counts: list[tuple[int, int, str, int]] = []
         self._shares: list[tuple[int, int, dict[str, int]]] = []
         self.standing: list[Callable[[int], list[tuple[str, int]]]] = []

@@ -9,6 +9,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.drp.contents import sections
+from golden.drp.errors import TileError
 from golden.machine.account import Account
 from golden.machine.errors import MachineError
 from golden.machine.gather import Gather
@@ -22,6 +24,7 @@ from golden.machine.shared_port import SharedPort
 from golden.machine.timing import Timing, transfer_beats
 from golden.machine.weight_store import WeightStore
 from golden.spec.config import Config
+from golden.spec.drp.image import ITEM_ALIGN, Space, item_bytes
 from golden.spec.isa import Target, Unit
 from golden.spec.registers import Cause
 from golden.weights import WeightStreamError
@@ -115,7 +118,7 @@ class Load:
             job, before = self._jobs[0], target
             target = job.instruction.fields["target"]
             words = target == Target.SCRATCHPAD
-            follows = target == before and target != Target.TABLE
+            follows = target == before and target not in (Target.TABLE, Target.DRP)
             others = number  # LOADs that must be done with
             if follows:
                 others = max(number - self._timing.loads_asked + 1, 0)
@@ -186,7 +189,8 @@ class Load:
                              f"{name} is {fields[name]}, accepted are multiples of "
                              f"{self._config.group}")
         raw = self._dram.data[runs[:, None] + np.arange(fields["run_bytes"])].reshape(-1)
-        make = self._table if fields["target"] == Target.TABLE else self._weights
+        make = {Target.TABLE: self._table, Target.WEIGHTS: self._weights,
+                Target.DRP: self._image}[Target(fields["target"])]
         return make(instruction, raw, time), runs
 
     def _words(self, instruction: Instruction, runs: NDArray, time: int) -> _Job:
@@ -258,3 +262,41 @@ class Load:
                                text=str(error)) from error
         return _Job(instruction, time, partial(self._store.write, kinds, self._port),
                     lambda: None)
+
+    def _image(self, instruction: Instruction, raw: NDArray, time: int) -> _Job:
+        contents, fabric = self._chip.drp, self._config.fabric
+        instruction.need(contents is not None, "target DRP, and the chip has none")
+        assert contents and fabric
+        instruction.need(len(raw) % ITEM_ALIGN == 0,
+                         f"{len(raw)} bytes of kernel images, accepted are multiples of "
+                         f"{ITEM_ALIGN}")
+        try:
+            found = list(sections(fabric, raw.tobytes()))
+        except TileError as error:
+            raise MachineError(Cause.KERNEL_IMAGE, instruction.unit, instruction.tag,
+                               text=str(error)) from error
+        costs: list[int] = []  # cycles of each word
+        for section in found:
+            words = len(section.items) * item_bytes(fabric, section.space) // ITEM_ALIGN
+            slow = section.space in (Space.TABLE, Space.INPUT_STREAM, Space.OUTPUT_STREAM)
+            costs += [1] + [4 if slow else 1] * words
+        parts = ITEM_ALIGN // self._config.group
+
+        def sink(time: int, written: Callable[[int], None]) -> Process:
+            for cost in costs:
+                for part in range(parts):
+                    while not self._port.beats:
+                        self._port.changed.fire()
+                        yield self._port.came
+                    time = max(time + 1, self._port.beats.popleft())
+                    if part == parts - 1:
+                        time += cost - 1
+                    self._port.use(time)
+            self._port.changed.fire()
+            written(time + self._timing.image_item)
+
+        def complete() -> None:
+            for section in found:
+                contents.load(section)
+
+        return _Job(instruction, time, sink, complete)

@@ -2,6 +2,7 @@
 
 from golden.machine.account import Account
 from golden.machine.bus import Bus
+from golden.machine.drp import Drp
 from golden.machine.errors import UndefinedError
 from golden.machine.instruction import Instruction
 from golden.machine.kernel import Kernel
@@ -16,7 +17,7 @@ from golden.machine.store import Store
 from golden.machine.timing import Timing
 from golden.machine.weight_store import WeightStore
 from golden.spec.config import Config
-from golden.spec.registers import COUNTERS
+from golden.spec.registers import COUNTERS, DRP_COUNTERS
 
 __all__ = ["Machine"]
 
@@ -43,7 +44,7 @@ class Machine:
     chip : OnChip
         Scratchpad and tables; they keep their contents between runs.
     counters : dict of str to int
-        Of the last run, named as in ``registers.COUNTERS``.
+        Of the last run, named as in ``registers.COUNTERS`` and ``DRP_COUNTERS``.
     instructions : list of Instruction
         Of the last run, with the cycles at which they started and ended.
     fetched : int
@@ -59,7 +60,7 @@ class Machine:
         self._check_races, self._computes = check_races, computes
         self.dram = Dram(dram_bytes)
         self.chip = OnChip(config)
-        self.counters = {item.name: 0 for item in COUNTERS}
+        self.counters = {item.name: 0 for item in COUNTERS + DRP_COUNTERS}
         self.instructions: list[Instruction] = []
         self.fetched = 0
         self.semaphores_waited = 0
@@ -98,8 +99,10 @@ class Machine:
                   self._computes)
         out = Store(config, timing, kernel, sequencer, bus, self.dram, self.chip, shared, account,
                     races)
+        drp = Drp(config, timing, kernel, sequencer, self.chip, account,
+                  races).processes() if config.fabric else []
         for process in (*sequencer.processes(address, size), *load.processes(), *mac.processes(),
-                        *out.processes(), reads.process(), bus.process()):
+                        *out.processes(), *drp, reads.process(), bus.process()):
             kernel.resume(0, process)
         try:
             kernel.run(lambda: sequencer.finished)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.drp.contents import Contents
 from golden.machine.errors import MachineError
 from golden.machine.instruction import Instruction
 from golden.spec.config import Config
@@ -61,17 +62,20 @@ class Dram:
 
 
 class OnChip:
-    """Contents of the scratchpad and the tables.
+    """Contents of the scratchpad, the tables and the DRP.
 
     Members
     -------
     words : ndarray [words, M] uint8
     table : ndarray [TABLE_ENTRIES] int32
+    drp : Contents or None
+        Of a chip with a DRP.
     """
 
     def __init__(self, config: Config) -> None:
         self.words: NDArray = np.zeros((config.words, config.group), np.uint8)
         self.table: NDArray = np.zeros(TABLE_ENTRIES, np.int32)
+        self.drp = Contents(config.fabric) if config.fabric else None
 
     def word_addresses(self, address: NDArray, instruction: Instruction) -> NDArray:
         """Word addresses modulo 2**16; an ADDRESS error if one isn't in the scratchpad."""

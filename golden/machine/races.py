@@ -64,9 +64,14 @@ class Races:
         for token in self._named(instruction.fields["wait"]):
             if token:
                 np.maximum(clock, token.popleft(), out=clock)
-        if instruction.unit != Unit.MAC:
+        if instruction.unit not in (Unit.MAC, Unit.DRP):
             clock[instruction.unit] = instruction.index  # one after the other
         self._started[instruction.index] = clock.copy()
+
+    def release(self, instruction: Instruction, mask: int) -> None:
+        """An instruction posts semaphores before its effects are complete."""
+        for token in self._named(mask):
+            token.append(self._started[instruction.index].copy())
 
     def retire(self, instruction: Instruction) -> None:
         """An instruction's effects are complete."""

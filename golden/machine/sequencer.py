@@ -18,6 +18,7 @@ from golden.spec.config import Config
 from golden.spec.isa import (
     HEADER,
     INSTRUCTION_BYTES,
+    OPCODE_UNIT,
     SEMAPHORE_BITS,
     SEMAPHORES,
     Opcode,
@@ -78,7 +79,8 @@ class Sequencer:
         self._config, self._timing, self._kernel, self._dram = config, timing, kernel, dram
         self._port, self._account, self._races = port, account, races
         self._beats = INSTRUCTION_BYTES // config.group
-        self._queues = {unit: _Queue() for unit in (Unit.LOAD, Unit.MAC, Unit.STORE)}
+        units = (Unit.LOAD, Unit.MAC, Unit.STORE) + ((Unit.DRP,) if config.fabric else ())
+        self._queues = {unit: _Queue() for unit in units}
         self._semaphores = np.zeros(SEMAPHORES, np.int64)
         # One signal for all changes of queues and semaphores: there are few units to wake.
         self._changed = Signal(kernel)
@@ -234,7 +236,15 @@ class Sequencer:
         # The units say themselves whether they are busy; post-processing two cycles later.
         self._kernel.call(instruction.done + 2 * (instruction.unit == Unit.MAC), self._left)
         self._kernel.call(instruction.done + self._timing.semaphore - 1,
-                          lambda: self._post(instruction))
+                          lambda: self._post(instruction, instruction.fields["post"]))
+
+    def release(self, instruction: Instruction) -> None:
+        """The unit has what the instruction names descriptors of, as of this cycle."""
+        mask = instruction.fields["release"]
+        if self._races:
+            self._races.release(instruction, mask)
+        self._kernel.call(self._kernel.now + self._timing.semaphore,
+                          lambda: self._post(instruction, mask))
 
     def _left(self) -> None:
         self._outstanding -= 1
@@ -281,9 +291,9 @@ class Sequencer:
         if self._races:
             self._races.take(instruction)
 
-    def _post(self, instruction: Instruction) -> None:
+    def _post(self, instruction: Instruction, mask: int) -> None:
         for index in range(SEMAPHORES):
-            if instruction.fields["post"] >> index & 1:
+            if mask >> index & 1:
                 self._semaphores[index] += 1
                 if self._semaphores[index] >> SEMAPHORE_BITS:
                     raise MachineError(Cause.SEMAPHORE_OVERFLOW, instruction.unit,
@@ -302,6 +312,8 @@ class Sequencer:
         self.fetched += 1
         try:
             opcode, fields = decode(raw)
+            if OPCODE_UNIT[opcode] not in (Unit.SEQUENCER, *self._queues):
+                raise ValueError(f"opcode {opcode.name}, and the chip has no such unit")
         except ValueError as error:
             tag = HEADER.decode(int.from_bytes(raw, "little"))["tag"]
             raise MachineError(Cause.ILLEGAL_OPCODE, Unit.SEQUENCER, tag, start,

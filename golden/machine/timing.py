@@ -119,6 +119,14 @@ class Timing:
         Longer by this in PostMode.ADD; the next instruction's first vector waits as long.
     post_ahead : int
         MACs that post-processing has besides the one at hand, at most.
+    image_item : int
+        From a beat of a kernel image being used to its item's being in place.
+    kernels : int
+        DRP instructions taken and not retired at most.
+    kernel : int
+        From a DRP instruction being taken to its streams' first requests.
+    kernel_end : int
+        From a kernel's last write to its retirement.
     """
 
     fetch_run: int = 4
@@ -170,7 +178,10 @@ class Timing:
     post: int = 17
     post_add: int = 15
     post_ahead: int = 2
-
+    image_item: int = 3
+    kernels: int = 4
+    kernel: int = 4
+    kernel_end: int = 1
 
     @property
     def load_start(self) -> int:

@@ -5,6 +5,10 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from golden.spec.drp.fabric import Fabric
 
 __all__ = ["PRESETS", "Config", "ConfigError", "preset"]
 
@@ -55,6 +59,8 @@ class Config:
         Read bursts outstanding at most.
     read_beats : int
         Beats the load unit buffers; a burst is only asked for when it has room here.
+    drp : str
+        Fabric of the DRP's tile (`golden.spec.drp.fabric`), "none" for a chip without.
     clock_mhz : int
         Clock at which inferences per second are stated.
     dram_bytes : int
@@ -83,6 +89,7 @@ class Config:
     burst_beats: int = 16
     bursts_in_flight: int = 8
     read_beats: int = 256
+    drp: str = "none"
     clock_mhz: int = _model(100)
     dram_bytes: int = _model(16)
     dram_latency: int = _model(40)
@@ -90,7 +97,7 @@ class Config:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if item.name != "name" and (not isinstance(value, int) or isinstance(value, bool)):
+            if item.name not in ("name", "drp") and (not isinstance(value, int) or isinstance(value, bool)):
                 raise ConfigError(f"{item.name} is {value!r}, accepted is an integer")
         self._need("lanes", self.lanes in (4, 8, 16, 32), "4, 8, 16 or 32")
         self._need("columns", 1 <= self.columns <= 16, "1 to 16")
@@ -115,6 +122,7 @@ class Config:
         self._need("bursts_in_flight", 1 <= self.bursts_in_flight <= 8, "1 to 8")
         self._need("read_beats", 2 * self.burst_beats <= self.read_beats <= 4096,
                    f"twice burst_beats ({2 * self.burst_beats}) to 4096")
+        self._need_fabric()
         self._need("clock_mhz", self.clock_mhz >= 1, "1 or more")
         self._need("dram_bytes", 1 <= self.dram_bytes <= 1024, "1 to 1024")
         self._need("dram_latency", 0 <= self.dram_latency <= 10000, "0 to 10000")
@@ -122,6 +130,20 @@ class Config:
     def _need(self, name: str, good: bool, accepted: str) -> None:
         if not good:
             raise ConfigError(f"{name} is {getattr(self, name)!r}, accepted is {accepted}")
+
+    def _need_fabric(self) -> None:
+        from golden.spec.drp.fabric import FABRICS  # it needs ConfigError
+
+        fits = [name for name, fabric in FABRICS.items() if fabric.word_bytes == self.lanes]
+        self._need("drp", self.drp in ("none", *fits),
+                   f"none or a fabric with words of {self.lanes} bytes: {', '.join(fits) or '-'}")
+
+    @property
+    def fabric(self) -> "Fabric | None":
+        """Shape of the DRP's tile; None without."""
+        from golden.spec.drp.fabric import FABRICS
+
+        return FABRICS.get(self.drp)
 
     @property
     def group(self) -> int:
@@ -163,14 +185,14 @@ class Config:
         """Bits of a row in the weight ring: L x (value, index)."""
         return self.lanes * (8 + self.index_bits)
 
-    def hardware(self) -> dict[str, int]:
+    def hardware(self) -> dict[str, int | str]:
         """The fields that shape the hardware (the digest's part of the configuration)."""
         return {item.name: getattr(self, item.name) for item in dataclasses.fields(self)
                 if item.name != "name" and not item.metadata.get("model")}
 
     def digest(self) -> int:
-        """32 bits over configuration, instruction, register and layout tables."""
-        return _digest(json.dumps(self.hardware(), sort_keys=True))
+        """32 bits over configuration, fabric, instruction, register and layout tables."""
+        return _digest(json.dumps(self.hardware(), sort_keys=True), self.fabric)
 
     def replace(self, **changes: object) -> "Config":
         """A copy with fields changed; an unknown field is refused by name."""
@@ -183,11 +205,14 @@ class Config:
 
 
 @functools.cache
-def _digest(hardware: str) -> int:
+def _digest(hardware: str, fabric: "Fabric | None") -> int:
     from golden.spec import isa, layout, registers  # they need Config for their own types
+    from golden.spec.drp.image import tables as drp_tables
 
     tables = [hardware, *(repr(item) for item in
                           (isa.TABLES, registers.TABLES, layout.TABLES))]
+    if fabric is not None:
+        tables += [repr(fabric), repr(drp_tables(fabric))]
     return int.from_bytes(hashlib.sha256("\n".join(tables).encode()).digest()[:4], "little")
 
 
@@ -197,10 +222,16 @@ PRESETS: dict[str, Config] = {
                    weight_rows=56, list_entries=24, parameter_beats=44, lane_blocks=5,
                    lut_columns=1, queue_depth=3, burst_beats=4, bursts_in_flight=3,
                    read_beats=24, dram_bytes=4, dram_latency=7),
-    "base": Config(name="base"),
-    # The 85F board: the same chip behind a 16-bit SDRAM; its latency is hw.sdram's, arbiter and
+    "tiny_drp": Config(name="tiny_drp", lanes=4, columns=3, drain=2, banks=4, bank_words=128,
+                       weight_rows=56, list_entries=24, parameter_beats=44, lane_blocks=5,
+                       lut_columns=1, queue_depth=3, burst_beats=4, bursts_in_flight=3,
+                       read_beats=24, drp="tiny", dram_bytes=4, dram_latency=7),
+    "base": Config(name="base", drp="base"),
+    # The 85F board: the same array behind a 16-bit SDRAM; its latency is hw.sdram's, arbiter and
     # pad registers included.
     "ulx3s_85f": Config(name="ulx3s_85f", dram_bytes=2, dram_latency=21),
+    "ulx3s_85f_drp": Config(name="ulx3s_85f_drp", columns=4, drp="board", dram_bytes=2,
+                            dram_latency=21),
     # A 25F board: memories in block RAM, 8 MAC a cycle.
     "icesugar_pro": Config(name="icesugar_pro", lanes=4, columns=2, drain=2, banks=2,
                            bank_words=2048, weight_rows=1024, list_entries=512,

@@ -1,4 +1,4 @@
-"""Instruction set: fixed 64-byte instructions, four in-order queues, counting semaphores.
+"""Instruction set: fixed 64-byte instructions, in-order queues, counting semaphores.
 
 Execution model
 ---------------
@@ -7,13 +7,17 @@ A unit takes the head of its queue once every semaphore in ``wait`` is above zer
 subtracts one from each of them. When everything the instruction reads and writes is done, each
 semaphore in ``post`` gains one. Units run decoupled; nothing else orders them. Loads and stores
 each run one after the other; a ``MAC`` may start fetching while the previous one still drains, so
-a ``MAC`` that reads what an earlier one writes needs a semaphore between them. ``SYNC`` holds the
+a ``MAC`` that reads what an earlier one writes needs a semaphore between them. So does a ``DRP``,
+whose kernel follows the one before without a pause. ``SYNC`` holds the
 sequencer until all queues and units are empty, ``END`` likewise and ends the program; their
 ``wait`` and ``post`` must be 0 (the chip ignores them). All semaphores begin at 0.
 
 Scratchpad addresses count words of M bytes and are taken modulo 2**16; an address a unit writes,
 or that DMA or post-processing (residuals) reads, and that is not below the size of the
 scratchpad is an ``ADDRESS`` error. ``MAC`` input addresses are taken modulo that size.
+
+A chip without a DRP has no ``DRP`` unit: its instruction is an ``ILLEGAL_OPCODE``, and a LOAD must
+not have its target.
 """
 
 import enum
@@ -21,9 +25,9 @@ import enum
 from golden.spec.fields import Field, Record
 
 __all__ = [
-    "END", "HEADER", "INSTRUCTIONS", "INSTRUCTION_BYTES", "LOAD", "LOG", "MAC", "OPCODE_UNIT",
-    "SEMAPHORES", "STORE", "SYNC", "TABLES", "ArrayMode", "Opcode", "PostMode", "Target", "Unit",
-    "decode", "encode", "semaphore",
+    "DRP", "END", "HEADER", "INSTRUCTIONS", "INSTRUCTION_BYTES", "LOAD", "LOG", "MAC",
+    "OPCODE_UNIT", "RELEASED", "SEMAPHORES", "STORE", "SYNC", "TABLES", "ArrayMode", "Opcode",
+    "PostMode", "Target", "Unit", "decode", "encode", "semaphore",
 ]
 
 INSTRUCTION_BYTES = 64
@@ -38,6 +42,7 @@ class Unit(enum.IntEnum):
     LOAD = 1
     MAC = 2
     STORE = 3
+    DRP = 4
 
 
 class Opcode(enum.IntEnum):
@@ -49,6 +54,7 @@ class Opcode(enum.IntEnum):
     LOG = 4
     SYNC = 5
     END = 6
+    DRP = 7
 
 
 class Target(enum.IntEnum):
@@ -59,15 +65,17 @@ class Target(enum.IntEnum):
     the last i0, j is ``tail`` or more. Every byte that isn't fill must lie within the run, and
     words must follow one another upwards through it.
 
-    WEIGHTS and TABLE take the runs' bytes as they are, in beats of M: address, run_bytes and
+    WEIGHTS, TABLE and DRP take the runs' bytes as they are, in beats of M: address, run_bytes and
     run_stride must be multiples of M, and the fields after run_stride, ``dst`` of a TABLE
     excepted, mean nothing. A TABLE's entries follow one another from ``dst``. Runs of WEIGHTS
-    and whole LOADs join to one stream, so an item may lie across them.
+    and whole LOADs join to one stream, so an item may lie across them. A DRP's runs are whole
+    sections of kernel images (``golden.spec.drp.image``).
     """
 
     SCRATCHPAD = 0
     WEIGHTS = 1
     TABLE = 2
+    DRP = 3
 
 
 class ArrayMode(enum.IntEnum):
@@ -97,12 +105,19 @@ class PostMode(enum.IntEnum):
 OPCODE_UNIT = {
     Opcode.LOAD: Unit.LOAD, Opcode.MAC: Unit.MAC, Opcode.STORE: Unit.STORE,
     Opcode.LOG: Unit.STORE, Opcode.SYNC: Unit.SEQUENCER, Opcode.END: Unit.SEQUENCER,
+    Opcode.DRP: Unit.DRP,
 }
+
+_OF_DRP = {(Unit.LOAD, Unit.DRP): 0, (Unit.STORE, Unit.DRP): 1, (Unit.DRP, Unit.STORE): 2,
+           (Unit.DRP, Unit.DRP): 3, (Unit.DRP, Unit.LOAD): 4, (Unit.MAC, Unit.DRP): 8,
+           (Unit.DRP, Unit.MAC): 12}
+# From DRP to LOAD: the descriptors loaded last are in use, others may be loaded.
+RELEASED = 5
 
 
 def semaphore(producer: Unit, consumer: Unit) -> int:
     """The semaphore this project's compiler uses between two units."""
-    return int(producer) * 4 + int(consumer)
+    return _OF_DRP.get((producer, consumer), int(producer) * 4 + int(consumer))
 
 
 _HEADER = (
@@ -206,12 +221,20 @@ MAC = _instruction(
     Field("add_most", 8, "its clamp", signed=True),
 )
 
+DRP = _instruction(
+    "DRP",
+    Field("first", 8, "the kernel's first state"),
+    Field("limit", 32, "steps, and cycles without a step, above which it is an error"),
+    Field("release", 16, "semaphores to give one to when its stream descriptors are in use: those "
+                         "loaded last when it is taken; then others may be loaded"),
+)
+
 SYNC = _instruction("SYNC")
 END = _instruction("END")
 
 INSTRUCTIONS = {
     Opcode.LOAD: LOAD, Opcode.MAC: MAC, Opcode.STORE: STORE,
-    Opcode.LOG: LOG, Opcode.SYNC: SYNC, Opcode.END: END,
+    Opcode.LOG: LOG, Opcode.SYNC: SYNC, Opcode.END: END, Opcode.DRP: DRP,
 }
 TABLES = (INSTRUCTION_BYTES, SEMAPHORES, SEMAPHORE_BITS, INSTRUCTIONS, tuple(Unit),
           tuple(Target), tuple(ArrayMode), tuple(PostMode), tuple(OPCODE_UNIT.items()))

@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass, field
 
 __all__ = [
-    "COUNTERS", "ID", "REGIONS", "REGISTERS", "TABLES", "VERSION", "Cause", "Control", "Counter",
+    "COUNTERS", "DRP_COUNTERS", "ID", "REGIONS", "REGISTERS", "TABLES", "VERSION", "Cause", "Control", "Counter",
     "Region", "Register", "Status", "offset",
 ]
 
@@ -39,7 +39,12 @@ class Status(enum.IntFlag):
 
 
 class Cause(enum.IntEnum):
-    """Why the chip stopped in its error state."""
+    """Why the chip stopped in its error state.
+
+    KERNEL_IMAGE is a section of a kernel image that doesn't exist; the other KERNEL causes are
+    those of ``golden.spec.drp.controller``, whose address is the stream's number (outputs after
+    inputs) if one is at fault.
+    """
 
     NONE = 0
     ILLEGAL_OPCODE = 1
@@ -53,6 +58,12 @@ class Cause(enum.IntEnum):
     WATCHDOG = 9
     WEIGHT_STREAM = 10
     PROGRAM_END = 11
+    KERNEL_ILLEGAL = 12
+    KERNEL_STATE = 13
+    KERNEL_STREAM = 14
+    KERNEL_ADDRESS = 15
+    KERNEL_WATCHDOG = 16
+    KERNEL_IMAGE = 17
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,16 @@ COUNTERS = (
     Counter("store_busy", "cycles in which the store unit had an instruction"),
     Counter("beats_read", "beats read from DRAM, program included"),
     Counter("beats_written", "beats written to DRAM"),
+)  # what LOG writes
+
+# Of a chip with a DRP, else 0; a cycle with a kernel under way that is none of these fills or
+# drains its streams.
+DRP_COUNTERS = (
+    Counter("drp_busy", "cycles with a kernel under way"),
+    Counter("drp_steps", "steps of the tile"),
+    Counter("drp_wait_in", "tile held by an input stream"),
+    Counter("drp_wait_out", "tile held by an output stream"),
+    Counter("drp_wait_semaphore", "no kernel under way, the next one waits for a semaphore"),
 )
 
 _FIXED = (
@@ -113,9 +134,9 @@ REGISTERS = (
     + tuple(Register(f"REGION{i}_BASE", "rw", f"byte address of region {i}, beat aligned")
             for i in range(REGIONS))
     + tuple(Register(f"REGION{i}_BYTES", "rw", f"length of region {i}") for i in range(REGIONS))
-    + tuple(Register(f"COUNT_{c.name.upper()}", "ro", c.doc) for c in COUNTERS)
+    + tuple(Register(f"COUNT_{c.name.upper()}", "ro", c.doc) for c in COUNTERS + DRP_COUNTERS)
 )
-TABLES = (ID, VERSION, REGIONS, REGISTERS, COUNTERS, tuple(Cause), tuple(Region),
+TABLES = (ID, VERSION, REGIONS, REGISTERS, COUNTERS, DRP_COUNTERS, tuple(Cause), tuple(Region),
           tuple(Control), tuple(Status))
 
 

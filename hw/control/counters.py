@@ -4,11 +4,17 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import isa, registers
+from golden.spec import isa
+from golden.spec.registers import COUNTERS, DRP_COUNTERS
 
-__all__ = ["Counters", "event_layout"]
+__all__ = ["Counters", "counters_of", "event_layout"]
 
 _CLOCK = "cycles"  # counts by itself
+
+
+def counters_of(config):
+    """The counters that a chip has."""
+    return COUNTERS + (DRP_COUNTERS if config.fabric else ())
 
 
 def event_layout(config):
@@ -19,11 +25,11 @@ def event_layout(config):
     """
     most = {"row_columns": config.columns, "instructions": len(isa.Unit)}
     return data.StructLayout({counter.name: range(most.get(counter.name, 1) + 1)
-                              for counter in registers.COUNTERS if counter.name != _CLOCK})
+                              for counter in counters_of(config) if counter.name != _CLOCK})
 
 
 class Counters(wiring.Component):
-    """The counters of registers.COUNTERS, 32 bits each, wrapping.
+    """The counters of golden.spec.registers, 32 bits each, wrapping.
 
     Parameters
     ----------
@@ -37,7 +43,7 @@ class Counters(wiring.Component):
         Events count in cycles where this is high.
     event : In(event_layout(config))
     value : Out(ArrayLayout(32, counters))
-        In the order of registers.COUNTERS.
+        In the order of ``counters_of``.
 
     Timing
     ------
@@ -45,12 +51,12 @@ class Counters(wiring.Component):
     """
 
     def __init__(self, config):
-        self.layout = event_layout(config)
+        self.layout, self.counters = event_layout(config), counters_of(config)
         super().__init__({
             "start": In(1),
             "running": In(1),
             "event": In(self.layout),
-            "value": Out(data.ArrayLayout(32, len(registers.COUNTERS))),
+            "value": Out(data.ArrayLayout(32, len(self.counters))),
         })
 
     def elaborate(self, platform):
@@ -61,7 +67,7 @@ class Counters(wiring.Component):
         clear, counts = Signal(), Signal()
         m.d.sync += [event.eq(self.event), start.eq(self.start), running.eq(self.running)]
         m.d.sync += [clear.eq(start), counts.eq(running)]
-        for index, counter in enumerate(registers.COUNTERS):
+        for index, counter in enumerate(self.counters):
             if counter.name == _CLOCK:
                 step = counts
             else:

@@ -164,6 +164,8 @@ class Dispatcher(wiring.Component):
         """Choose ``target``."""
         with m.Switch(header.opcode):
             for code, unit in isa.OPCODE_UNIT.items():
+                if unit not in (Unit.SEQUENCER, *self.units):
+                    continue
                 with m.Case(code):
                     m.d.sync += target.eq(
                         1 << (0 if unit == Unit.SEQUENCER else 1 + self.units.index(unit)))

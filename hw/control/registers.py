@@ -8,8 +8,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import isa, registers
-from golden.spec.registers import COUNTERS, REGIONS, REGISTERS, Control, Status
+from golden.spec.registers import REGIONS, REGISTERS, Control, Status
 from hw.bus.axi import AXI4Lite, Response
+from hw.control.counters import counters_of
 from hw.interfaces import FAULT, REGION
 
 __all__ = ["RegisterFile"]
@@ -43,6 +44,7 @@ class RegisterFile(wiring.Component):
         Pulse. STATUS.DONE holds it until the next START or SOFT_RESET.
     fault : In(FAULT)
     counters : In(ArrayLayout(32, counters))
+        Those the chip has; the others read 0.
     fetched : In(32)
     waited : In(16)
 
@@ -55,7 +57,7 @@ class RegisterFile(wiring.Component):
     GROUP_BITS = 3  # registers in a group that a read's first multiplexers select from, log2
 
     def __init__(self, config):
-        self.digest = config.digest()
+        self.digest, self.counted = config.digest(), counters_of(config)
         beat, word = config.group, isa.INSTRUCTION_BYTES
         self.stored = {"IRQ_ENABLE": 1, "WATCHDOG": _WORD,  # name: bits that exist
                        "PROGRAM_ADDRESS": _WORD - (word - 1), "PROGRAM_BYTES": _WORD - (word - 1)}
@@ -75,7 +77,7 @@ class RegisterFile(wiring.Component):
             "resetting": In(1),
             "done": In(1),
             "fault": In(FAULT),
-            "counters": In(data.ArrayLayout(32, len(COUNTERS))),
+            "counters": In(data.ArrayLayout(32, len(self.counted))),
             "fetched": In(32),
             "waited": In(isa.SEMAPHORES),
         })
@@ -101,7 +103,7 @@ class RegisterFile(wiring.Component):
             "FETCHED": self.fetched,
             "SEMAPHORES_WAITED": self.waited,
         }
-        for index, counter in enumerate(COUNTERS):
+        for index, counter in enumerate(self.counted):
             shown[f"COUNT_{counter.name.upper()}"] = self.counters[index]
         m.d.comb += [value[name].eq(source) for name, source in shown.items()]
         m.d.comb += [

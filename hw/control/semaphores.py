@@ -17,6 +17,8 @@ class Semaphores(wiring.Component):
     ----------
     units : int
         Units that take and post; a lower index goes first where two want the same semaphore.
+    early : bool
+        One more poster: the last unit, before it retires an instruction.
 
     Members
     -------
@@ -31,11 +33,11 @@ class Semaphores(wiring.Component):
     grant : Out(units)
         Every one of them is above zero: they are taken in this cycle. A unit that waits for one
         that another unit took in the cycle before is put off, as counters follow a cycle late.
-    retire : In(ArrayLayout(RETIRE, units))
+    retire : In(ArrayLayout(RETIRE, units + early))
         Semaphores to post; several units may post the same one in one cycle.
     missing : Out(16)
         Semaphores some wanting unit waits for that are zero.
-    overflow : Out(units)
+    overflow : Out(units + early)
         Two cycles before, the unit posted a semaphore that was full.
 
     Timing
@@ -44,17 +46,17 @@ class Semaphores(wiring.Component):
     ``retire`` goes to registers.
     """
 
-    def __init__(self, *, units):
-        self.units = units
+    def __init__(self, *, units, early=False):
+        self.units, self.posters = units, units + early
         super().__init__({
             "clear": In(1),
             "hold": In(1),
             "want": In(units),
             "wait": In(data.ArrayLayout(isa.SEMAPHORES, units)),
             "grant": Out(units),
-            "retire": In(data.ArrayLayout(RETIRE, units)),
+            "retire": In(data.ArrayLayout(RETIRE, self.posters)),
             "missing": Out(isa.SEMAPHORES),
-            "overflow": Out(units),
+            "overflow": Out(self.posters),
         })
 
     def elaborate(self, platform):
@@ -84,7 +86,7 @@ class Semaphores(wiring.Component):
         """The counters; which of them are above zero, but for what ``taking`` takes."""
         # Posts and takes reach the counters one cycle late, which keeps the adders off the paths
         # of both; ``available`` knows posts at once.
-        posts = [Signal(isa.SEMAPHORES, name=f"posts_{unit}") for unit in range(self.units)]
+        posts = [Signal(isa.SEMAPHORES, name=f"posts_{unit}") for unit in range(self.posters)]
         available = Signal(isa.SEMAPHORES)
         full = Signal(isa.SEMAPHORES)
         posted = taken = 0
@@ -94,13 +96,14 @@ class Semaphores(wiring.Component):
             with m.Else():
                 m.d.sync += posts[unit].eq(0)
             posted = posted | (retire.post & retire.valid.replicate(isa.SEMAPHORES))
+        for unit in range(self.units):
             taken = taken | (self.wait[unit] & taking[unit].replicate(isa.SEMAPHORES))
 
-        low = self.units.bit_length()  # bits enough for all posts of a cycle
+        low = self.posters.bit_length()  # bits enough for all posts of a cycle
         for index in range(isa.SEMAPHORES):
             count = Signal(isa.SEMAPHORE_BITS, name=f"count_{index}")
             after = Signal(isa.SEMAPHORE_BITS, name=f"after_{index}")
-            change = Signal(range(-1, self.units + 1), name=f"change_{index}")  # one wide adder
+            change = Signal(range(-1, self.posters + 1), name=f"change_{index}")  # one wide adder
             recent = Cat(post[index] for post in posts)
             more = sum(recent)
             m.d.comb += [

@@ -14,13 +14,12 @@ from hw.control.semaphores import Semaphores
 from hw.control.watchdog import Watchdog
 from hw.interfaces import ERROR, FAULT, RETIRE, RunRead
 
-__all__ = ["PER_UNIT", "UNITS", "Sequencer", "UnitPort"]
+__all__ = ["Sequencer", "UnitPort", "units_of"]
 
-UNITS = (Unit.LOAD, Unit.MAC, Unit.STORE)
-NAMES = tuple(unit.name.lower() for unit in UNITS)
 
-# A bit for each unit with a queue.
-PER_UNIT = data.StructLayout({name: 1 for name in NAMES})
+def units_of(config):
+    """The units with queues."""
+    return (Unit.LOAD, Unit.MAC, Unit.STORE) + ((Unit.DRP,) if config.fabric else ())
 
 
 class UnitPort(wiring.Signature):
@@ -71,8 +70,10 @@ class Sequencer(wiring.Component):
         Data moved somewhere in this cycle; retiring counts by itself.
     read : Out(RunRead)
         Instruction fetch.
-    load, mac, store : Out(UnitPort)
-        STORE and LOG both go to the store unit.
+    load, mac, store, drp : Out(UnitPort)
+        STORE and LOG both go to the store unit; ``drp`` only of a chip with one.
+    release : In(RETIRE)
+        Semaphores that the DRP posts before it retires an instruction; likewise.
     running : Out(1)
         From the cycle after ``start`` to that of ``done``, or until ``fault`` is valid.
     done : Out(1)
@@ -83,7 +84,7 @@ class Sequencer(wiring.Component):
         Instructions decoded since ``start``.
     waited : Out(16)
         Semaphores that a queue's head waited for in the cycle before and that were zero.
-    queued, waiting : Out(PER_UNIT)
+    queued, waiting : Out(a bit for each unit, by its name)
         The unit's queue holds something; its head waits for a semaphore.
     instructions : Out(range(5))
         Instructions retired in this cycle, SYNC and END among them.
@@ -96,6 +97,9 @@ class Sequencer(wiring.Component):
 
     def __init__(self, config):
         self.config = config
+        self.units = units_of(config)
+        self.names = tuple(unit.name.lower() for unit in self.units)
+        per_unit = data.StructLayout({name: 1 for name in self.names})
         super().__init__({
             "start": In(1),
             "program_address": In(32),
@@ -103,27 +107,31 @@ class Sequencer(wiring.Component):
             "watchdog": In(32),
             "progress": In(1),
             "read": Out(RunRead(config)),
-            **{name: Out(UnitPort()) for name in NAMES},
+            **{name: Out(UnitPort()) for name in self.names},
+            **({"release": In(RETIRE)} if config.fabric else {}),
             "running": Out(1),
             "done": Out(1),
             "fault": Out(FAULT),
             "fetched": Out(32),
             "waited": Out(isa.SEMAPHORES),
-            "queued": Out(PER_UNIT),
-            "waiting": Out(PER_UNIT),
+            "queued": Out(per_unit),
+            "waiting": Out(per_unit),
             "instructions": Out(range(len(isa.Unit) + 1)),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.fetch = fetch = InstructionFetch(self.config)
-        m.submodules.dispatcher = dispatcher = Dispatcher(self.config, UNITS)
-        m.submodules.semaphores = semaphores = Semaphores(units=len(UNITS))
-        m.submodules.faults = faults = FaultLatch(UNITS)
+        m.submodules.dispatcher = dispatcher = Dispatcher(self.config, self.units)
+        early = bool(self.config.fabric)
+        m.submodules.semaphores = semaphores = Semaphores(units=len(self.units), early=early)
+        m.submodules.faults = faults = FaultLatch(self.units)
         m.submodules.watchdog = watchdog = Watchdog()
-        ports = [getattr(self, name) for name in NAMES]
+        ports = [getattr(self, name) for name in self.names]
+        if early:
+            m.d.comb += semaphores.retire[len(ports)].eq(self.release)
         queues = []
-        for index, (name, port) in enumerate(zip(NAMES, ports, strict=True)):
+        for index, (name, port) in enumerate(zip(self.names, ports, strict=True)):
             m.submodules[f"{name}_queue"] = queue = InstructionQueue(self.config)
             queues.append(queue)
             wiring.connect(m, dispatcher.o[index], queue.i)
@@ -159,7 +167,8 @@ class Sequencer(wiring.Component):
             semaphores.clear.eq(self.start),
             semaphores.hold.eq(self.fault.valid),
             faults.error[0].eq(dispatcher.error),
-            faults.overflow.eq(semaphores.overflow),
+            faults.overflow.eq(semaphores.overflow[:len(ports)]
+                               | (semaphores.overflow[len(ports):] << len(ports) - 1)),
             faults.expired.eq(watchdog.expired),
             watchdog.limit.eq(self.watchdog),
             watchdog.running.eq(self.running),

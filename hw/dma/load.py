@@ -31,8 +31,8 @@ ENTRY_BITS = 32  # of a table
 class LoadUnit(wiring.Component):
     """Executes LOADs in order; the next one's data is asked for while this one's comes in.
 
-    Beats arrive in the order of their runs and belong to one of three sinks: the gather, the
-    weight stream or the table. The sink changes only when the one before has all it needs.
+    Beats arrive in the order of their runs and belong to one of the sinks: the gather, the
+    weight stream, the table or the DRP's images. The sink changes only when the one before has all it needs.
     An error stops the unit where it stands: what caused it is not passed on and nothing more is
     asked for. Read data already asked for fits into the read master, so the bus comes to rest.
 
@@ -53,6 +53,9 @@ class LoadUnit(wiring.Component):
     refusal : In(ERROR)
         What the weight store finds wrong with the beat on offer; only its cause counts.
     table : Out(stream of table_write_layout)
+    image : Out(stream of one beat)
+    image_loaded, image_refused : In(1)
+        Kernel images, of a chip with a DRP: nothing is on its way; what came is wrong.
     retire : Out(RETIRE)
         Two cycles after the sink took an instruction's last item, for a table one.
     error : Out(ERROR)
@@ -82,6 +85,8 @@ class LoadUnit(wiring.Component):
             "weights": Out(stream.Signature(unsigned(8 * config.group))),
             "refusal": In(ERROR),
             "table": Out(stream.Signature(table_write_layout())),
+            **({"image": Out(stream.Signature(unsigned(8 * config.group))),
+                "image_loaded": In(1), "image_refused": In(1)} if config.fabric else {}),
             "retire": Out(RETIRE),
             "error": Out(ERROR),
             "busy": Out(1),
@@ -176,6 +181,7 @@ class LoadUnit(wiring.Component):
             parsed.eq(self.weights.valid & self.weights.ready & haul.o.p.last),
         ]
         bad_entry, entry = self._table(m, beat, good, sink, active, hand, load)
+        bad_image = self._image(m, beat, good, sink, active, ends, done)
         with m.Switch(sink):
             with m.Case(Target.SCRATCHPAD):
                 m.d.comb += [
@@ -209,10 +215,10 @@ class LoadUnit(wiring.Component):
                     self.error.tag.eq(active.o.p.tag),
                     self.error.address.eq(Mux(bad_word, word.p.addr, entry)),
                 ]
-            with m.Elif(self.refusal.valid):
+            with m.Elif(self.refusal.valid | bad_image):
                 m.d.sync += [
                     self.error.valid.eq(1),
-                    self.error.cause.eq(self.refusal.cause),
+                    self.error.cause.eq(Mux(bad_image, Cause.KERNEL_IMAGE, self.refusal.cause)),
                     self.error.tag.eq(active.o.p.tag),
                 ]
             with m.Elif(failed):
@@ -252,3 +258,22 @@ class LoadUnit(wiring.Component):
         with m.Elif(taken):
             m.d.sync += [entry.eq(entry + 1), place.eq(place + 1)]
         return offered & (entry >= TABLE_ENTRIES), entry
+
+    def _image(self, m, beat, good, sink, active, ends, done):
+        """Beats of kernel images; returns whether one is wrong."""
+        if not self.config.fabric:
+            return 0
+        whole = Signal()  # all beats of the LOAD have gone
+        mine = sink == Target.DRP
+        m.d.comb += [
+            self.image.valid.eq(good & active.o.valid & mine & ~whole),
+            self.image.payload.eq(beat.p.data),
+        ]
+        with m.If(mine):
+            m.d.comb += [beat.ready.eq(self.image.valid & self.image.ready),
+                         done.eq(whole & self.image_loaded)]
+        with m.If(done):
+            m.d.sync += whole.eq(0)
+        with m.Elif(mine & ends):
+            m.d.sync += whole.eq(1)
+        return mine & self.image_refused & active.o.valid

@@ -47,6 +47,8 @@ class Unit(wiring.Component):
     write : Out(stream of word_write_layout)
     done : Out(1)
         A kernel has written everything. For one cycle.
+    refused : Out(1)
+        An image has a section for a space that there isn't. Stays so.
     cause : Out(Cause)
         Not NONE: the unit has stopped, until it is reset.
     suspect : Out(8)
@@ -64,7 +66,7 @@ class Unit(wiring.Component):
             "run": In(stream.Signature(run_layout(fabric))), "loaded": Out(1),
             "read": Out(TileRead(fabric.word_bytes)),
             "write": Out(stream.Signature(word_write_layout(fabric.word_bytes))),
-            "done": Out(1), "cause": Out(Cause), "suspect": Out(8),
+            "done": Out(1), "refused": Out(1), "cause": Out(Cause), "suspect": Out(8),
             "busy": Out(1), "step": Out(1), "waits_in": Out(1), "waits_out": Out(1)})
 
     def elaborate(self, platform):
@@ -88,7 +90,8 @@ class Unit(wiring.Component):
         enabled = self._enabled(m, loader)
         wanted = loader.descriptor.p
         m.d.comb += [loader.descriptor.ready.eq(~go.bit_select(wanted.stream, 1)),
-                     self.loaded.eq(~loader.busy & ~self.image.valid)]
+                     self.loaded.eq(~loader.busy & ~self.image.valid),
+                     self.refused.eq(loader.bad)]
 
         # Kernels: given, begun, ended, written.
         stopped = Signal()
@@ -141,7 +144,7 @@ class Unit(wiring.Component):
         for number, some in enumerate(written):
             m.d.sync += some.eq(some + finished[number]
                                 - (self.done & kernels.o.payload[number]))
-        self._errors(m, loader, tile, units, over, alive, limit)
+        self._errors(m, tile, units, over, alive, limit)
         self._ports(m, units)
         return m
 
@@ -195,7 +198,7 @@ class Unit(wiring.Component):
                 moved.append(unit.vector.valid & unit.vector.ready & unit.final)
         return Cat(moved)
 
-    def _errors(self, m, loader, tile, units, over, alive, limit):
+    def _errors(self, m, tile, units, over, alive, limit):
         """The first error stays."""
         fabric = self.fabric
         steps, still = Signal(32), Signal(32)
@@ -210,8 +213,6 @@ class Unit(wiring.Component):
         with m.If(self.cause == Cause.NONE):
             with m.If(tile.cause != Cause.NONE):
                 m.d.sync += self.cause.eq(tile.cause)
-            with m.Elif(loader.bad):
-                m.d.sync += self.cause.eq(Cause.ILLEGAL)
             with m.Elif(bad.any()):
                 m.d.sync += [self.cause.eq(Cause.ADDRESS), self.suspect.eq(_lowest(bad))]
             with m.Elif(beyond.any()):

@@ -9,11 +9,14 @@ from golden.spec.isa import OPCODE_UNIT, SEMAPHORE_BITS, Opcode, Unit, encode, s
 
 __all__ = ["Instruction", "Span", "synchronize"]
 
-# (space, first, end): words of "sp", the one "table", bytes of a DRAM region by its name.
+# (space, first, end): words of "sp", the one "table", bytes of a DRAM region by its name; of the
+# DRP "contexts", "states" and its "memories" as one.
 Span = tuple[str, int, int]
 # Beyond program order, as many posts more as fit into queues may be waiting.
 _MOST_OUTSTANDING = (1 << SEMAPHORE_BITS) - 1 - 40
-_UNITS = (Unit.LOAD, Unit.MAC, Unit.STORE)
+_UNITS = (Unit.LOAD, Unit.MAC, Unit.STORE, Unit.DRP)
+_ON_CHIP = ("sp", "table", "contexts", "states", "memories")
+_OVERLAPS = (Unit.MAC, Unit.DRP)  # an instruction with the one before
 
 
 @dataclass
@@ -105,7 +108,7 @@ def _coarsened(needed: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _edges(instructions: list[Instruction], sizes: dict[str, int],
            grain: int) -> dict[tuple[Unit, Unit], list[tuple[int, int]]]:
     """(producer, consumer) of every wait, per pair of units, both increasing."""
-    traces = {name: _Trace(size, 1 if name in ("sp", "table") else grain)
+    traces = {name: _Trace(size, 1 if name in _ON_CHIP else grain)
               for name, size in sizes.items()}
     edges: dict[tuple[Unit, Unit], list[tuple[int, int]]] = {}
     number = {id(item): index for index, item in enumerate(instructions)}
@@ -140,11 +143,13 @@ def _needs(item: Instruction, traces: dict[str, _Trace],
 
     for space, first, end in item.reads:
         trace = traces[space]
-        # Only the array overlaps consecutive instructions, so only it must wait for itself.
-        note((trace.write,), trace.window(first, end), item.unit == Unit.MAC)
+        # Others run one instruction after the other and need not wait for themselves.
+        note((trace.write,), trace.window(first, end), item.unit in _OVERLAPS)
     for space, first, end in item.writes:
         trace = traces[space]
         note((trace.write, trace.read), trace.window(first, end), False)
+        # The DRP's outputs don't keep an order among each other.
+        note((trace.write,), trace.window(first, end), item.unit == Unit.DRP)
     for other in item.after:
         if other.unit != item.unit:
             latest[other.unit] = max(latest.get(other.unit, -1), number[id(other)])

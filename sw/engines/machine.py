@@ -5,6 +5,7 @@ from golden.spec.config import Config
 from golden.spec.isa import INSTRUCTION_BYTES
 from golden.spec.registers import (
     COUNTERS,
+    DRP_COUNTERS,
     ID,
     REGIONS,
     REGISTERS,
@@ -123,7 +124,7 @@ class MachineTransport(Transport):
                               ERROR_TAG=error.tag, ERROR_ADDRESS=error.address)
         except UndefinedError as error:
             raise DeviceError(f"the program has no defined meaning: {error}") from error
-        for counter in COUNTERS:
+        for counter in COUNTERS + DRP_COUNTERS:
             values[f"COUNT_{counter.name.upper()}"] = self._machine.counters[counter.name] & _WORD
         values.update(STATUS=int(Status.RUNNING), FETCHED=self._machine.fetched,
                       SEMAPHORES_WAITED=self._machine.semaphores_waited)

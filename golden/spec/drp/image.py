@@ -11,10 +11,11 @@ import enum
 from golden.spec.drp.contexts import element_context, input_context, output_context
 from golden.spec.drp.controller import state_record
 from golden.spec.drp.fabric import Fabric
-from golden.spec.drp.streams import LOOP, STREAM, TAP
+from golden.spec.drp.operations import OPERATIONS
+from golden.spec.drp.streams import LOOP, STREAM, TAP, TAPS, Border, Format, Tap
 from golden.spec.fields import Field, Record
 
-__all__ = ["ITEM_ALIGN", "SECTION", "Space", "item_bytes"]
+__all__ = ["ITEM_ALIGN", "SECTION", "Space", "item_bytes", "tables"]
 
 ITEM_ALIGN = 16
 
@@ -53,3 +54,12 @@ def item_bytes(fabric: Fabric, space: Space) -> int:
         Space.TABLE: 128,
     }.get(space, STREAM.bits + 4 * LOOP.bits + 16 * TAP.bits)
     return -(-bits // (8 * ITEM_ALIGN)) * ITEM_ALIGN
+
+
+def tables(fabric: Fabric) -> tuple[object, ...]:
+    """What programs for a fabric depend on, for digests."""
+    return (ITEM_ALIGN, SECTION, tuple(Space), element_context(fabric), input_context(fabric),
+            output_context(fabric), state_record(fabric), STREAM, LOOP, TAP, TAPS, tuple(Format),
+            tuple(Border), tuple(Tap), tuple(
+                (int(item.op), item.operands, item.kind.value, item.latency, item.subwords)
+                for item in OPERATIONS.values()))

@@ -1,0 +1,123 @@
+"""What a tile holds besides a kernel's run: contexts, states, memories, stream descriptors."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from golden.drp.errors import TileError
+from golden.drp.kernel import Kernel
+from golden.drp.stream import Stream
+from golden.spec.drp.contexts import LOOPS
+from golden.spec.drp.controller import Cause
+from golden.spec.drp.fabric import Fabric
+from golden.spec.drp.image import ITEM_ALIGN, SECTION, Space, item_bytes
+from golden.spec.drp.streams import LOOP, STREAM, TAP
+
+__all__ = ["Contents", "Section", "sections"]
+
+_WORD = 4  # bytes of a memory's word
+
+
+class Section:
+    """One section of an image.
+
+    Members
+    -------
+    space : Space
+    unit, first : int
+    items : list of int
+    """
+
+    def __init__(self, space: Space, unit: int, first: int, items: list[int]) -> None:
+        self.space, self.unit, self.first, self.items = space, unit, first, items
+
+
+def sections(fabric: Fabric, raw: bytes) -> Iterator[Section]:
+    """The sections of an image.
+
+    Raises
+    ------
+    TileError
+        ILLEGAL for a space that there isn't, and for an image that ends within a section.
+    """
+    at = 0
+    while at < len(raw):
+        header = SECTION.decode(int.from_bytes(raw[at:at + ITEM_ALIGN], "little"))
+        if header["space"] not in tuple(Space):
+            raise TileError(Cause.ILLEGAL, f"an image's section at byte {at} is for space "
+                                           f"{header['space']}")
+        space = Space(header["space"])
+        size, at = item_bytes(fabric, space), at + ITEM_ALIGN
+        end = at + header["count"] * size
+        if end > len(raw):
+            raise TileError(Cause.ILLEGAL, f"an image ends within a section of {space.name}")
+        yield Section(space, header["unit"], header["first"], [
+            int.from_bytes(raw[place:place + size], "little") for place in range(at, end, size)])
+        at = end
+
+
+class Contents:
+    """Contexts, states and memories as images leave them; they keep what nothing overwrites.
+
+    Parameters
+    ----------
+    fabric : Fabric
+
+    Members
+    -------
+    memories : dict of (words, lanes) uint32
+        By element.
+    inputs, outputs : list of Stream or None
+        The descriptors loaded last.
+    """
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self._words = {
+            Space.ELEMENT: [[0] * fabric.contexts for _ in range(fabric.elements)],
+            Space.INPUT: [[0] * fabric.contexts for _ in range(fabric.inputs)],
+            Space.OUTPUT: [[0] * fabric.contexts for _ in range(fabric.outputs)],
+            Space.STATE: [[0] * fabric.states]}
+        self.memories = {element: np.zeros((fabric.table_words, fabric.lanes), np.uint32)
+                         for element in fabric.memories}
+        self.inputs: list[Stream | None] = [None] * fabric.inputs
+        self.outputs: list[Stream | None] = [None] * fabric.outputs
+
+    def load(self, section: Section) -> None:
+        """Put a section where it belongs; units and addresses that there aren't are ignored."""
+        space, unit = section.space, section.unit
+        if space is Space.TABLE:
+            if unit in self.memories:
+                raw = b"".join(item.to_bytes(ITEM_ALIGN, "little") for item in section.items)
+                first = section.first * (ITEM_ALIGN // _WORD)
+                words = np.frombuffer(raw, "<u4")[:max(self._fabric.table_words - first, 0)]
+                self.memories[unit][first:first + len(words)] = words[:, None]
+        elif space in self._words:
+            units = self._words[space]
+            if unit < len(units):
+                for address, item in enumerate(section.items, section.first):
+                    if address < len(units[unit]):
+                        units[unit][address] = item
+        else:
+            streams = self.inputs if space is Space.INPUT_STREAM else self.outputs
+            if unit < len(streams) and section.items:
+                streams[unit] = _stream(section.items[-1])
+
+    def kernel(self, first: int) -> Kernel:
+        """What begins in a state; its tables are ``memories``."""
+        elements, inputs, outputs, states = (
+            tuple(tuple(unit) for unit in self._words[space])
+            for space in (Space.ELEMENT, Space.INPUT, Space.OUTPUT, Space.STATE))
+        return Kernel(fabric=self._fabric, elements=elements, inputs=inputs, outputs=outputs,
+                      states=states[0], first=first)
+
+
+def _stream(item: int) -> Stream | None:
+    """The stream of a descriptor item; None if the kernel doesn't use it."""
+    words, at = [], 0
+    for bits in (STREAM.bits, *[LOOP.bits] * LOOPS, *[TAP.bits] * 16):
+        words.append(item >> at & (1 << bits) - 1)
+        at += bits
+    if not STREAM.decode(words[0])["enable"]:
+        return None
+    return Stream.decode(words)

@@ -1,0 +1,141 @@
+"""Kernels as instructions: what must be loaded, and what runs them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.drp.kernel import Kernel
+from golden.spec.config import Config
+from golden.spec.drp.controller import state_record
+from golden.spec.isa import RELEASED, Opcode, Target
+from golden.spec.registers import Region
+from sw.compiler.emit import Constants
+from sw.compiler.sync import Instruction, Span
+from sw.drp.compiler import Compiled
+from sw.drp.image import contexts_image, states_image, streams_image, tables_image
+from sw.drp.launch import Launch
+
+__all__ = ["Launcher"]
+
+# Cycles that a kernel may wait for memory before it counts as stuck.
+_PATIENCE = 1 << 16
+
+
+@dataclass
+class _Place:
+    """Where something lies in a memory of the tile."""
+
+    first: int
+    count: int
+
+
+class _Ring:
+    """A memory of the tile, filled from its beginning again and again.
+
+    Parameters
+    ----------
+    size : int
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._next = size, 0
+        self._held: dict[object, _Place] = {}
+
+    def find(self, key: object, count: int) -> tuple[_Place, bool]:
+        """(where it lies, whether it must be loaded first)."""
+        if key in self._held:
+            return self._held[key], False
+        if self._next + count > self._size:
+            self._next = 0
+        place = _Place(self._next, count)
+        self._held = {other: held for other, held in self._held.items()
+                      if held.first + held.count <= place.first
+                      or held.first >= place.first + count}
+        self._held[key] = place
+        self._next += count
+        return place, True
+
+
+class Launcher:
+    """Emits what runs kernels, in order; what the tile still holds isn't loaded again.
+
+    Parameters
+    ----------
+    config : Config
+        With a DRP.
+    constants : Constants
+        Where images go.
+    """
+
+    def __init__(self, config: Config, constants: Constants) -> None:
+        assert config.fabric
+        self._fabric, self._constants = config.fabric, constants
+        self._contexts = _Ring(config.fabric.contexts)
+        self._states = _Ring(config.fabric.states)
+        self._tables: bytes = b""
+        self._images: dict[bytes, int] = {}
+        self._runs = 0
+
+    @property
+    def spaces(self) -> dict[str, int]:
+        """Sizes of the spaces its instructions name."""
+        return {"contexts": self._fabric.contexts, "states": self._fabric.states, "memories": 1}
+
+    def run(self, tag: int, compiled: Compiled, launch: Launch, tables: tuple[np.ndarray, ...],
+            reads: list[Span], writes: list[Span]) -> list[Instruction]:
+        """Load what is missing, and run a kernel.
+
+        Parameters
+        ----------
+        tag : int
+            Of its layer.
+        compiled : Compiled
+        launch : Launch
+        tables : tuple of (words,) int32
+        reads, writes : list of Span
+            Words of the scratchpad.
+        """
+        kernel = compiled.image(*tables).with_counts(0, launch.counts)
+        found: list[Instruction] = []
+        contexts, missing = self._contexts.find(
+            (kernel.elements, kernel.inputs, kernel.outputs), len(kernel.elements[0]))
+        mine: Span = ("contexts", contexts.first, contexts.first + contexts.count)
+        if missing:
+            found.append(self._load(tag, contexts_image(kernel, contexts.first), [mine]))
+        states, missing = self._states.find((kernel.states, contexts.first), len(kernel.states))
+        steps: Span = ("states", states.first, states.first + states.count)
+        if missing:
+            found.append(self._load(tag, states_image(kernel, states.first, contexts.first),
+                                    [steps]))
+        memories: list[Span] = [("memories", 0, 1)] if kernel.tables else []
+        raw = tables_image(kernel)
+        if raw and raw != self._tables:
+            found.append(self._load(tag, raw, memories))
+            self._tables = raw
+        streams = self._load(tag, streams_image(self._fabric, launch.inputs, launch.outputs), [])
+        if self._runs:
+            streams.wait = 1 << RELEASED
+        self._runs += 1
+        found.append(streams)
+        found.append(Instruction(
+            Opcode.DRP, {"tag": tag, "first": states.first, "release": 1 << RELEASED,
+                         "limit": steps_of(kernel) + _PATIENCE},
+            [mine, steps, *memories, *reads], writes, after=[streams]))
+        return found
+
+    def _load(self, tag: int, raw: bytes, writes: list[Span]) -> Instruction:
+        if raw not in self._images:
+            self._images[raw] = self._constants.add(raw)
+        return Instruction(Opcode.LOAD, {
+            "tag": tag, "target": Target.DRP, "region": Region.CONSTANTS,
+            "address": self._images[raw], "run_bytes": len(raw), "runs": 1}, [], writes)
+
+
+def steps_of(kernel: Kernel) -> int:
+    """Steps of a kernel whose states follow one another."""
+    record, steps = state_record(kernel.fabric), 0
+    for word in kernel.states:
+        state = record.decode(word)
+        trips = int(np.prod([state[f"count{level}"] for level in range(4)]))
+        steps += (trips + state["stages"]) * (state["ii"] + 1) * (state["repeats"] + 1)
+    return steps

@@ -1,0 +1,144 @@
+"""A kernel's call as a program of the whole chip: strips in, kernel, strips out."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from golden.spec.config import Config
+from golden.spec.isa import Opcode, Target
+from golden.spec.program import Binding, ChipStep, Program
+from golden.spec.registers import Region
+from sw.compiler.emit import Constants
+from sw.compiler.sync import Instruction, Span, synchronize
+from sw.drp.compiler import Compiled
+from sw.drp.domain import Grid
+from sw.drp.graph import Role
+from sw.drp.launcher import Launcher
+from sw.drp.strips import Array, Strip, cut
+from sw.errors import InputError
+
+__all__ = ["copy_in", "copy_out", "kernel_program"]
+
+_MOST = 4095  # words of a LOAD or STORE: its counts have 12 bits
+_ALIGN = 64  # of arrays in DRAM
+
+
+def copy_in(config: Config, tag: int, region: Region, offset: int, size: int,
+            word: int) -> list[Instruction]:
+    """LOADs of bytes as they lie in DRAM to scratchpad words from ``word`` on."""
+    found, group = [], config.group
+    for first in range(0, size, _MOST * group):
+        part = min(size - first, _MOST * group)
+        words, to = -(-part // group), word + first // group
+        found.append(Instruction(Opcode.LOAD, {
+            "tag": tag, "target": Target.SCRATCHPAD, "region": region, "address": offset + first,
+            "run_bytes": part, "runs": 1, "count0": 1, "count1": words, "step1": group,
+            "count2": 1, "row_bytes": part, "tail": group, "dst": to, "dst_step1": 1},
+            [(region.name, offset + first, offset + first + part)], [("sp", to, to + words)]))
+    return found
+
+
+def copy_out(config: Config, tag: int, region: Region, offset: int, size: int,
+             word: int) -> list[Instruction]:
+    """STOREs of bytes from scratchpad words to DRAM."""
+    found, group = [], config.group
+    for first in range(0, size, _MOST * group):
+        part = min(size - first, _MOST * group)
+        words, at = -(-part // group), word + first // group
+        found.append(Instruction(Opcode.STORE, {
+            "tag": tag, "region": region, "address": offset + first, "run_bytes": part, "runs": 1,
+            "count0": words, "count1": 1, "count2": 1, "tail": part - (words - 1) * group,
+            "src": at, "src_step0": 1},
+            [("sp", at, at + words)], [(region.name, offset + first, offset + first + part)]))
+    return found
+
+
+def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Config, *,
+                   sizes: Mapping[str, int] | None = None,
+                   grids: Mapping[str, Grid] | None = None) -> Program:
+    """The program that runs a kernel once; its inputs are the kernel's streams.
+
+    Parameters
+    ----------
+    compiled : Compiled
+        For the chip's fabric.
+    given : tuple of ndarray
+        As the kernel's arguments; only tables' values count.
+    config : Config
+        A chip with a DRP.
+    sizes, grids
+        As the kernel's.
+
+    Raises
+    ------
+    InputError
+        For arrays that don't fit, or a chip without that fabric.
+    """
+    if config.fabric is None or config.fabric != compiled.mapping.fabric:
+        raise InputError(f"{compiled.kernel.name} is mapped on fabric "
+                         f"{compiled.mapping.fabric.name}, preset {config.name} has "
+                         f"{config.fabric.name if config.fabric else 'no DRP'}")
+    arrays, tables = compiled.kernel.bind(given)
+    domain = compiled.kernel.domain(arrays, sizes, grids)
+    inputs, ends = [], dict.fromkeys((Region.INPUT, Region.OUTPUT), 0)
+
+    def binding(name: str, region: Region, shape: tuple[int, ...], dtype: str) -> Binding:
+        made = Binding(name, region, ends[region], shape, dtype)
+        ends[region] += -(-made.bytes // _ALIGN) * _ALIGN
+        return made
+
+    for name, array in arrays.items():
+        inputs.append(binding(name, Region.INPUT, array.shape, array.dtype.name))
+    shape = tuple(domain.sizes.values())[:domain.kept]
+    outputs = [binding(f"result{port}", Region.OUTPUT,
+                       shape + ((out.channels,) if out.channels > 1 else ()), out.type.memory)
+               for port, out in enumerate(compiled.kernel.outs)]
+
+    constants = Constants()
+    launcher = Launcher(config, constants)
+    strips = cut(compiled, domain, config.words * config.group)
+    instructions: list[Instruction] = []
+    for number, strip in enumerate(strips):
+        base = config.words // 2 if number % 2 else 0
+        instructions += _strip(compiled, config, launcher, strip, tuple(tables.values()),
+                               inputs, outputs, base)
+    synchronize(instructions, {"sp": config.words, **launcher.spaces, **{
+        region.name: size for region, size in ends.items()}})
+    instructions.append(Instruction(Opcode.END, {}))
+    raw = b"".join(item.encode() for item in instructions)
+    step = ChipStep(constants.add(raw), len(raw))
+    return Program(
+        network=compiled.kernel.name, config=dataclasses.asdict(config), digest=config.digest(),
+        constants=bytes(constants.data), regions={**ends, Region.WORK: 0, Region.LOG: 0},
+        inputs=inputs, outputs=outputs, steps=[step],
+        layers=[{"tag": 0, "name": compiled.kernel.name, "operator": "KERNEL", "unit": "drp",
+                 "macs": 0, "ideal_cycles": 0}],
+        info={"strips": len(strips), "fabric": config.drp, "ii": compiled.mapping.ii})
+
+
+def _strip(compiled: Compiled, config: Config, launcher: Launcher, strip: Strip,
+           tables: tuple[np.ndarray, ...], inputs: list[Binding], outputs: list[Binding],
+           word: int) -> list[Instruction]:
+    """Load, run, store; the strip's arrays lie from a word on."""
+    group = config.group
+    bases: dict[tuple[Role, int], int] = {}
+    spans: dict[Role, list[Span]] = {Role.POP: [], Role.PUSH: []}
+    for role, arrays in ((Role.POP, strip.inputs), (Role.PUSH, strip.outputs)):
+        for port, array in enumerate(arrays):
+            bases[role, port] = word * group
+            end = word + array.room // group
+            spans[role].append(("sp", word, end))
+            word = end
+
+    def moved(array: Array, at: Binding) -> tuple[Region, int, int]:
+        return at.region, at.offset + array.offset, array.size
+
+    found: list[Instruction] = []
+    for port, (array, binding) in enumerate(zip(strip.inputs, inputs, strict=True)):
+        found += copy_in(config, 0, *moved(array, binding), bases[Role.POP, port] // group)
+    launch = compiled.launch(strip.domain, bases)
+    found += launcher.run(0, compiled, launch, tables, spans[Role.POP], spans[Role.PUSH])
+    for port, (array, binding) in enumerate(zip(strip.outputs, outputs, strict=True)):
+        found += copy_out(config, 0, *moved(array, binding), bases[Role.PUSH, port] // group)
+    return found

@@ -1,0 +1,168 @@
+"""A call cut into strips of rows whose arrays fit the scratchpad."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from golden.drp.stream import ONE
+from golden.spec.drp.streams import Tap
+from sw.drp.compiler import Compiled
+from sw.drp.domain import Domain
+from sw.drp.graph import Role
+from sw.drp.types import In, Out
+from sw.errors import InputError
+
+__all__ = ["Array", "Strip", "cut"]
+
+ALIGN = 16
+# Bytes behind an array that lanes beyond its end may touch.
+SLACK = 256
+
+
+@dataclass(frozen=True)
+class Array:
+    """A part of an array: whole rows of it, or all of it.
+
+    Parameters
+    ----------
+    offset, size : int
+        Its bytes in the array.
+    """
+
+    offset: int
+    size: int
+
+    @property
+    def room(self) -> int:
+        """Bytes of scratchpad it takes."""
+        return -(-(self.size + SLACK) // ALIGN) * ALIGN
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Some rows of the results, and what of the inputs they need.
+
+    Parameters
+    ----------
+    domain : Domain
+        As if these parts were all.
+    inputs, outputs : tuple of Array
+    """
+
+    domain: Domain
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+
+    @property
+    def room(self) -> int:
+        """Bytes of scratchpad it takes."""
+        return sum(array.room for array in (*self.inputs, *self.outputs))
+
+
+def cut(compiled: Compiled, domain: Domain, room: int) -> list[Strip]:
+    """The fewest strips, all but the last alike, of which one fits the room, or two that take
+    turns.
+
+    Parameters
+    ----------
+    compiled : Compiled
+    domain : Domain
+    room : int
+        Bytes of scratchpad.
+
+    Raises
+    ------
+    InputError
+        If not even one row fits, or the kernel can't be cut.
+    """
+    cutter = _Cutter(compiled, domain)
+    whole = cutter.strip(0, cutter.rows)
+    if whole.room <= room:
+        return [whole]
+    cutter.check(whole.room, room)
+    least, most = 1, cutter.rows  # rows that fit, rows that don't
+    if cutter.largest(1) > room // 2:
+        raise InputError(f"{compiled.kernel.name}: one row of results needs {cutter.largest(1)} "
+                         f"bytes of scratchpad, and two strips take turns in {room}")
+    while most - least > 1:
+        middle = (least + most) // 2
+        if cutter.largest(middle) <= room // 2:
+            least = middle
+        else:
+            most = middle
+    count = -(-cutter.rows // least)
+    rows = -(-cutter.rows // count)
+    return [cutter.strip(first, min(rows, cutter.rows - first))
+            for first in range(0, cutter.rows, rows)]
+
+
+class _Cutter:
+    def __init__(self, compiled: Compiled, domain: Domain) -> None:
+        self._compiled, self._domain = compiled, domain
+        self._ins: Sequence[In] = list(compiled.kernel.streams.values())
+        self._outs: Sequence[Out] = compiled.kernel.outs
+        self.rows = domain.sizes["y"] if "y" in self._outs[0].axes else 1
+        # Rows of its windows, by input.
+        self._reach = []
+        for port in range(len(self._ins)):
+            rows = [node.tap.dy for node in compiled.lowered.graph.nodes
+                    if node.role is Role.POP and node.port == port]
+            self._reach.append((min(rows, default=0), max(rows, default=0)))
+
+    def check(self, needed: int, room: int) -> None:
+        """Whether strips mean the same."""
+        name = self._compiled.kernel.name
+        why = ""
+        if self._outs[0].axes[:1] != "y":
+            why = "its results have no axis y first"
+        for spec, key in zip(self._ins, self._compiled.kernel.streams, strict=True):
+            if "y" in spec.axes[1:]:
+                why = f"y is not the first axis of {key}"
+        if any(node.role is Role.POP and node.tap.what is Tap.ROW
+               for node in self._compiled.lowered.graph.nodes):
+            why = "it uses the number of a row"
+        if why:
+            raise InputError(f"{name}: its arrays take {needed} bytes, the scratchpad has {room}, "
+                             f"and it can't be cut into strips: {why}")
+
+    def largest(self, rows: int) -> int:
+        """Room of the largest strip."""
+        return max(self.strip(first, min(rows, self.rows - first)).room
+                   for first in range(0, self.rows, rows))
+
+    def strip(self, first: int, rows: int) -> Strip:
+        """Rows [first, first + rows) of the results."""
+        domain = self._domain
+        inputs, grids, sizes = [], [], []
+        for port, (spec, grid) in enumerate(zip(self._ins, domain.grids, strict=True)):
+            given = dict(domain.inputs[port])
+            count, begin = given.get("y", 1), 0
+            if "y" in spec.axes and rows < self.rows:
+                low, high = self._reach[port]
+                start = grid.y0 + first * grid.dy
+                top, bottom = sorted((start, start + (rows - 1) * grid.dy))
+                begin = min(max((top >> 16) + low, 0), count - 1)
+                count = min(max((bottom >> 16) + high, begin), count - 1) + 1 - begin
+                grid = replace(grid, y0=start - begin * ONE)
+                given["y"] = count
+            row = _bytes(spec, given, skip="y")
+            inputs.append(Array(begin * row, count * row))
+            grids.append(grid)
+            sizes.append(given)
+        whole = dict(domain.sizes)
+        if "y" in self._outs[0].axes:
+            whole["y"] = rows
+        outputs = []
+        for out in self._outs:
+            row = _bytes(out, {axis: whole[axis] for axis in out.axes}, skip="y")
+            height = rows if "y" in out.axes else 1
+            outputs.append(Array(first * row if "y" in out.axes else 0, height * row))
+        return Strip(replace(domain, sizes=whole, grids=tuple(grids), inputs=tuple(sizes)),
+                     tuple(inputs), tuple(outputs))
+
+
+def _bytes(spec: In | Out, sizes: Mapping[str, int], skip: str) -> int:
+    """Bytes of an array of some sizes, but for an axis."""
+    return int(np.prod([size for axis, size in sizes.items() if axis != skip], dtype=np.int64)
+               ) * np.dtype(spec.type.memory).itemsize * spec.channels
