@@ -85,7 +85,8 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
                 source.serve()
                 turn = (turn + place + 1) % len(sources)
         cycle += 1
-    return Timing(cycle, run.steps, waits_in, waits_out, sum(source.total for source in sources if source),
+    return Timing(cycle, run.steps, waits_in, waits_out,
+                  sum(source.total for source in sources if source),
                   sum(sink.total for sink in sinks if sink))
 
 

@@ -97,7 +97,8 @@ class Config:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if item.name not in ("name", "drp") and (not isinstance(value, int) or isinstance(value, bool)):
+            if item.name not in ("name", "drp") and (not isinstance(value, int)
+                                                     or isinstance(value, bool)):
                 raise ConfigError(f"{item.name} is {value!r}, accepted is an integer")
         self._need("lanes", self.lanes in (4, 8, 16, 32), "4, 8, 16 or 32")
         self._need("columns", 1 <= self.columns <= 16, "1 to 16")

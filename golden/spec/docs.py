@@ -37,7 +37,13 @@ def _isa() -> list[str]:
     lines = [_HEAD, "# Instruction set and formats", *_text(isa.__doc__)]
     for kind in (isa.Opcode, isa.Unit, isa.Target, isa.ArrayMode, isa.PostMode):
         lines += _enum(kind)
-    lines += ["", "Semaphore of two units, as the compiler uses them: 4 x producer + consumer."]
+    units = [unit for unit in isa.Unit if unit != isa.Unit.SEQUENCER]
+    lines += ["", ("Semaphores, as the compiler uses them, from (down) to (across); "
+               f"{isa.RELEASED} are the DRP's `release`s for LOAD."), "",
+              "| | " + " | ".join(unit.name for unit in units) + " |", "|---" * 5 + "|"]
+    lines += [f"| {one.name} | " + " | ".join(
+        str(isa.semaphore(one, other)) if one != other or one in (isa.Unit.MAC, isa.Unit.DRP)
+        else "" for other in units) + " |" for one in units]
     for opcode, instruction in isa.INSTRUCTIONS.items():
         unit = isa.OPCODE_UNIT[opcode].name.lower()
         lines += ["", f"## {instruction.name} (opcode {int(opcode)}, unit {unit})",

@@ -4,8 +4,8 @@ import enum
 from dataclasses import dataclass, field
 
 __all__ = [
-    "COUNTERS", "DRP_COUNTERS", "ID", "REGIONS", "REGISTERS", "TABLES", "VERSION", "Cause", "Control", "Counter",
-    "Region", "Register", "Status", "offset",
+    "COUNTERS", "DRP_COUNTERS", "ID", "REGIONS", "REGISTERS", "TABLES", "VERSION", "Cause",
+    "Control", "Counter", "Region", "Register", "Status", "offset",
 ]
 
 ID = int.from_bytes(b"SNTI", "little")

@@ -32,9 +32,10 @@ class LoadUnit(wiring.Component):
     """Executes LOADs in order; the next one's data is asked for while this one's comes in.
 
     Beats arrive in the order of their runs and belong to one of the sinks: the gather, the
-    weight stream, the table or the DRP's images. The sink changes only when the one before has all it needs.
-    An error stops the unit where it stands: what caused it is not passed on and nothing more is
-    asked for. Read data already asked for fits into the read master, so the bus comes to rest.
+    weight stream, the table or the DRP's images. The sink changes only when the one before has
+    all it needs. An error stops the unit where it stands: what caused it is not passed on and
+    nothing more is asked for. Read data already asked for fits into the read master, so the bus
+    comes to rest.
 
     Parameters
     ----------

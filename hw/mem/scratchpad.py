@@ -40,8 +40,8 @@ class Scratchpad(wiring.Component):
     Reads: data WordRead.LATENCY cycles after the transfer; the array's, BankRead.LATENCY cycles
     after ``en``, held until the next. In every bank the shared port belongs, in each cycle, to the
     first that asks of post_write, post_read, load_write, tile_write, tile_read, store_read;
-    clients that ask different banks don't see each other. There are registers in front of both ports and behind: a written
-    word can be read from the next cycle on.
+    clients that ask different banks don't see each other. There are registers in front of both
+    ports and behind: a written word can be read from the next cycle on.
     """
 
     def __init__(self, config, *, check=False):

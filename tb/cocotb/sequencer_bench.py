@@ -3,7 +3,7 @@
 import cocotb
 
 from golden.spec import isa
-from hw.control.sequencer import NAMES
+from hw.control.sequencer import units_of
 from hw.interfaces import RETIRE
 from tb.cocotb.bench import BlockBench
 from tb.cocotb.blocks import CONFIG
@@ -75,10 +75,11 @@ async def programs_run_in_order(dut, seed, length):
     bench = BlockBench(dut, "sequencer", f"{seed} {length}")
     rng = bench.rng
     events, address = [], isa.INSTRUCTION_BYTES * rng.randrange(1 << 24)
-    program = random_program(rng, length)
+    program = random_program(CONFIG, rng, length)
     # What lies behind END must not matter.
     image = b"".join(program) + rng.randbytes(isa.INSTRUCTION_BYTES * rng.choice((0, 5)))
-    units = [Unit(bench, name, events, depth=2) for name in NAMES]
+    units = [Unit(bench, name, events, depth=2) for name in
+             (unit.name.lower() for unit in units_of(CONFIG))]
     await bench.power_on(Program(bench, address, image), *units)
     for name, value in (("program_address", address), ("program_bytes", len(image)), ("start", 1)):
         bench.pin(name).value = value
@@ -88,7 +89,7 @@ async def programs_run_in_order(dut, seed, length):
     assert bench.get("running")
     await bench.until(lambda: not bench.get("running"))
     await bench.idle(20)
-    check(program, events, f"{bench.place}, length {length}")
+    check(CONFIG, program, events, f"{bench.place}, length {length}")
     assert not bench.get("fault")["valid"], f"{bench.place}: in error"
     assert bench.get("fetched") == len(program), f"{bench.place}: {bench.get('fetched')} fetched"
     assert not any(bench.get("queued").values()), f"{bench.place}: something is left in a queue"

@@ -22,7 +22,7 @@ CASES = {
     "tiny, 128 words": (preset("tiny", bank_words=32, **STARVED), 50, 20),
     "base, 256 words": (preset("base", bank_words=32, weight_rows=32), 300, 70),
     "odd": (preset("tiny", lanes=8, columns=5, drain=4, banks=2), 100, 40),
-    "one column": (preset("base", lanes=32, columns=1, banks=1), 200, 70),
+    "one column": (preset("base", lanes=32, drp="none", columns=1, banks=1), 200, 70),
 }
 SEEDS = 4
 # Every lane block of these needs all channels of a pixel's window at once.

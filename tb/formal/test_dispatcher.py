@@ -12,12 +12,13 @@ from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
 
 from golden.spec.config import Config
 from hw.control.dispatcher import Dispatcher
-from hw.control.sequencer import UNITS
+from hw.control.sequencer import units_of
 from tb.formal.abstract import offer_anything
 from tb.formal.order import stream_rules
 from tb.formal.prover import Property, faulty, refute, verify
 
 CONFIG = Config(lanes=32)  # two beats an instruction
+UNITS = units_of(CONFIG)
 
 
 class DispatchProperty(Property):

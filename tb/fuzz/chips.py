@@ -10,10 +10,10 @@ CHIPS: dict[str, Config] = {
     # Columns that are no power of two, two banks: conflicts in most fetches.
     "odd": preset("tiny", lanes=8, columns=5, drain=4, banks=2, lut_columns=3),
     # The widest words, one column that drains at once, one bank.
-    "wide": preset("base", lanes=32, columns=1, drain=32, banks=1, bank_words=2048,
+    "wide": preset("base", lanes=32, drp="none", columns=1, drain=32, banks=1, bank_words=2048,
                    lut_columns=0, burst_beats=64, read_beats=128, queue_depth=16),
     # The most columns, the slowest drain, the longest bursts.
-    "long": preset("base", lanes=4, columns=16, drain=1, banks=32, bank_words=64,
+    "long": preset("base", lanes=4, drp="none", columns=16, drain=1, banks=32, bank_words=64,
                    lut_columns=16, burst_beats=256, read_beats=512, weight_rows=1000,
                    list_entries=999, parameter_beats=130, lane_blocks=7),
     # The least of everything that can be least.

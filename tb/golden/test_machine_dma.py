@@ -165,7 +165,7 @@ def test_load_errors(change, cause):
     (dict(tail=0), "tail is 0"),
     (dict(first=-4), "first is -4"),
     (dict(count0=2, step0=9), "backwards"),
-    (dict(target=3), "target 3"),
+    (dict(target=3), "target DRP, and the chip has none"), (dict(target=4), "target 4"),
     (dict(target=Target.WEIGHTS, address=2), "address is 2"),
 ])
 def test_load_undefined(change, text):

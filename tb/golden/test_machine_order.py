@@ -7,7 +7,7 @@ from golden.machine import MachineError, UndefinedError
 from golden.spec.config import preset
 from golden.spec.isa import Opcode, Target, Unit
 from golden.spec.numerics import IDENTITY
-from golden.spec.registers import COUNTERS, Cause
+from golden.spec.registers import COUNTERS, DRP_COUNTERS, Cause
 from golden.weights import LaneBlock
 from tb.golden.machine_rig import Rig, conv_lane_blocks, sem
 
@@ -190,7 +190,7 @@ def test_state_and_counters():
     rig = Rig(preset("tiny"))
     load(rig, 3, 7)
     first = rig.run()
-    assert set(first) == {item.name for item in COUNTERS}
+    assert set(first) == {item.name for item in COUNTERS + DRP_COUNTERS}
     assert first["instructions"] == 2 and rig.machine.fetched == 2
     assert first["beats_read"] == 2 * 16 + 3
     rig.program = []

@@ -12,7 +12,7 @@ from tb.lib.graph_builder import Builder
 
 TINY, BASE = preset("tiny"), preset("base")
 MEMORY = 1 << 22
-CHIPS = {"base": BASE, "tiny": TINY, "wide": BASE.replace(lanes=32, drain=16),
+CHIPS = {"base": BASE, "tiny": TINY, "wide": BASE.replace(lanes=32, drp="none", drain=16),
          "odd": BASE.replace(columns=5, banks=4)}
 
 

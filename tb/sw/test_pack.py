@@ -10,7 +10,8 @@ from sw.compiler.pack import pack_op, select_blocks
 from sw.compiler.taps import conv_taps, sparse_taps
 from sw.compiler.window import Post, Taps, WindowOp
 
-CONFIGS = {"tiny": preset("tiny"), "base": preset("base"), "wide": preset("base", lanes=32)}
+CONFIGS = {"tiny": preset("tiny"), "base": preset("base"),
+           "wide": preset("base", lanes=32, drp="none")}
 configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 

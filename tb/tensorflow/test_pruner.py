@@ -292,7 +292,7 @@ def test_digits(tmp_path):
 
 
 def test_other_chips():
-    small = dataclasses.replace(BASE, lanes=8, drain=4)
+    small = dataclasses.replace(BASE, lanes=8, drp="none", drain=4)
     _, pruner = built(preset=small, speedup=2.0, schedule=Schedule(end=1))
     pruner.step()
     assert pruner.counts["conv2"].shape == (4, 9 * 4) and pruner.speedup >= 2.0

@@ -167,7 +167,7 @@ def test_a_pruned_model_is_kept_as_it_is():
 
 
 def test_other_chips():
-    small = dataclasses.replace(BASE, lanes=8, drain=4)
+    small = dataclasses.replace(BASE, lanes=8, drp="none", drain=4)
     _, pruner = pruned(preset=small, speedup=2.0)
     assert pruner.counts["conv2"].shape == (4, 9 * 4) and pruner.speedup >= 2.0
 

@@ -82,5 +82,5 @@ def test_weights_that_go_wrong_in_training():
 
 
 def test_a_config_of_ones_own():
-    small = preset("base", lanes=8, drain=4)
+    small = preset("base", lanes=8, drp="none", drain=4)
     assert Pruner(Residual(), DATA, preset=small, speedup=1.5).dense_cycles > 0

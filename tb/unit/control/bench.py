@@ -8,19 +8,19 @@ from golden.spec import isa
 from golden.spec.config import preset
 from golden.spec.isa import Opcode, Unit
 from golden.spec.registers import Cause
-from hw.control.sequencer import NAMES, UNITS, Sequencer
+from hw.control.sequencer import Sequencer, units_of
 from tb.pysim import simulate
 from tb.unit.control.fakes import FakeMemory, FakeUnit
 
 __all__ = ["CONFIGS", "SIZE", "UNIT_OPCODES", "Bench", "check", "random_program"]
 
 CONFIGS = {"tiny": preset("tiny"), "base": preset("base"),
-           "wide": preset("base", lanes=32, queue_depth=2)}
+           "wide": preset("base", lanes=32, drp="none", queue_depth=2)}
 SIZE = isa.INSTRUCTION_BYTES
-UNIT_OPCODES = (Opcode.LOAD, Opcode.MAC, Opcode.STORE, Opcode.LOG)
+UNIT_OPCODES = (Opcode.LOAD, Opcode.MAC, Opcode.STORE, Opcode.LOG, Opcode.DRP)
 
 
-def random_program(rng, length, *, syncs=True):
+def random_program(config, rng, length, *, syncs=True):
     """A program that ends: every wait has its post before it, and one unit waits on each
     semaphore. The tag is the instruction's index."""
     program, tokens = [], [0] * isa.SEMAPHORES
@@ -28,28 +28,33 @@ def random_program(rng, length, *, syncs=True):
         if syncs and rng.random() < 0.1:
             program.append(isa.encode(Opcode.SYNC, tag=tag))
             continue
-        opcode = rng.choice(UNIT_OPCODES)
-        unit = UNITS.index(isa.OPCODE_UNIT[opcode])
-        wait = post = 0
+        units = units_of(config)
+        opcode = rng.choice(UNIT_OPCODES if config.fabric else UNIT_OPCODES[:-1])
+        unit = units.index(isa.OPCODE_UNIT[opcode])
+        wait = post = release = 0
         for index in range(isa.SEMAPHORES):
-            if index % 3 == unit and tokens[index] and rng.random() < 0.6:
+            if index % len(units) == unit and tokens[index] and rng.random() < 0.6:
                 wait |= 1 << index
                 tokens[index] -= 1
         for index in range(isa.SEMAPHORES):
             if tokens[index] < 200 and rng.random() < 0.15:
                 post |= 1 << index
                 tokens[index] += 1
-        program.append(isa.encode(opcode, tag=tag, wait=wait, post=post,
-                                  address=rng.getrandbits(32)) if opcode != Opcode.MAC else
-                       isa.encode(opcode, tag=tag, wait=wait, post=post,
-                                  pad_value=rng.randrange(-128, 128), tiles=rng.getrandbits(24)))
+            elif opcode == Opcode.DRP and tokens[index] < 200 and rng.random() < 0.15:
+                release |= 1 << index
+                tokens[index] += 1
+        rest = {Opcode.MAC: {"pad_value": rng.randrange(-128, 128), "tiles": rng.getrandbits(24)},
+                Opcode.DRP: {"limit": rng.getrandbits(32), "release": release}}
+        program.append(isa.encode(opcode, tag=tag, wait=wait, post=post, **rest.get(
+            opcode, {"address": rng.getrandbits(32)})))
     return [*program, isa.encode(Opcode.END, tag=length)]
 
 
-def check(program, events, place):
+def check(config, program, events, place):
     """The order of ``events`` is one that ``program`` allows, and nothing is missing."""
     decoded = [isa.decode(raw) for raw in program]
-    for name, unit in zip(NAMES, UNITS, strict=True):
+    for unit in units_of(config):
+        name = unit.name.lower()
         want = [int.from_bytes(raw, "little") for raw, (opcode, _) in
                 zip(program, decoded, strict=True) if isa.OPCODE_UNIT[opcode] == unit]
         for kind in ("take", "retire"):
@@ -60,9 +65,11 @@ def check(program, events, place):
     for event, name, fields in events:
         for index in range(isa.SEMAPHORES):
             counts[index] += (event == "retire") * (fields["post"] >> index & 1)
+            counts[index] += (event == "release") * (fields.get("release", 0) >> index & 1)
             counts[index] -= (event == "take") * (fields["wait"] >> index & 1)
             assert counts[index] >= 0, f"{place}: {name} {fields['tag']} did not wait for {index}"
-        (retired if event == "retire" else taken).add(fields["tag"])
+        if event != "release":
+            (retired if event == "retire" else taken).add(fields["tag"])
         for tag, (opcode, _) in enumerate(decoded):
             if opcode == Opcode.SYNC and event == "take" and fields["tag"] > tag:
                 before = {n for n in range(tag) if decoded[n][0] in UNIT_OPCODES}
@@ -82,12 +89,14 @@ class Bench:
         self.memory = FakeMemory(config, self.rng, self.reset, latency=self.rng.choice((0, 30)),
                                  stall=self.rng.choice((0, 0.3)))
         self.units = {name: FakeUnit(self.rng, self.reset, self.events, name,
-                                     depth=2 if name == "mac" else 1, **unit) for name in NAMES}
+                                     depth=2 if name in ("mac", "drp") else 1, **unit)
+                      for name in self.dut.names}
         self.retired = self.done = 0
 
     def run(self, bench, cycles=20_000):
         def unit(name):
-            return lambda ctx: self.units[name].serve(ctx, getattr(self.dut, name))
+            release = self.dut.release if name == "drp" else None
+            return lambda ctx: self.units[name].serve(ctx, getattr(self.dut, name), release)
 
         async def count(ctx):
             async for _, _, number, running, done in ctx.tick().sample(
@@ -97,7 +106,7 @@ class Bench:
                 assert running or not done
 
         background = [lambda ctx: self.memory.serve(ctx, self.dut.read), count,
-                      *(unit(name) for name in NAMES)]
+                      *(unit(name) for name in self.dut.names)]
         simulate(ResetInserter(self.reset)(self.dut), bench, background=background, cycles=cycles)
 
     async def start(self, ctx, image, *, address=None, size=None, responses=None):
@@ -139,7 +148,7 @@ class Bench:
         _, done = await self.finish(ctx)
         assert done and not ctx.get(self.dut.fault.valid), self.place
         ends = next(n for n, raw in enumerate(program) if raw[0] == Opcode.END) + 1
-        check(program[:ends], self.events, self.place)
+        check(self.config, program[:ends], self.events, self.place)
         assert ctx.get(self.dut.fetched) == ends, self.place
         assert self.retired == ends, self.place
         assert not ctx.get(self.dut.queued.as_value()), self.place

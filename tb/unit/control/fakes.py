@@ -86,7 +86,7 @@ class FakeUnit:
     rng : random.Random
     reset : Signal
     events : list
-        Gets (event, unit name, fields) for "take" and "retire", in order of time.
+        Gets (event, unit name, fields) for "take", "release" and "retire", in order of time.
     name : str
     depth : int
         Instructions it works on at once.
@@ -101,9 +101,14 @@ class FakeUnit:
         self.error = None       # fields of an ERROR to raise once it has an instruction
         self.active = deque()   # (cycles left, fields)
 
-    async def serve(self, ctx, port):
+    async def serve(self, ctx, port, release=None):
+        """Behave so at a UnitPort; with ``release`` (RETIRE) that of the DRP, too."""
+        early = 0
         while True:
             retiring = None
+            if release is not None:
+                ctx.set(release, {"valid": early > 0, "post": early or 0xFFFF})
+                early = 0
             if self.active and not self.stuck:
                 left, fields = self.active[0]
                 self.active[0] = left - 1, fields
@@ -133,3 +138,6 @@ class FakeUnit:
                 fields["raw"] = raw
                 self.active.append((self.rng.randint(0, self.longest), fields))
                 self.events.append(("take", self.name, fields))
+                if release is not None:
+                    early = fields["release"]
+                    self.events.append(("release", self.name, fields))

@@ -12,7 +12,7 @@ from golden.spec.registers import Cause, Control, Status, offset
 from hw.control.counters import Counters
 from hw.control.registers import RegisterFile
 from hw.control.reset import SoftReset
-from hw.control.sequencer import NAMES, Sequencer
+from hw.control.sequencer import Sequencer
 from tb.pysim import collect, drive, simulate
 from tb.unit.control.fakes import FakeMemory, FakeUnit
 
@@ -32,7 +32,8 @@ class Chip(Elaboratable):
         self.unit_reset, self.quiet = Signal(), Signal(init=1)
         self.events = []
         self.memory = FakeMemory(CONFIG, self.rng, self.unit_reset)
-        self.units = [FakeUnit(self.rng, self.unit_reset, self.events, name) for name in NAMES]
+        self.units = [FakeUnit(self.rng, self.unit_reset, self.events, name)
+                      for name in self.sequencer.names]
 
     def elaborate(self, platform):
         m = Module()

@@ -8,10 +8,11 @@ from golden.spec import isa
 from golden.spec.config import preset
 from golden.spec.isa import Opcode
 from hw.control.dispatcher import Dispatcher
-from hw.control.sequencer import UNITS
+from hw.control.sequencer import units_of
 from tb.pysim import collect, drive, simulate
 
-CONFIGS = {"tiny": preset("tiny"), "base": preset("base"), "wide": preset("base", lanes=32)}
+CONFIGS = {"tiny": preset("tiny"), "base": preset("base"),
+           "wide": preset("base", lanes=32, drp="none")}
 
 
 def beats_of(raw, config):
@@ -24,11 +25,13 @@ def beats_of(raw, config):
 def test_outputs(name, seed):
     """Each output gets its unit's instructions, whole and in order, whatever stalls."""
     config, rng = CONFIGS[name], random.Random(seed)
-    dut = Dispatcher(config, UNITS)
-    program = [isa.encode(rng.choice((Opcode.LOAD, Opcode.MAC, Opcode.STORE, Opcode.LOG)),
+    units = units_of(config)
+    dut = Dispatcher(config, units)
+    program = [isa.encode(rng.choice((Opcode.LOAD, Opcode.MAC, Opcode.STORE, Opcode.LOG,
+                                      *[Opcode.DRP] * bool(config.fabric))),
                           tag=rng.getrandbits(16), post=rng.getrandbits(16)) for _ in range(15)]
     want = [[beat for raw in program if isa.OPCODE_UNIT[Opcode(raw[0])] == unit
-             for beat in beats_of(raw, config)] for unit in UNITS]
+             for beat in beats_of(raw, config)] for unit in units]
 
     async def feed(ctx):
         ctx.set(dut.start, 1)
@@ -43,14 +46,14 @@ def test_outputs(name, seed):
         return lambda ctx: collect(ctx, dut.o[index], len(want[index]),
                                    rng=random.Random(seed + index), stall=0.5)
 
-    _, *got = simulate(dut, feed, take(0), take(1), take(2), cycles=5000)
+    _, *got = simulate(dut, feed, *map(take, range(len(units))), cycles=5000)
     assert got == want, f"seed {seed}"
 
 
 def test_sync_and_end():
     """SYNC waits for ``drained``, END also for ``settled``; each retires once."""
     config = CONFIGS["wide"]
-    dut = Dispatcher(config, UNITS)
+    dut = Dispatcher(config, units_of(config))
 
     async def bench(ctx):
         async def feed(opcode):
@@ -93,7 +96,7 @@ def test_sync_and_end():
 def test_halt():
     """Nothing moves while ``halt`` is high, not even a START."""
     config = CONFIGS["base"]
-    dut = Dispatcher(config, UNITS)
+    dut = Dispatcher(config, units_of(config))
 
     async def bench(ctx):
         ctx.set(dut.halt, 1)

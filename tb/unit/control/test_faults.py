@@ -5,13 +5,15 @@ from collections import deque
 
 import pytest
 
+from golden.spec.config import preset
 from golden.spec.isa import Unit
 from golden.spec.registers import Cause
 from hw.control.faults import FaultLatch
-from hw.control.sequencer import UNITS
+from hw.control.sequencer import units_of
 from tb.pysim import simulate
 
-WAITING = 201, 202, 203  # tags at the heads of the queues
+UNITS = units_of(preset("base"))
+WAITING = 201, 202, 203, 204  # tags at the heads of the queues
 
 
 class Units:

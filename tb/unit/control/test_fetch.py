@@ -11,7 +11,8 @@ from hw.control.fetch import InstructionFetch
 from tb.pysim import collect, simulate
 from tb.unit.control.fakes import FakeMemory
 
-CONFIGS = {"tiny": preset("tiny"), "base": preset("base"), "wide": preset("base", lanes=32)}
+CONFIGS = {"tiny": preset("tiny"), "base": preset("base"),
+           "wide": preset("base", lanes=32, drp="none")}
 SIZE = isa.INSTRUCTION_BYTES
 
 

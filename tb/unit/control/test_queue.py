@@ -10,7 +10,7 @@ from hw.control.queue import InstructionQueue
 from tb.pysim import collect, drive, simulate
 
 CONFIGS = {"tiny": preset("tiny"), "base": preset("base"),
-           "wide": preset("base", lanes=32, queue_depth=2)}
+           "wide": preset("base", lanes=32, drp="none", queue_depth=2)}
 
 
 def split(raw, config):

@@ -8,6 +8,7 @@ from golden.spec import registers
 from golden.spec.config import preset
 from golden.spec.registers import REGISTERS, Cause, Control, Status, offset
 from hw.bus.axi import Response
+from hw.control.counters import counters_of
 from hw.control.registers import RegisterFile
 from tb.pysim import collect, drive, simulate
 
@@ -48,8 +49,10 @@ def test_random(name, seed):
     model = dict.fromkeys(plain, 0)
     constant = {"ID": registers.ID, "VERSION": registers.VERSION, "DIGEST": config.digest(),
                 "CONTROL": 0, "STATUS": 0, "IRQ_PENDING": 0}
-    counters = [rng.getrandbits(32) for _ in registers.COUNTERS]
-    for counter, value in zip(registers.COUNTERS, counters, strict=True):
+    counters = [rng.getrandbits(32) for _ in counters_of(config)]
+    for counter in registers.DRP_COUNTERS:  # of a chip without a DRP
+        constant[f"COUNT_{counter.name.upper()}"] = 0
+    for counter, value in zip(counters_of(config), counters, strict=True):
         constant[f"COUNT_{counter.name.upper()}"] = value
     fault = {"cause": 5, "unit": 2, "tag": 0xBEEF, "address": 0x89AB_CDEF}  # not valid: no error
     constant |= {f"ERROR_{key.upper()}": value for key, value in fault.items()}

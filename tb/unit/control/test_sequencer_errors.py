@@ -6,8 +6,10 @@ from golden.spec import isa
 from golden.spec.isa import Opcode, Unit
 from golden.spec.registers import Cause
 from hw.bus.axi import Response
-from hw.control.sequencer import NAMES, UNITS
+from hw.control.sequencer import units_of
 from tb.unit.control.bench import CONFIGS, SIZE, Bench, random_program
+
+UNITS = units_of(CONFIGS["base"])
 
 
 def three_loads():
@@ -20,7 +22,8 @@ def test_illegal_opcode(name):
     bench = Bench(CONFIGS[name], 1)
 
     async def main(ctx):
-        for code in (0, 7, 255, 128 + Opcode.LOAD):
+        absent = () if CONFIGS[name].fabric else (Opcode.DRP,)
+        for code in (0, 8, 255, 128 + Opcode.LOAD, *absent):
             bad = bytearray(isa.encode(Opcode.LOAD, tag=0x1234))
             bad[0] = code
             image = b"".join([*three_loads(), bad, *three_loads()])
@@ -32,7 +35,7 @@ def test_illegal_opcode(name):
             assert ctx.get(bench.dut.fault.as_value()) == before
             assert ctx.get(bench.dut.fetched) == 4
             await bench.soft_reset(ctx)
-            await bench.succeed(ctx, random_program(bench.rng, 10))
+            await bench.succeed(ctx, random_program(bench.config, bench.rng, 10))
 
     bench.run(main)
 
@@ -53,7 +56,7 @@ def test_read_error(name, resp):
             await ctx.tick().repeat(200)
             assert {fields["tag"] for _, _, fields in bench.events} <= {10}
             await bench.soft_reset(ctx)
-            await bench.succeed(ctx, random_program(bench.rng, 10))
+            await bench.succeed(ctx, random_program(bench.config, bench.rng, 10))
 
     bench.run(main)
 
@@ -68,7 +71,7 @@ def test_program_end(length):
             Cause.PROGRAM_END, Unit.SEQUENCER, 0, len(image))
         assert ctx.get(bench.dut.fetched) == length
         await bench.soft_reset(ctx)
-        await bench.succeed(ctx, random_program(bench.rng, 10))
+        await bench.succeed(ctx, random_program(bench.config, bench.rng, 10))
 
     bench.run(main)
 
@@ -76,8 +79,8 @@ def test_program_end(length):
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_error(unit):
     """Passed on as it is; nothing is decoded any more, and only what was granted still goes."""
-    bench = Bench(CONFIGS["tiny"], int(unit), longest=60)
-    name = NAMES[UNITS.index(unit)]
+    bench = Bench(CONFIGS["base"], int(unit), longest=60)
+    name = unit.name.lower()
     opcodes = (Opcode.LOAD, Opcode.MAC, Opcode.STORE)
     others = [code for code in opcodes if isa.OPCODE_UNIT[code] != unit]
     program = [isa.encode(Opcode[unit.name], tag=3),
@@ -100,12 +103,12 @@ def test_unit_error(unit):
             assert sum(event == "take" for event, _, _ in bench.events[events:]) <= 2
             bench.units[name].stuck = False
             await bench.soft_reset(ctx)
-            await bench.succeed(ctx, random_program(bench.rng, 10))
+            await bench.succeed(ctx, random_program(bench.config, bench.rng, 10))
 
     bench.run(main)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [unit.name.lower() for unit in UNITS])
 @pytest.mark.parametrize("waiting", [Opcode.SYNC, Opcode.END])
 def test_error_is_not_idle(name, waiting):
     """A unit that stops in error does not let SYNC or END pass."""
@@ -178,7 +181,7 @@ def test_watchdog(case, limit):
         for name in stuck:
             bench.units[name].stuck = False
         await bench.soft_reset(ctx)
-        await bench.succeed(ctx, random_program(bench.rng, 10))
+        await bench.succeed(ctx, random_program(bench.config, bench.rng, 10))
 
     bench.run(main)
 

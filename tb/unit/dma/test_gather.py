@@ -12,7 +12,7 @@ from tb.unit.dma.fakes import load_words
 from tb.unit.dma.shapes import load_shapes, random_load
 
 TINY, BASE = preset("tiny"), preset("base")
-WIDE = BASE.replace(lanes=32)
+WIDE = BASE.replace(lanes=32, drp="none")
 
 
 def run_beats(group, fields, memory):

@@ -39,7 +39,7 @@ def answer(config, memory, runs):
 
 @pytest.mark.parametrize("config", [
     TINY, BASE, TINY.replace(burst_beats=1, bursts_in_flight=1, read_beats=2),
-    BASE.replace(lanes=32, burst_beats=256, read_beats=512),
+    BASE.replace(lanes=32, drp="none", burst_beats=256, read_beats=512),
     TINY.replace(burst_beats=16, read_beats=37),
 ], ids=["tiny", "base", "ones", "page", "odd"])
 @pytest.mark.parametrize("stall", [0.0, 0.4])

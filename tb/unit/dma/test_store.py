@@ -111,7 +111,7 @@ def log(address, **changes):
 
 
 @pytest.mark.parametrize("config", [
-    TINY, BASE, BASE.replace(lanes=32), TINY.replace(burst_beats=1, bursts_in_flight=1),
+    TINY, BASE, BASE.replace(lanes=32, drp="none"), TINY.replace(burst_beats=1, bursts_in_flight=1),
 ], ids=["tiny", "base", "wide", "ones"])
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 def test_random_programs(config, stall):
@@ -166,7 +166,7 @@ def test_retires_after_the_last_response_only():
     assert bench.reads[40] - bench.reads[39] - 1 == StoreUnit.PAUSE
 
 
-@pytest.mark.parametrize("config", [TINY, BASE, BASE.replace(lanes=32)],
+@pytest.mark.parametrize("config", [TINY, BASE, BASE.replace(lanes=32, drp="none")],
                          ids=["tiny", "base", "wide"])
 @pytest.mark.parametrize("address", [0, 1024 + 7])
 def test_log_record(config, address):
