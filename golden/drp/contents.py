@@ -11,7 +11,7 @@ from golden.spec.drp.contexts import LOOPS
 from golden.spec.drp.controller import Cause
 from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.image import ITEM_ALIGN, SECTION, Space, item_bytes
-from golden.spec.drp.streams import LOOP, STREAM, TAP
+from golden.spec.drp.streams import LOOP, STREAM, TAP, TAPS
 
 __all__ = ["Contents", "Section", "sections"]
 
@@ -67,8 +67,6 @@ class Contents:
     -------
     memories : dict of (words, lanes) uint32
         By element.
-    inputs, outputs : list of Stream or None
-        The descriptors loaded last.
     """
 
     def __init__(self, fabric: Fabric) -> None:
@@ -80,8 +78,22 @@ class Contents:
             Space.STATE: [[0] * fabric.states]}
         self.memories = {element: np.zeros((fabric.table_words, fabric.lanes), np.uint32)
                          for element in fabric.memories}
-        self.inputs: list[Stream | None] = [None] * fabric.inputs
-        self.outputs: list[Stream | None] = [None] * fabric.outputs
+        self._streams: list[Stream | None] = [None] * (fabric.inputs + fabric.outputs)
+        self._used = 0
+
+    @property
+    def inputs(self) -> list[Stream | None]:
+        """Streams of the next kernel's inputs."""
+        return self._enabled()[:self._fabric.inputs]
+
+    @property
+    def outputs(self) -> list[Stream | None]:
+        """Streams of its outputs."""
+        return self._enabled()[self._fabric.inputs:]
+
+    def _enabled(self) -> list[Stream | None]:
+        return [stream if self._used >> number & 1 else None
+                for number, stream in enumerate(self._streams)]
 
     def load(self, section: Section) -> None:
         """Put a section where it belongs; units and addresses that there aren't are ignored."""
@@ -98,10 +110,12 @@ class Contents:
                 for address, item in enumerate(section.items, section.first):
                     if address < len(units[unit]):
                         units[unit][address] = item
+        elif space is Space.USED:
+            self._used = section.first
         else:
-            streams = self.inputs if space is Space.INPUT_STREAM else self.outputs
-            if unit < len(streams) and section.items:
-                streams[unit] = _stream(section.items[-1])
+            unit += self._fabric.inputs if space is Space.OUTPUT_STREAM else 0
+            if unit < len(self._streams) and section.items:
+                self._streams[unit] = _stream(section.items)
 
     def kernel(self, first: int) -> Kernel:
         """What begins in a state; its tables are ``memories``."""
@@ -112,12 +126,12 @@ class Contents:
                       states=states[0], first=first)
 
 
-def _stream(item: int) -> Stream | None:
-    """The stream of a descriptor item; None if the kernel doesn't use it."""
-    words, at = [], 0
-    for bits in (STREAM.bits, *[LOOP.bits] * LOOPS, *[TAP.bits] * 16):
+def _stream(items: list[int]) -> Stream:
+    """The stream of a descriptor's words."""
+    item, words, at = 0, [], 0
+    for place, word in enumerate(items):
+        item |= word << 8 * ITEM_ALIGN * place
+    for bits in (STREAM.bits, *[LOOP.bits] * LOOPS, *[TAP.bits] * TAPS):
         words.append(item >> at & (1 << bits) - 1)
         at += bits
-    if not STREAM.decode(words[0])["enable"]:
-        return None
     return Stream.decode(words)

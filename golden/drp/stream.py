@@ -92,13 +92,13 @@ class Stream:
         ValueError
             For a value out of its field's range.
         """
-        names = {item.name for item in STREAM.fields} - {"taps", "enable"}
+        names = {item.name for item in STREAM.fields} - {"taps"}
         header = {name: int(getattr(self, name)) for name in names}
         if len(self.loops) > LOOPS or not 1 <= len(self.taps) <= TAPS:
             raise ValueError(f"{len(self.loops)} loops and {len(self.taps)} taps, accepted are "
                              f"{LOOPS} and 1 to {TAPS} at most")
         loops = self.loops + (Loop(),) * (LOOPS - len(self.loops))
-        return [STREAM.encode({**header, "taps": len(self.taps) - 1, "enable": 1}),
+        return [STREAM.encode({**header, "taps": len(self.taps) - 1}),
                 *(LOOP.encode(vars(loop)) for loop in _returning(loops, -1)),
                 *(TAP.encode(vars(tap)) for tap in self.taps)]
 
@@ -107,7 +107,6 @@ class Stream:
         """The stream of ``encode``'s words."""
         header: dict[str, Any] = dict(STREAM.decode(words[0]))
         taps = header.pop("taps") + 1
-        del header["enable"]
         for name, kind in (("format", Format), ("border", Border), ("saturate", bool),
                            ("indirect", bool)):
             header[name] = kind(header[name])

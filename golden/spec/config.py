@@ -5,16 +5,12 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from golden.spec.drp.fabric import Fabric
+from golden.spec.drp.fabric import FABRICS, Fabric
+from golden.spec.drp.image import tables as drp_tables
+from golden.spec.errors import ConfigError
 
 __all__ = ["PRESETS", "Config", "ConfigError", "preset"]
-
-
-class ConfigError(ValueError):
-    """A configuration that can't be built; the text names field, value and what is accepted."""
 
 
 def _model(default: int) -> int:
@@ -123,7 +119,9 @@ class Config:
         self._need("bursts_in_flight", 1 <= self.bursts_in_flight <= 8, "1 to 8")
         self._need("read_beats", 2 * self.burst_beats <= self.read_beats <= 4096,
                    f"twice burst_beats ({2 * self.burst_beats}) to 4096")
-        self._need_fabric()
+        fits = [name for name, fabric in FABRICS.items() if fabric.word_bytes == self.lanes]
+        self._need("drp", self.drp in ("none", *fits),
+                   f"none or a fabric with words of {self.lanes} bytes: {', '.join(fits) or '-'}")
         self._need("clock_mhz", self.clock_mhz >= 1, "1 or more")
         self._need("dram_bytes", 1 <= self.dram_bytes <= 1024, "1 to 1024")
         self._need("dram_latency", 0 <= self.dram_latency <= 10000, "0 to 10000")
@@ -132,18 +130,9 @@ class Config:
         if not good:
             raise ConfigError(f"{name} is {getattr(self, name)!r}, accepted is {accepted}")
 
-    def _need_fabric(self) -> None:
-        from golden.spec.drp.fabric import FABRICS  # it needs ConfigError
-
-        fits = [name for name, fabric in FABRICS.items() if fabric.word_bytes == self.lanes]
-        self._need("drp", self.drp in ("none", *fits),
-                   f"none or a fabric with words of {self.lanes} bytes: {', '.join(fits) or '-'}")
-
     @property
-    def fabric(self) -> "Fabric | None":
+    def fabric(self) -> Fabric | None:
         """Shape of the DRP's tile; None without."""
-        from golden.spec.drp.fabric import FABRICS
-
         return FABRICS.get(self.drp)
 
     @property
@@ -206,9 +195,8 @@ class Config:
 
 
 @functools.cache
-def _digest(hardware: str, fabric: "Fabric | None") -> int:
+def _digest(hardware: str, fabric: Fabric | None) -> int:
     from golden.spec import isa, layout, registers  # they need Config for their own types
-    from golden.spec.drp.image import tables as drp_tables
 
     tables = [hardware, *(repr(item) for item in
                           (isa.TABLES, registers.TABLES, layout.TABLES))]

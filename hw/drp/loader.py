@@ -30,6 +30,8 @@ class Loader(wiring.Component):
     i : In(stream of a word of ITEM_ALIGN bytes)
     item : Out(stream of load_layout)
     descriptor : Out(stream of word_layout)
+    used : Out(Layout of valid and streams)
+        Which streams kernels use.
     busy : Out(1)
         In the middle of a section.
     bad : Out(1)
@@ -46,6 +48,8 @@ class Loader(wiring.Component):
             "i": In(stream.Signature(8 * ITEM_ALIGN)),
             "item": Out(stream.Signature(load_layout(fabric))),
             "descriptor": Out(stream.Signature(word_layout(fabric))),
+            "used": Out(data.StructLayout({
+                "valid": 1, "streams": fabric.inputs + fabric.outputs})),
             "busy": Out(1), "bad": Out(1)})
 
     def elaborate(self, platform):
@@ -55,12 +59,15 @@ class Loader(wiring.Component):
         parts = ITEM_ALIGN * 8 // WORD
         header = record_layout(SECTION)
         section = Signal(header, reset_less=True)
-        words = {space: item_bytes(fabric, space) // ITEM_ALIGN for space in Space}
+        words = {space: item_bytes(fabric, space) // ITEM_ALIGN for space in Space
+                 if space not in (Space.INPUT_STREAM, Space.OUTPUT_STREAM, Space.USED)}
         wide = max(words[space] for space in (Space.ELEMENT, Space.INPUT, Space.OUTPUT,
                                               Space.STATE))
         # Words of the item so far, the last one highest.
         before = Signal(8 * ITEM_ALIGN * (wide - 1), reset_less=True)
-        place, part = Signal(range(max(words.values())), reset_less=True), Signal(range(parts))
+        # Word of the item, or of the descriptor.
+        place = Signal(range(max(*words.values(), WORDS // parts)), reset_less=True)
+        part = Signal(range(parts))
         last, ends = Signal(), Signal()
         with m.Switch(section.space):
             for space, count in words.items():
@@ -68,6 +75,7 @@ class Loader(wiring.Component):
                     m.d.comb += last.eq(place == count - 1)
         is_table = section.space == Space.TABLE
         is_stream = section.space.matches(Space.INPUT_STREAM, Space.OUTPUT_STREAM)
+        whole = last | is_stream
         piece = word.word_select(part, WORD)
         index = Cat(part, place)
         m.d.comb += [
@@ -93,7 +101,7 @@ class Loader(wiring.Component):
             with m.If(ends):
                 m.d.sync += [before.eq(Cat(before, word)[8 * ITEM_ALIGN:]),
                              place.eq(Mux(last, 0, place + 1))]
-                with m.If(last):
+                with m.If(whole):
                     m.d.sync += [section.first.eq(section.first + 1),
                                  section.count.eq(section.count - 1),
                                  self.busy.eq(section.count != 1)]
@@ -101,6 +109,8 @@ class Loader(wiring.Component):
             m.d.comb += self.i.ready.eq(~self.bad)
             taken_header = data.View(header, word)
             with m.If(self.i.valid & ~self.bad):
+                m.d.comb += [self.used.valid.eq(taken_header.space == Space.USED),
+                             self.used.streams.eq(taken_header.first)]
                 m.d.sync += [section.eq(word), place.eq(0), part.eq(0),
                              self.bad.eq(taken_header.space > max(Space)),
                              self.busy.eq(taken_header.count != 0)]

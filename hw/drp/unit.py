@@ -6,14 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.controller import Cause
 from golden.spec.drp.image import ITEM_ALIGN
-from golden.spec.drp.streams import STREAM
 from hw.drp.generator import Generator
 from hw.drp.input_stream import InputStream
 from hw.drp.loader import Loader
 from hw.drp.output_stream import OutputStream
 from hw.drp.tile import Tile
 from hw.drp.words import TileRead, word_write_layout
-from hw.interfaces import record_layout
 from hw.stream import Queue
 
 __all__ = ["Unit", "run_layout"]
@@ -149,14 +147,10 @@ class Unit(wiring.Component):
         return m
 
     def _enabled(self, m, loader):
-        """By stream whether the descriptor loaded last is of one that the kernel uses."""
-        offset = record_layout(STREAM)["enable"].offset
-        count = self.fabric.inputs + self.fabric.outputs
-        enabled, item = Signal(count), loader.descriptor
-        for number in range(count):
-            with m.If(item.valid & item.ready & (item.p.stream == number)
-                      & (item.p.index == offset // 32)):
-                m.d.sync += enabled[number].eq(item.p.data[offset % 32])
+        """The streams that kernels use, as was loaded last."""
+        enabled = Signal.like(loader.used.streams)
+        with m.If(loader.used.valid):
+            m.d.sync += enabled.eq(loader.used.streams)
         return enabled
 
     def _generate(self, m, loader, units, go, taken, shared):

@@ -140,6 +140,9 @@ def chip(arguments: argparse.Namespace, base: Config | None = None) -> Config:
     changes: dict[str, object] = {}
     for item in arguments.set:
         name, _, text = item.partition("=")
+        if name.strip() == "drp":
+            changes["drp"] = text.strip()
+            continue
         try:
             changes[name.strip()] = int(text, 0)
         except ValueError:

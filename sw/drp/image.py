@@ -1,6 +1,6 @@
 """Kernel images: the bytes that fill a tile's memories, as ``golden.spec.drp.image`` lays them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -60,20 +60,23 @@ def _quads(words: np.ndarray) -> list[int]:
 
 def streams_image(fabric: Fabric, inputs: Sequence[Stream | None],
                   outputs: Sequence[Stream | None]) -> bytes:
-    """Descriptors of all streams; None for one that isn't used."""
-    def sections(space: Space, streams: Sequence[Stream | None], count: int) -> Iterable[bytes]:
-        for unit in range(count):
-            stream = streams[unit] if unit < len(streams) else None
-            yield _section(fabric, space, unit, [_descriptor(stream) if stream else 0])
+    """Descriptors, and which streams are used; None for one that isn't."""
+    used, found = 0, []
+    for space, streams, first in ((Space.INPUT_STREAM, inputs, 0),
+                                  (Space.OUTPUT_STREAM, outputs, fabric.inputs)):
+        for unit, stream in enumerate(streams):
+            if stream is not None:
+                used |= 1 << first + unit
+                found.append(_section(fabric, space, unit, _descriptor(stream)))
+    return b"".join([_section(fabric, Space.USED, 0, [], used), *found])
 
-    return b"".join([*sections(Space.INPUT_STREAM, inputs, fabric.inputs),
-                     *sections(Space.OUTPUT_STREAM, outputs, fabric.outputs)])
 
-
-def _descriptor(stream: Stream) -> int:
+def _descriptor(stream: Stream) -> list[int]:
+    """The descriptor in words of ITEM_ALIGN bytes."""
     words, item, at = stream.encode(), 0, 0
     for word, bits in zip(words, [STREAM.bits, *[LOOP.bits] * LOOPS,
                                   *[TAP.bits] * (len(words) - 1 - LOOPS)], strict=True):
         item |= word << at
         at += bits
-    return item
+    size = 8 * ITEM_ALIGN
+    return [item >> low & (1 << size) - 1 for low in range(0, at, size)]

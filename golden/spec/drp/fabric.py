@@ -3,8 +3,8 @@
 import dataclasses
 from dataclasses import dataclass
 
-from golden.spec.config import ConfigError
 from golden.spec.drp.operations import Kind
+from golden.spec.errors import ConfigError
 
 __all__ = ["FABRICS", "Fabric", "fabric"]
 

@@ -26,7 +26,8 @@ class Space(enum.IntEnum):
     ``ELEMENT``, ``INPUT``, ``OUTPUT``: context words of unit ``unit``. ``STATE``: states.
     ``TABLE``: 32-bit words of the memory of element ``unit``, four to an item, the same in all
     lanes; ``first`` and ``count`` count items. ``INPUT_STREAM``, ``OUTPUT_STREAM``: the
-    descriptor of stream ``unit`` as one item: STREAM, LOOP x 4, TAP x 16.
+    descriptor of stream ``unit``: STREAM, LOOP x 4 and its TAPs; ``count`` are 16-byte words.
+    ``USED``: no items; bit k of ``first`` says whether kernels use stream k, outputs after inputs.
     """
 
     ELEMENT = 0
@@ -36,6 +37,7 @@ class Space(enum.IntEnum):
     TABLE = 4
     INPUT_STREAM = 5
     OUTPUT_STREAM = 6
+    USED = 7
 
 
 SECTION = Record("SECTION", (
@@ -51,8 +53,7 @@ def item_bytes(fabric: Fabric, space: Space) -> int:
     bits = {
         Space.ELEMENT: element_context(fabric).bits, Space.INPUT: input_context(fabric).bits,
         Space.OUTPUT: output_context(fabric).bits, Space.STATE: state_record(fabric).bits,
-        Space.TABLE: 128,
-    }.get(space, STREAM.bits + 4 * LOOP.bits + 16 * TAP.bits)
+    }.get(space, 8 * ITEM_ALIGN)
     return -(-bits // (8 * ITEM_ALIGN)) * ITEM_ALIGN
 
 

@@ -95,7 +95,6 @@ STREAM = Record("STREAM", (
     Field("saturate", 1, "outputs: limit to the format's range"),
     Field("indirect", 1, "inputs: positions come from output stream 1"),
     Field("taps", 4, "taps - 1"),
-    Field("enable", 1, "the kernel uses this stream"),
     Field("fill", 32, "value outside, border CONSTANT"),
 ), 320)
 
