@@ -15,7 +15,7 @@ from golden.ops.requantize import (
     rounding_doubling_high_multiply,
 )
 
-__all__ = ["softmax"]
+__all__ = ["exponentials", "softmax"]
 
 INPUT_FRACTION_BITS = 26  # of scaled differences
 SUM_INTEGER_BITS = 12  # of sums of exponentials
@@ -63,7 +63,7 @@ def _exp(a: np.ndarray) -> np.ndarray:
     return np.where(a == 0, LIMITS.max, result)
 
 
-def _table(attrs: Softmax) -> np.ndarray:
+def exponentials(attrs: Softmax) -> np.ndarray:
     """Exponential of every difference -255 to 0, at index difference + 255, or LEFT_OUT."""
     table = _tables.get(attrs)
     if table is None:
@@ -90,9 +90,9 @@ def _reciprocal(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def softmax(x: np.ndarray, attrs: Softmax) -> np.ndarray:
     """Softmax over the last axis of an int8 array; output scale 1/256, zero point -128."""
     wide = x.astype(np.int64)
-    exponentials = _table(attrs)[wide - wide.max(axis=-1, keepdims=True) + 255]
-    seen = exponentials != LEFT_OUT
-    terms = np.where(seen, rounding_divide_by_pot(exponentials.copy(), SUM_INTEGER_BITS), 0)
+    powers = exponentials(attrs)[wide - wide.max(axis=-1, keepdims=True) + 255]
+    seen = powers != LEFT_OUT
+    terms = np.where(seen, rounding_divide_by_pot(powers.copy(), SUM_INTEGER_BITS), 0)
     inverse, bits = _reciprocal(terms.sum(axis=-1, keepdims=True))
-    scaled = rounding_divide_by_pot(_multiply(exponentials, inverse), bits + 31 - 8)
+    scaled = rounding_divide_by_pot(_multiply(powers, inverse), bits + 31 - 8)
     return np.where(seen, finish(scaled, -128, -128, 127), -128).astype(np.int8)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sw.compiler.lowering import Lowered
-from sw.compiler.window import HostOp, WindowOp
+from sw.compiler.window import HostOp
 
 __all__ = ["Border", "borders"]
 
@@ -38,13 +38,14 @@ def borders(lowered: Lowered) -> dict[str, Border]:
         return sum(lowered.tensors[name].bytes for name in names)
 
     by_chip, behind = set[str](), set[str]()  # written by the chip; with its work before them
-    for_chip = {origin(name) for op in lowered.ops if isinstance(op, WindowOp) for name in op.reads}
+    for_chip = {origin(name) for op in lowered.ops if not isinstance(op, HostOp)
+                for name in op.reads}
     after: dict[str, tuple[set[str], bool]] = {}
     for op in lowered.ops:
         sources, results = set(map(origin, op.reads)), set(map(origin, op.writes))
-        if isinstance(op, WindowOp):
+        if not isinstance(op, HostOp):
             by_chip |= results
-        if isinstance(op, WindowOp) or sources & behind:
+        if not isinstance(op, HostOp) or sources & behind:
             behind |= results
         after[op.name] = sources & by_chip, bool(sources & behind)
     ahead, found = set(for_chip), dict[str, Border]()

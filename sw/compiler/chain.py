@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from golden.spec.config import Config
 from sw.compiler.cost import Cost, Traffic, latency, table_load, transfer
 from sw.compiler.tile import Tile
-from sw.compiler.window import HostOp, LayerTensor, WindowOp
+from sw.compiler.window import LayerTensor, Operator, WindowOp
 
 __all__ = ["Chain", "ChainShape", "Sliding", "inner_tensors"]
 
@@ -61,7 +61,7 @@ class ChainShape:
     cycles: float
 
 
-def inner_tensors(ops: Sequence[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+def inner_tensors(ops: Sequence[Operator], tensors: dict[str, LayerTensor],
                   costs: Sequence[Cost], group: int, first: int, end: int) -> set[str] | None:
     """Feature maps that only the operators [first, end) touch; None if these can't be a chain.
 

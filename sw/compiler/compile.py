@@ -22,7 +22,8 @@ from sw.compiler.permute import permute_channels
 from sw.compiler.plan import OpPlan, Plan
 from sw.compiler.sync import Instruction, synchronize
 from sw.compiler.transfer import Home
-from sw.compiler.window import HostOp, WindowOp
+from sw.compiler.window import HostOp, KernelOp, WindowOp
+from sw.drp.launcher import Launcher
 from sw.errors import ModelError
 
 __all__ = ["compile_graph"]
@@ -70,7 +71,7 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
         if isinstance(op, WindowOp):
             op.macs = round(op.macs / left.get(op.name, 1.0))
     tell("packing weights")
-    packed = [None if isinstance(op, HostOp) else pack_gate(config, op) if op.gate else
+    packed = [None if not isinstance(op, WindowOp) else pack_gate(config, op) if op.gate else
               pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
               for op in lowered.ops]
     tell("planning memory")
@@ -104,6 +105,7 @@ class _Assembly:
         self.emitter = Emitter(config, lowered.tensors, self.homes, plan.resident, self.constants,
                                loaded_rows=self._not_produced())
         self._place_values()
+        self.launcher = Launcher(config, self.constants) if config.fabric else None
         self.steps: list[ChipStep | HostStep] = []
 
     def program(self) -> Program:
@@ -122,6 +124,9 @@ class _Assembly:
                                "parts": [list(part) for part in op.parts],
                                "bytes_from_chip": border.from_chip,
                                "bytes_to_chip": border.to_chip, "between": border.between})
+                continue
+            if isinstance(op, KernelOp):
+                layers.append(self._kernels(index, op))
                 continue
             member = self._member(index)
             layers.append(self._row(*member))
@@ -146,11 +151,26 @@ class _Assembly:
         assert isinstance(op, WindowOp) and packed is not None and plan is not None
         return op, packed, plan
 
+    def _kernels(self, index: int, op: KernelOp) -> dict[str, object]:
+        """Emit an operator of the DRP; its row for reports."""
+        assert self.launcher
+        self.emitter.append(op.recipe.emit(
+            self.config, self.launcher, op.layer, self.plan.kernels[index],
+            {name: (home.region, home.offset) for name in (*op.sources, *op.writes)
+             for home in [self.homes[self.lowered.root.get(name, name)]]}))
+        self.emitter.log(op.layer)
+        return {"tag": op.layer, "name": op.name, "operator": op.operator, "unit": "drp",
+                "macs": 0, "macs_skipped": 0, "ideal_cycles": 0}
+
     def _end_step(self) -> None:
         instructions = self.emitter.flush()
         if not instructions:
             return
-        synchronize(instructions, {"sp": self.config.words, "table": 1,
+        spaces = {}
+        if self.launcher:
+            spaces = self.launcher.spaces
+            self.launcher.begin()
+        synchronize(instructions, {"sp": self.config.words, "table": 1, **spaces,
                                    Region.CONSTANTS.name: self.values_end,
                                    **{region.name: size for region, size in self.sizes.items()}})
         instructions.append(Instruction(Opcode.END, {}))

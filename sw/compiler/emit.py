@@ -125,10 +125,14 @@ class Emitter:
             self.log(op.layer)
         self._store(op, tile, output)
 
+    def append(self, instructions: list[Instruction]) -> None:
+        """Instructions made elsewhere."""
+        self.instructions += instructions
+
     def log(self, layer: int) -> None:
         """A log record when everything emitted for the layer is done."""
         done = next(item for item in reversed(self.instructions)
-                    if item.opcode == Opcode.MAC and item.fields["tag"] == layer)
+                    if item.opcode in (Opcode.MAC, Opcode.DRP) and item.fields["tag"] == layer)
         self.instructions.append(Instruction(
             Opcode.LOG, {"tag": layer, "region": Region.LOG,
                          "address": self.log_records * LOG_BYTES}, after=[done]))

@@ -8,7 +8,7 @@ from sw.compiler.cost import Cost, op_cost
 from sw.compiler.pack import PackedOp
 from sw.compiler.plan import Plan, plan_memory, plan_strips
 from sw.compiler.strips import Strips
-from sw.compiler.window import HostOp, LayerTensor, WindowOp
+from sw.compiler.window import LayerTensor, Operator, WindowOp
 from sw.errors import ModelError
 
 __all__ = ["plan_chains"]
@@ -17,7 +17,7 @@ _LONGEST = 6  # operators of a chain
 _LEAST_GAIN = 200  # cycles
 
 
-def plan_chains(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+def plan_chains(config: Config, ops: list[Operator], tensors: dict[str, LayerTensor],
                 packed: Sequence[PackedOp | None], chain: bool = True) -> Plan:
     """Place and tile everything, with the chains that save cycles if ``chain``.
 
@@ -45,7 +45,7 @@ def plan_chains(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str,
     return plan
 
 
-def _chain(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+def _chain(config: Config, ops: list[Operator], tensors: dict[str, LayerTensor],
            costs: list[Cost], first: int, end: int) -> Chain | None:
     inner = inner_tensors(ops, tensors, costs, config.group, first, end)
     if inner is None:
@@ -54,7 +54,7 @@ def _chain(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, Laye
     return Chain(config, first, members, costs[first:end], tensors, inner)
 
 
-def _try(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+def _try(config: Config, ops: list[Operator], tensors: dict[str, LayerTensor],
          costs: list[Cost], chains: list[Chain], strips: list[Strips | None]) -> Plan | None:
     try:
         return plan_memory(config, ops, tensors, costs, chains, strips)

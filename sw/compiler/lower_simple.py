@@ -29,6 +29,8 @@ from sw.compiler.pooling import average_scale, pool_regions
 from sw.compiler.taps import sparse_taps
 from sw.compiler.views import joined, takes_channels
 from sw.compiler.window import LayerTensor, Taps, WindowOp
+from sw.drp.mapper.search import MapError
+from sw.drp.operators import softmax_recipe
 
 __all__ = ["add", "average_pool", "concat", "max_pool", "mean", "pad", "prelu", "quantize",
            "reshape", "softmax"]
@@ -260,9 +262,24 @@ def quantize(net: Lowering, node: Node) -> None:
 
 
 def softmax(net: Lowering, node: Node) -> None:
-    """Left to the host."""
+    """The DRP's; without one the host's."""
     assert isinstance(node.attrs, Softmax)
-    net.host(node, "exponentials wait for the DRP")
+    fabric = net.config.fabric
+    if fabric is None:
+        net.host(node, f"exponentials need the DRP, chip {net.config.name} has none")
+        return
+    source, result = node.inputs[0], node.outputs[0]
+    try:
+        recipe = softmax_recipe(fabric, node.attrs, net.graph.tensors[source].shape, source,
+                                result)
+    except MapError as error:
+        net.host(node, str(error))
+        return
+    if recipe.words(net.config) > net.config.words:
+        net.host(node, f"its arrays take {recipe.words(net.config)} words, the scratchpad has "
+                 f"{net.config.words}")
+        return
+    net.kernels(node, recipe)
 
 
 def pad(net: Lowering, node: Node) -> None:

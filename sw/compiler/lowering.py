@@ -14,8 +14,9 @@ from golden.spec.isa import ArrayMode
 from golden.spec.numerics import IDENTITY
 from sw.compiler.taps import sparse_taps
 from sw.compiler.views import ChannelView, copy_taps, may_view
-from sw.compiler.window import HostOp, LayerTensor, Post, Taps, WindowOp
+from sw.compiler.window import HostOp, KernelOp, LayerTensor, Operator, Post, Taps, WindowOp
 from sw.driver.host import attributes_to_json
+from sw.drp.recipe import Recipe
 from sw.errors import ModelError
 
 __all__ = ["MAX_STRIDE", "MAX_WINDOW", "MOST_COPIES", "Lowered", "Lowering", "pixels"]
@@ -32,7 +33,7 @@ class Lowered:
     ``root`` names the feature map that holds a graph tensor which is only another view of it.
     """
 
-    ops: list[WindowOp | HostOp] = field(default_factory=list)
+    ops: list[Operator] = field(default_factory=list)
     tensors: dict[str, LayerTensor] = field(default_factory=dict)
     root: dict[str, str] = field(default_factory=dict)
 
@@ -147,11 +148,20 @@ class Lowering:
                     f"{self.config.words}")
         return ""
 
+    def kernels(self, node: Node, recipe: Recipe) -> None:
+        """Give a node to the DRP."""
+        self._as_bytes(node)
+        self.out.ops.append(KernelOp(node.name, node.op, list(node.inputs), list(node.outputs),
+                                     recipe))
+
+    def _as_bytes(self, node: Node) -> None:
+        """A node's tensors cross as the model's own bytes."""
+        for name in (*node.inputs, *node.outputs):
+            self.tensor(name).bytes_in_dram = True
+
     def host(self, node: Node, why: str) -> None:
         """Leave a node to the host."""
-        sources = [self.tensor(name) for name in node.inputs]
-        for tensor in [*sources, *(self.tensor(name) for name in node.outputs)]:
-            tensor.bytes_in_dram = True
+        self._as_bytes(node)
         blobs = {item.name: value for item in dataclasses.fields(node.attrs)
                  if isinstance(value := getattr(node.attrs, item.name), bytes)}
         op = HostOp(node.name, node.op, list(node.inputs), list(node.outputs),

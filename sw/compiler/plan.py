@@ -15,7 +15,7 @@ from sw.compiler.chain import Chain, ChainShape
 from sw.compiler.cost import Cost
 from sw.compiler.strips import MAX_EXTENT, Strips, StripShape
 from sw.compiler.tile import Buffer, Tile
-from sw.compiler.window import HostOp, LayerTensor, WindowOp
+from sw.compiler.window import KernelOp, LayerTensor, Operator, WindowOp
 from sw.errors import ModelError
 
 __all__ = ["Buffer", "OpPlan", "Plan", "Slide", "Tile", "plan_memory", "plan_strips"]
@@ -51,7 +51,8 @@ class OpPlan:
 class Plan:
     """Where and how.
 
-    ``resident`` has the buffer of each resident feature map; ``ops`` follow the operators.
+    ``resident`` has the buffer of each resident feature map; ``ops`` follow the operators;
+    ``kernels`` has the first word of what each operator of the DRP takes.
     ``turns`` says, by a chain's first operator, whose next tile follows. ``cycles`` is estimated.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     ops: list[OpPlan | None]
     turns: dict[int, list[int]] = field(default_factory=dict)
     cycles: float = 0.0
+    kernels: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,7 +82,7 @@ class _Unit(NamedTuple):
     chain: Chain | None
 
 
-def plan_memory(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+def plan_memory(config: Config, ops: list[Operator], tensors: dict[str, LayerTensor],
                 costs: Sequence[Cost], chains: Sequence[Chain] = (),
                 strips: Sequence[Strips | None] | None = None) -> Plan:
     """Place and tile.
@@ -104,7 +106,7 @@ def plan_memory(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str,
                     strips or plan_strips(config, ops, tensors, costs)).run()
 
 
-def plan_strips(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str, LayerTensor],
+def plan_strips(config: Config, ops: list[Operator], tensors: dict[str, LayerTensor],
                 costs: Sequence[Cost]) -> list[Strips | None]:
     """What finds the strips of each operator; None for the host's."""
     return [Strips(config, op, cost, tensors) if isinstance(op, WindowOp) else None
@@ -112,7 +114,7 @@ def plan_strips(config: Config, ops: list[WindowOp | HostOp], tensors: dict[str,
 
 
 class _Planner:
-    def __init__(self, config: Config, ops: list[WindowOp | HostOp],
+    def __init__(self, config: Config, ops: list[Operator],
                  tensors: dict[str, LayerTensor], chains: Sequence[Chain],
                  strips: Sequence[Strips | None]) -> None:
         self.config, self.ops, self.tensors, self.strips = config, ops, tensors, strips
@@ -176,13 +178,16 @@ class _Planner:
         unit = self.units[index]
         if unit.chain:
             return unit.chain.least(self.resident)
+        op = self.ops[unit.first]
+        if isinstance(op, KernelOp):
+            return op.recipe.words(self.config)
         strips = self.strips[unit.first]
         return strips.words(1, 1, self.resident) if strips else 0
 
     def _fits(self) -> bool:
         """Evict from the first unit whose smallest strips do not fit; False if it did."""
         for index in range(len(self.units)):
-            if not self.operands[index]:
+            if not self.operands[index] and not self._least(index):
                 continue
             if self.free(index) < self._least(index) or self._extent_too_large(index):
                 self._evict(index)
@@ -264,6 +269,8 @@ class _Planner:
             words = strips.words(shape.rows, shape.columns, self.resident)
             return [((str(copy),), words) for copy in range(shape.copies)]
         areas: list[tuple[tuple[str, ...], int]] = []
+        if isinstance(self.ops[unit.first], KernelOp):
+            return [(("kernels",), self._least(index))]
         if shape and unit.chain:
             areas += [((name,), item.words) for name, item in shape.sliding.items()]
             for number, op in enumerate(unit.chain.ops):
@@ -279,6 +286,8 @@ class _Planner:
     def _fill(self, plan: Plan, unit: _Unit, shape: StripShape | ChainShape | None,
               bases: dict[tuple[str, ...], int]) -> None:
         """Put a unit into the plan."""
+        if isinstance(self.ops[unit.first], KernelOp):
+            plan.kernels[unit.first] = bases["kernels",]
         if shape is None:
             return
         plan.cycles += shape.cycles

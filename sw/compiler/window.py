@@ -7,13 +7,17 @@ concatenation and channel permutation are all lowered to it.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from golden.spec.isa import ArrayMode, PostMode
 
-__all__ = ["Gate", "Gather", "HostOp", "LayerTensor", "Post", "Taps", "WindowOp"]
+if TYPE_CHECKING:
+    from sw.drp.recipe import Recipe  # which emits instructions
+
+__all__ = ["Gate", "Gather", "HostOp", "KernelOp", "LayerTensor", "Operator", "Post", "Taps",
+           "WindowOp"]
 
 
 @dataclass(frozen=True)
@@ -258,6 +262,29 @@ def _span(blocks: list[Taps], source: int) -> tuple[int, int]:
 
 
 @dataclass
+class KernelOp:
+    """An operator of the DRP: its tensors' own bytes come from DRAM and go there.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its kernels; arrays are named as the tensors.
+    """
+
+    name: str
+    operator: str
+    sources: list[str]
+    writes: list[str]
+    recipe: "Recipe"
+    layer: int = 0
+
+    @property
+    def reads(self) -> list[str]:
+        """All tensors read."""
+        return self.sources
+
+
+@dataclass
 class HostOp:
     """An operator left to the host, between chip steps.
 
@@ -288,3 +315,6 @@ class HostOp:
     def reads(self) -> list[str]:
         """All tensors read."""
         return self.sources
+
+
+Operator: TypeAlias = WindowOp | KernelOp | HostOp

@@ -12,7 +12,8 @@ from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.image import ITEM_ALIGN, SECTION, Space, item_bytes
 from golden.spec.drp.streams import LOOP, STREAM, TAP
 
-__all__ = ["contexts_image", "states_image", "streams_image", "tables_image"]
+__all__ = ["contexts_image", "states_image", "streams_image", "table_image",
+           "tables_image"]
 
 
 def _section(fabric: Fabric, space: Space, unit: int, items: Sequence[int],
@@ -46,9 +47,13 @@ def states_image(kernel: Kernel, first: int, contexts: int) -> bytes:
 
 def tables_image(kernel: Kernel) -> bytes:
     """Contents of a kernel's memories."""
-    return b"".join(
-        _section(kernel.fabric, Space.TABLE, element, _quads(words))
-        for element, words in kernel.tables.items())
+    return b"".join(table_image(kernel.fabric, element, words)
+                    for element, words in kernel.tables.items())
+
+
+def table_image(fabric: Fabric, element: int, words: np.ndarray) -> bytes:
+    """Contents of the memory of an element, from its first word on."""
+    return _section(fabric, Space.TABLE, element, _quads(words))
 
 
 def _quads(words: np.ndarray) -> list[int]:

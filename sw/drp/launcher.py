@@ -12,13 +12,32 @@ from golden.spec.registers import Region
 from sw.compiler.emit import Constants
 from sw.compiler.sync import Instruction, Span
 from sw.drp.compiler import Compiled
-from sw.drp.image import contexts_image, states_image, streams_image, tables_image
+from sw.drp.image import contexts_image, states_image, streams_image, table_image
 from sw.drp.launch import Launch
 
-__all__ = ["Launcher"]
+__all__ = ["Launcher", "Prepared"]
 
 # Cycles that a kernel may wait for memory before it counts as stuck.
 _PATIENCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A kernel that the tile holds.
+
+    Parameters
+    ----------
+    first : int
+        Its first state.
+    steps : int
+        Those it takes.
+    needs : list of Span
+        Where it lies.
+    """
+
+    first: int
+    steps: int
+    needs: list[Span]
 
 
 @dataclass
@@ -72,30 +91,33 @@ class Launcher:
         self._fabric, self._constants = config.fabric, constants
         self._contexts = _Ring(config.fabric.contexts)
         self._states = _Ring(config.fabric.states)
-        self._tables: bytes = b""
+        self._tables: dict[int, bytes] = {}  # by element
         self._images: dict[bytes, int] = {}
+        self._runs = 0
+
+    def begin(self) -> None:
+        """A program begins: its semaphores are at 0, memories keep what they have."""
         self._runs = 0
 
     @property
     def spaces(self) -> dict[str, int]:
         """Sizes of the spaces its instructions name."""
-        return {"contexts": self._fabric.contexts, "states": self._fabric.states, "memories": 1}
+        return {"contexts": self._fabric.contexts, "states": self._fabric.states,
+                "memories": self._fabric.elements}
 
-    def run(self, tag: int, compiled: Compiled, launch: Launch, tables: tuple[np.ndarray, ...],
-            reads: list[Span], writes: list[Span]) -> list[Instruction]:
-        """Load what is missing, and run a kernel.
+    def prepare(self, tag: int, compiled: Compiled, counts: tuple[int, ...],
+                tables: tuple[np.ndarray, ...]) -> tuple["Prepared", list[Instruction]]:
+        """A kernel for loops of given counts, and the LOADs of what is missing of it.
 
         Parameters
         ----------
         tag : int
             Of its layer.
         compiled : Compiled
-        launch : Launch
+        counts : tuple of int
         tables : tuple of (words,) int32
-        reads, writes : list of Span
-            Words of the scratchpad.
         """
-        kernel = compiled.image(*tables).with_counts(0, launch.counts)
+        kernel = compiled.image(*tables).with_counts(0, counts)
         found: list[Instruction] = []
         contexts, missing = self._contexts.find(
             (kernel.elements, kernel.inputs, kernel.outputs), len(kernel.elements[0]))
@@ -107,21 +129,36 @@ class Launcher:
         if missing:
             found.append(self._load(tag, states_image(kernel, states.first, contexts.first),
                                     [steps]))
-        memories: list[Span] = [("memories", 0, 1)] if kernel.tables else []
-        raw = tables_image(kernel)
-        if raw and raw != self._tables:
-            found.append(self._load(tag, raw, memories))
-            self._tables = raw
+        memories: list[Span] = []
+        for element, words in kernel.tables.items():
+            memories.append(("memories", element, element + 1))
+            raw = table_image(self._fabric, element, words)
+            if raw != self._tables.get(element):
+                found.append(self._load(tag, raw, memories[-1:]))
+                self._tables[element] = raw
+        return Prepared(states.first, steps_of(kernel), [mine, steps, *memories]), found
+
+    def run(self, tag: int, prepared: "Prepared", launch: Launch, reads: list[Span],
+            writes: list[Span]) -> list[Instruction]:
+        """Load the streams of a kernel, and run it; nothing else was prepared in its place.
+
+        Parameters
+        ----------
+        tag : int
+            Of its layer.
+        prepared : Prepared
+        launch : Launch
+        reads, writes : list of Span
+            Words of the scratchpad.
+        """
         streams = self._load(tag, streams_image(self._fabric, launch.inputs, launch.outputs), [])
         if self._runs:
             streams.wait = 1 << RELEASED
         self._runs += 1
-        found.append(streams)
-        found.append(Instruction(
-            Opcode.DRP, {"tag": tag, "first": states.first, "release": 1 << RELEASED,
-                         "limit": steps_of(kernel) + _PATIENCE},
-            [mine, steps, *memories, *reads], writes, after=[streams]))
-        return found
+        return [streams, Instruction(
+            Opcode.DRP, {"tag": tag, "first": prepared.first, "release": 1 << RELEASED,
+                         "limit": prepared.steps + _PATIENCE},
+            [*prepared.needs, *reads], writes, after=[streams])]
 
     def _load(self, tag: int, raw: bytes, writes: list[Span]) -> Instruction:
         if raw not in self._images:

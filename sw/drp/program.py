@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from golden.spec.config import Config
-from golden.spec.isa import Opcode, Target
+from golden.spec.isa import Opcode
 from golden.spec.program import Binding, ChipStep, Program
 from golden.spec.registers import Region
 from sw.compiler.emit import Constants
@@ -16,42 +16,12 @@ from sw.drp.domain import Grid
 from sw.drp.graph import Role
 from sw.drp.launcher import Launcher
 from sw.drp.strips import Array, Strip, cut
+from sw.drp.transfer import copy_in, copy_out
 from sw.errors import InputError
 
-__all__ = ["copy_in", "copy_out", "kernel_program"]
+__all__ = ["kernel_program"]
 
-_MOST = 4095  # words of a LOAD or STORE: its counts have 12 bits
 _ALIGN = 64  # of arrays in DRAM
-
-
-def copy_in(config: Config, tag: int, region: Region, offset: int, size: int,
-            word: int) -> list[Instruction]:
-    """LOADs of bytes as they lie in DRAM to scratchpad words from ``word`` on."""
-    found, group = [], config.group
-    for first in range(0, size, _MOST * group):
-        part = min(size - first, _MOST * group)
-        words, to = -(-part // group), word + first // group
-        found.append(Instruction(Opcode.LOAD, {
-            "tag": tag, "target": Target.SCRATCHPAD, "region": region, "address": offset + first,
-            "run_bytes": part, "runs": 1, "count0": 1, "count1": words, "step1": group,
-            "count2": 1, "row_bytes": part, "tail": group, "dst": to, "dst_step1": 1},
-            [(region.name, offset + first, offset + first + part)], [("sp", to, to + words)]))
-    return found
-
-
-def copy_out(config: Config, tag: int, region: Region, offset: int, size: int,
-             word: int) -> list[Instruction]:
-    """STOREs of bytes from scratchpad words to DRAM."""
-    found, group = [], config.group
-    for first in range(0, size, _MOST * group):
-        part = min(size - first, _MOST * group)
-        words, at = -(-part // group), word + first // group
-        found.append(Instruction(Opcode.STORE, {
-            "tag": tag, "region": region, "address": offset + first, "run_bytes": part, "runs": 1,
-            "count0": words, "count1": 1, "count2": 1, "tail": part - (words - 1) * group,
-            "src": at, "src_step0": 1},
-            [("sp", at, at + words)], [(region.name, offset + first, offset + first + part)]))
-    return found
 
 
 def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Config, *,
@@ -138,7 +108,8 @@ def _strip(compiled: Compiled, config: Config, launcher: Launcher, strip: Strip,
     for port, (array, binding) in enumerate(zip(strip.inputs, inputs, strict=True)):
         found += copy_in(config, 0, *moved(array, binding), bases[Role.POP, port] // group)
     launch = compiled.launch(strip.domain, bases)
-    found += launcher.run(0, compiled, launch, tables, spans[Role.POP], spans[Role.PUSH])
+    prepared, loads = launcher.prepare(0, compiled, launch.counts, tables)
+    found += loads + launcher.run(0, prepared, launch, spans[Role.POP], spans[Role.PUSH])
     for port, (array, binding) in enumerate(zip(strip.outputs, outputs, strict=True)):
         found += copy_out(config, 0, *moved(array, binding), bases[Role.PUSH, port] // group)
     return found

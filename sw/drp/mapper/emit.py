@@ -46,9 +46,12 @@ def emit(mapping: Mapping, tables: tuple[np.ndarray, ...] = ()) -> Kernel:
         **{f"count{level}": 1 for level in range(4)}})
     contents: dict[int, np.ndarray] = {}
     for (element, table), first in mapping.tables.items():
-        memory = contents.setdefault(element, np.zeros(fabric.table_words, np.uint32))
         if table < len(tables):
-            memory[first:first + len(tables[table])] = tables[table]
+            end = first + len(tables[table])
+            memory = contents.get(element, np.zeros(0, np.uint32))
+            memory = np.pad(memory, (0, max(end - len(memory), 0)))
+            memory[first:end] = tables[table]
+            contents[element] = memory
     encoded = [tuple(tuple(record.encode(word) for word in unit) for unit in units)
                for record, units in ((element_context(fabric), elements),
                                      (input_context(fabric), inputs),

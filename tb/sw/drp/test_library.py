@@ -106,7 +106,7 @@ def test_softmax_is_golden_s():
     x[0] = 5
     multiplier, pre, _ = scale(0.05 * (1 << 26))
     attrs = Softmax(multiplier=multiplier, pre=pre, least_difference=-200)
-    table = softmax._table(attrs).astype(np.int32)
+    table = softmax.exponentials(attrs).astype(np.int32)
     most = network.softmax_largest(x)
     sums = network.softmax_sum(x, most, table)
     inverse, shift = network.softmax_inverse(sums)

@@ -1,0 +1,138 @@
+"""Kernels that follow one another on arrays in the scratchpad: an operator of a network."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from golden.spec.config import Config
+from golden.spec.registers import Region
+from sw.compiler.sync import Instruction, Span
+from sw.drp.compiler import Compiled
+from sw.drp.domain import Domain, Grid
+from sw.drp.graph import Role
+from sw.drp.launcher import Launcher
+from sw.drp.strips import ALIGN, SLACK
+from sw.drp.transfer import copy_in, copy_out
+
+__all__ = ["Held", "Recipe", "Stage"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """An array in the scratchpad: its bytes as they are in DRAM.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : str
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    def words(self, group: int) -> int:
+        """Words it takes, those behind it that lanes may touch included."""
+        return -(-(self.size + SLACK) // ALIGN) * ALIGN // group
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kernel: arrays by name, in the order of its streams and results.
+
+    Parameters
+    ----------
+    compiled : Compiled
+    inputs, outputs : tuple of str
+    tables : tuple of (words,) int32
+    sizes, grids
+        As the kernel's.
+    """
+
+    compiled: Compiled
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    tables: tuple[np.ndarray, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    grids: Mapping[str, Grid] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stages on named arrays.
+
+    Parameters
+    ----------
+    arrays : dict of Held
+    stages : sequence of Stage
+    inputs, outputs : tuple of str
+        Arrays that come from DRAM and go there.
+    """
+
+    arrays: Mapping[str, Held]
+    stages: Sequence[Stage]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def words(self, config: Config) -> int:
+        """Scratchpad words that it takes."""
+        return sum(held.words(config.group) for held in self.arrays.values())
+
+    def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
+             homes: Mapping[str, tuple[Region, int]]) -> list[Instruction]:
+        """Load, run, store.
+
+        Parameters
+        ----------
+        config : Config
+        launcher : Launcher
+        tag : int
+            Of its layer.
+        word : int
+            First of its words.
+        homes : dict of (Region, offset)
+            Where inputs and outputs lie in DRAM.
+        """
+        bases, group = {}, config.group
+        for name, held in self.arrays.items():
+            bases[name] = word
+            word += held.words(group)
+        found: list[Instruction] = []
+        runs: list[Callable[[], list[Instruction]]] = []
+
+        def spans(names: Sequence[str]) -> list[Span]:
+            return [("sp", bases[name], bases[name] + self.arrays[name].words(group))
+                    for name in names]
+
+        # All that needs no result of the array comes first: it is loaded while that computes.
+        for stage in self.stages:
+            at = {(role, port): bases[name] * group
+                  for role, names in ((Role.POP, stage.inputs), (Role.PUSH, stage.outputs))
+                  for port, name in enumerate(names)}
+            launch = stage.compiled.launch(self._domain(stage), at)
+            prepared, loads = launcher.prepare(tag, stage.compiled, launch.counts, stage.tables)
+            found += loads
+            runs.append(partial(launcher.run, tag, prepared, launch, spans(stage.inputs),
+                                spans(stage.outputs)))
+        for name in self.inputs:
+            found += copy_in(config, tag, *homes[name], self.arrays[name].size, bases[name])
+        for run in runs:
+            found += run()
+        for name in self.outputs:
+            found += copy_out(config, tag, *homes[name], self.arrays[name].size, bases[name])
+        return found
+
+    def _domain(self, stage: Stage) -> Domain:
+        kernel = stage.compiled.kernel
+        # Only shapes and types count.
+        arrays = {key: np.broadcast_to(np.zeros((), self.arrays[name].dtype),
+                                       self.arrays[name].shape)
+                  for key, name in zip(kernel.streams, stage.inputs, strict=True)}
+        return kernel.domain(arrays, stage.sizes, stage.grids)
