@@ -10,6 +10,7 @@ from amaranth.back import verilog
 from amaranth.hdl import ClockDomain
 
 from golden.spec.config import Config
+from hw.merged import merged
 from hw.npu import Npu
 
 __all__ = ["TOP", "generate", "sidecar", "write"]
@@ -20,8 +21,9 @@ TOP = "npu"
 def generate(config: Config) -> str:
     """Verilog of the whole chip; the same text every time for the same configuration."""
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    return verilog.convert(Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True,
-                           missing_domain=lambda name: ClockDomain(name, reset_less=True))
+    return merged(verilog.convert(
+        Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True,
+        missing_domain=lambda name: ClockDomain(name, reset_less=True)))
 
 
 def sidecar(config: Config, text: str) -> dict[str, object]:

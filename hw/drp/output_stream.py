@@ -114,7 +114,7 @@ class OutputStream(wiring.Component):
                          ends.eq(complete & head.final)]
             with m.If(first_at):
                 m.d.sync += [holds.eq(1), held.addr.eq(first_place)]
-                strobes = []
+                strobes, narrows = [], []
                 for lane in lanes:
                     value = head.lanes[lane].value
                     strobe = Signal(fabric.word_bytes, name=f"strobe_{lane}")
@@ -125,11 +125,16 @@ class OutputStream(wiring.Component):
                                   | (value >= self.words * fabric.word_bytes)):
                             m.d.sync += self.bad.eq(1)
                     strobes.append(strobe)
-                    narrow = narrowed(vectors.o.p[lane], head.format, head.saturate)
-                    for byte in range(fabric.word_bytes):
-                        with m.If(strobe[byte]):
-                            m.d.sync += held.data.word_select(byte, 8).eq(
-                                narrow.word_select(byte % 4, 8))
+                    # A signal, as an expression is built anew wherever it is used.
+                    narrows.append(Signal(32, name=f"narrow_{lane}"))
+                    m.d.comb += narrows[-1].eq(
+                        narrowed(vectors.o.p[lane], head.format, head.saturate))
+                for byte in range(fabric.word_bytes):
+                    value = held.data.word_select(byte, 8)
+                    found = value
+                    for strobe, narrow in zip(strobes, narrows, strict=True):
+                        found = Mux(strobe[byte], narrow.word_select(byte % 4, 8), found)
+                    m.d.sync += value.eq(found)
                 total = Mux(holds & ~flush, held.strobe, 0)
                 for strobe in strobes:
                     total |= strobe
