@@ -5,7 +5,7 @@ import re
 __all__ = ["merged"]
 
 _MODULE = re.compile(r"module (\S+?)\s*\((.*?)\);", re.DOTALL)
-_INSTANCE = re.compile(r"^  (\S+) +\S+ \($")
+_INSTANCE = re.compile(r"^  (\S+) +\S+ +\($")
 _CONNECTION = re.compile(r"^    \.(\\\S+)( \(.*)$")
 # What the back ends number through the whole text.
 _NUMBERED = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+")

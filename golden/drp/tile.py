@@ -18,7 +18,7 @@ from golden.spec.drp.contexts import (
     output_context,
 )
 from golden.spec.drp.controller import FLAG_DELAY, Cause, end_state, state_record
-from golden.spec.drp.operations import OPERATIONS, Op, Subword
+from golden.spec.drp.operations import OPERATIONS, Kind, Op, Subword
 
 __all__ = ["Run", "Tile"]
 
@@ -91,6 +91,7 @@ class Tile:
         self._kernel, self._fabric = kernel, kernel.fabric
         fabric = self._fabric
         self._plans: dict[int, _Plan] = {}
+        self._visited: set[int] = set()
         self._lanes = fabric.lanes
         self._memories = {} if memories is None else memories
         for element in fabric.memories if memories is None else ():
@@ -98,6 +99,14 @@ class Tile:
             given = kernel.tables.get(element, np.zeros(0, np.uint32))
             table[:len(given)] = given[:, None]
             self._memories[element] = table
+
+    @property
+    def touched(self) -> tuple[set[int], set[int], set[int], set[int]]:
+        """What has been used: contexts, states, elements whose memory was read, or written."""
+        elements = [[issue.element for plan in self._plans.values() for issue in plan.issues
+                     if OPERATIONS[issue.op].kind is Kind.MEMORY
+                     and OPERATIONS[issue.op].effect is effect] for effect in (False, True)]
+        return set(self._plans), self._visited, set(elements[0]), set(elements[1])
 
     def run(self, memory: np.ndarray, inputs: Sequence[Stream | None],
             outputs: Sequence[Stream | None], max_steps: int = MAX_STEPS) -> Run:
@@ -227,6 +236,7 @@ class Tile:
             if number >= len(self._kernel.states):
                 raise TileError(Cause.STATE, f"state {number}, the kernel has "
                                              f"{len(self._kernel.states)}")
+            self._visited.add(number)
             state = record.decode(self._kernel.states[number])
             counts = [state[f"count{level}"] for level in range(LOOPS)]
             trips = int(np.prod(counts))

@@ -21,6 +21,7 @@ from golden.machine.sequencer import Sequencer
 from golden.machine.timing import Timing
 from golden.spec.config import Config
 from golden.spec.drp import controller
+from golden.spec.drp.image import Space
 from golden.spec.isa import Unit
 from golden.spec.registers import Cause
 
@@ -116,9 +117,9 @@ class Drp:
         fields, contents = instruction.fields, self._contents
         inputs, outputs = list(contents.inputs), list(contents.outputs)
         memory = self._chip.words.reshape(-1).copy()
+        tile = Tile(contents.kernel(fields["first"]), contents.memories)
         try:
-            run = Tile(contents.kernel(fields["first"]), contents.memories).run(
-                memory, inputs, outputs, max_steps=fields["limit"])
+            run = tile.run(memory, inputs, outputs, max_steps=fields["limit"])
             took = tile_timing(self._fabric, run, inputs, outputs)
         except TileError as error:
             raise MachineError(_CAUSES[error.cause], Unit.DRP, instruction.tag, error.stream,
@@ -126,15 +127,19 @@ class Drp:
         places = np.concatenate([np.zeros(0, np.int64), *(
             stream.places(self._fabric.lanes, output=True) for stream in outputs if stream)])
         if self._races:
-            self._note(instruction, inputs, places)
+            self._note(instruction, tile, inputs, places)
         return _Result(places, memory[places], took)
 
-    def _note(self, instruction: Instruction, inputs: list[Stream | None],
+    def _note(self, instruction: Instruction, tile: Tile, inputs: list[Stream | None],
               places: NDArray) -> None:
         """Tell what the kernel touches."""
         assert self._races
-        reads = [np.zeros(0, np.int64), *(
-            stream.places(self._fabric.lanes) for stream in inputs if stream)]
+        self._races.described(instruction)
         group = self._config.group
-        self._races.access(instruction, np.unique(np.concatenate(reads) // group),
+        words = [stream.places(self._fabric.lanes) // group for stream in inputs if stream]
+        own = [self._races.tile(space, np.array(sorted(used), np.int64)) for space, used in
+               zip((Space.ELEMENT, Space.STATE, Space.TABLE, Space.TABLE), tile.touched,
+                   strict=True)]
+        # One kernel after the other uses the memories: those it writes are not others' to read.
+        self._races.access(instruction, np.unique(np.concatenate([*words, *own])),
                            np.unique(places // group))

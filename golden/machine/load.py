@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.drp.contents import sections
+from golden.drp.contents import Section, sections
 from golden.drp.errors import TileError
 from golden.machine.account import Account
 from golden.machine.errors import MachineError
@@ -281,6 +281,8 @@ class Load:
             slow = section.space in (Space.TABLE, Space.INPUT_STREAM, Space.OUTPUT_STREAM)
             costs += [1] + [4 if slow else 1] * words
         parts = ITEM_ALIGN // self._config.group
+        if self._races:
+            self._note(instruction, found)
 
         def sink(time: int, written: Callable[[int], None]) -> Process:
             for cost in costs:
@@ -300,3 +302,17 @@ class Load:
                 contents.load(section)
 
         return _Job(instruction, time, sink, complete)
+
+    def _note(self, instruction: Instruction, found: list[Section]) -> None:
+        """Tell what of the DRP an image replaces."""
+        assert self._races
+        streams = (Space.INPUT_STREAM, Space.OUTPUT_STREAM, Space.USED)
+        writes = [_NONE, *(self._races.tile(section.space, np.array(
+            [section.unit] if section.space is Space.TABLE
+            else range(section.first, section.first + len(section.items)), np.int64))
+            for section in found if section.space not in streams)]
+        self._races.access(instruction, _NONE, np.unique(np.concatenate(writes)))
+        if any(section.space in streams for section in found):
+            self._races.describe(instruction, max(
+                (other.index for other in self._sequencer.instructions
+                 if other.unit == Unit.DRP and other.index < instruction.index), default=-1))

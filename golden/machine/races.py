@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from golden.machine.instruction import Instruction
 from golden.spec.config import Config
+from golden.spec.drp.image import Space
 from golden.spec.isa import SEMAPHORES, Unit
 from golden.spec.layout import TABLE_ENTRIES
 
 __all__ = ["Races"]
+
+_TAKEN = len(Unit)
 
 
 class _Dram(NamedTuple):
@@ -43,17 +46,24 @@ class Races:
     ----------
     config : Config
 
-    Addresses are scratchpad words; table entry i is address ``words + i``.
+    Addresses are scratchpad words; table entry i is address ``words + i``; then come the DRP's
+    contexts, states and memories (see `tile`).
     """
 
     def __init__(self, config: Config) -> None:
-        size = config.words + TABLE_ENTRIES
-        self._words = config.words
+        fabric = config.fabric
+        self._places = [("word", config.words), ("table entry", TABLE_ENTRIES)]
+        if fabric:
+            self._places += [("context", fabric.contexts), ("state", fabric.states),
+                             ("memory of element", fabric.elements)]
+        size = sum(count for _, count in self._places)
+        self._described = -1  # last LOAD of stream descriptors
         self._writer: NDArray = np.zeros(size, np.int64)
         self._written: NDArray = np.full(size, -1)
         self._read: NDArray = np.full((len(Unit), size), -1)
-        # What each unit knows: instructions below these are complete, by the unit that ran them.
-        self._knows: NDArray = np.zeros((len(Unit), len(Unit)), np.int64)
+        # What each unit knows: instructions below these are complete, by the unit that ran them;
+        # last, DRPs below this have been taken.
+        self._knows: NDArray = np.zeros((len(Unit), len(Unit) + 1), np.int64)
         self._started: dict[int, NDArray] = {}
         self._dram: dict[Unit, list[_Dram]] = {unit: [] for unit in Unit}
         self._tokens: list[deque[NDArray]] = [deque() for _ in range(SEMAPHORES)]
@@ -66,6 +76,8 @@ class Races:
                 np.maximum(clock, token.popleft(), out=clock)
         if instruction.unit not in (Unit.MAC, Unit.DRP):
             clock[instruction.unit] = instruction.index  # one after the other
+        if instruction.unit == Unit.DRP:
+            clock[_TAKEN] = instruction.index + 1
         self._started[instruction.index] = clock.copy()
 
     def release(self, instruction: Instruction, mask: int) -> None:
@@ -83,6 +95,31 @@ class Races:
     def synchronize(self, instruction: Instruction) -> None:
         """SYNC: everything before it is complete, and all units know."""
         self._knows[:] = instruction.index
+
+    def tile(self, space: Space, places: NDArray) -> NDArray:
+        """Addresses of places of the DRP: contexts, states, or elements with their memories."""
+        names = {Space.STATE: "state", Space.TABLE: "memory of element"}
+        before = 0
+        for name, count in self._places:
+            if name == names.get(space, "context"):
+                return before + places[places < count]
+            before += count
+        return places[:0]
+
+    def describe(self, instruction: Instruction, last: int) -> None:
+        """A LOAD replaces stream descriptors, which the DRP of index ``last`` has used (-1: none).
+        """
+        clock = self._started[instruction.index]
+        instruction.need(last < max(clock[_TAKEN], clock[Unit.DRP]),
+                         f"loads stream descriptors, and nothing tells it that instruction {last} "
+                         "has its own")
+        self._described = instruction.index
+
+    def described(self, instruction: Instruction) -> None:
+        """A DRP uses the descriptors that were loaded last."""
+        instruction.need(self._described < self._started[instruction.index][Unit.LOAD],
+                         f"uses stream descriptors of instruction {self._described}, with nothing "
+                         "that orders them")
 
     def access(self, instruction: Instruction, reads: NDArray, writes: NDArray) -> None:
         """Check and note the addresses that an instruction touches.
@@ -138,6 +175,13 @@ class Races:
         guilty = guilty & (others >= 0)
         if guilty.any():
             at = int(addresses[guilty].flat[0])
-            place = f"word {at}" if at < self._words else f"table entry {at - self._words}"
-            instruction.need(False, f"{does} {place}, {what} by instruction "
+            instruction.need(False, f"{does} {self._place(at)}, {what} by instruction "
                              f"{int(others[guilty].flat[0])}, with nothing that orders them")
+
+    def _place(self, address: int) -> str:
+        """An address in words."""
+        for name, count in self._places:
+            if address < count:
+                return f"{name} {address}"
+            address -= count
+        raise AssertionError(address)
