@@ -240,6 +240,9 @@ class Tile:
             state = record.decode(self._kernel.states[number])
             counts = [state[f"count{level}"] for level in range(LOOPS)]
             trips = int(np.prod(counts))
+            if not trips:
+                raise TileError(Cause.STATE, f"state {number} has loops of {counts} iterations, "
+                                             "accepted are 1 or more")
             last = (trips + state["stages"]) * (state["ii"] + 1) - 1
             flag, at = 0, 0
             for turn in range(trips + state["stages"]):

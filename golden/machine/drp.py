@@ -114,6 +114,8 @@ class Drp:
 
     def _result(self, instruction: Instruction) -> _Result:
         """Run the kernel on what the scratchpad holds now."""
+        if self._races:
+            self._races.described(instruction)
         fields, contents = instruction.fields, self._contents
         inputs, outputs = list(contents.inputs), list(contents.outputs)
         memory = self._chip.words.reshape(-1).copy()
@@ -134,7 +136,6 @@ class Drp:
               places: NDArray) -> None:
         """Tell what the kernel touches."""
         assert self._races
-        self._races.described(instruction)
         group = self._config.group
         words = [stream.places(self._fabric.lanes) // group for stream in inputs if stream]
         own = [self._races.tile(space, np.array(sorted(used), np.int64)) for space, used in
