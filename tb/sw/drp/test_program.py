@@ -93,7 +93,8 @@ def no_release(opcode, fields):
 
 
 def no_wait(opcode, fields):
-    if opcode == Opcode.DRP:
+    """Of the STOREs for the kernels."""
+    if opcode == Opcode.STORE:
         fields["wait"] = 0
     return fields
 
