@@ -9,8 +9,8 @@ from sw.errors import ModelError
 __all__ = ["EFFORTS", "MapError", "search"]
 
 # Most graphs need no copies; full fabrics need time to wait in histories.
-EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 0, 30, 5.0),
-           Effort(1, 1, 8, 2.0))
+EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 0, 20, 8.0),
+           Effort(1, 0, 24, 12.0), Effort(1, 1, 8, 2.0))
 # Above, a mapping may take many minutes.
 MOST_NODES = 100
 
