@@ -89,7 +89,8 @@ BLOCKS = {
         ("segments", "segments"), ("upkeep", "upkeep"), ("controller", "controller"))},
     **{f"drp.{name}": _block("drp", name, *benches) for name, *benches in (
         ("alu", "alu"), ("split_adder", "split_adder"), ("shifter", "parts"),
-        ("multiplier", "parts"), ("memory", "parts"), ("history", "parts"), ("passes", "control"), ("repeats", "control"),
+        ("multiplier", "parts"), ("memory", "parts"), ("history", "parts"),
+        ("passes", "control"), ("repeats", "control"),
         ("conditions", "control"), ("controller", "controller"), ("successors", "control"),
         ("element", "tile"), ("tile", "tile", "unit"), ("ports", "control"),
         ("walk", "generator"), ("generator", "generator"), ("input_stream", "streams"),

@@ -14,7 +14,7 @@ the element's ALU or a route through operand c, and what it copies. Constraints:
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ortools.sat.python import cp_model
@@ -22,32 +22,11 @@ from ortools.sat.python import cp_model
 from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.operations import OPERATIONS, Kind, Op
 from sw.drp.graph import Edge, Graph, Node, Role
+from sw.drp.mapper.effort import Effort
 from sw.drp.mapper.mapping import Link, Mapping
 from sw.drp.mapper.sites import Sites
 
-__all__ = ["Effort", "Model"]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much freedom a model has and how long it is searched.
-
-    Parameters
-    ----------
-    copies : int
-        Optional copies of each value that is used more than once; streams' values have one more.
-    single : int
-        Optional copies of a value that is used once.
-    slack : int
-        Steps by which operations may be later than their earliest time, beyond one interval.
-    deterministic : float
-        Limit of the search, in the solver's units (about a second each).
-    """
-
-    copies: int
-    single: int
-    slack: int
-    deterministic: float
+__all__ = ["Model"]
 
 
 class Model:

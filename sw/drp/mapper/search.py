@@ -2,8 +2,9 @@
 
 from golden.spec.drp.fabric import Fabric
 from sw.drp.graph import Graph
+from sw.drp.mapper.effort import Effort
 from sw.drp.mapper.mapping import Mapping
-from sw.drp.mapper.model import Effort, Model
+from sw.drp.mapper.model import Model
 from sw.errors import ModelError
 
 __all__ = ["EFFORTS", "MapError", "search"]
