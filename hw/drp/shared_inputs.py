@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.drp.generator import REQUESTS, request_layout
 from hw.drp.input_stream import taken_layout
-from hw.drp.words import TileRead, sizes, widened
+from hw.drp.words import TileRead, misplaced, widened
 from hw.stream import Queue
 
 __all__ = ["SharedInputs"]
@@ -83,14 +83,12 @@ class SharedInputs(wiring.Component):
             go.eq(requests.o.valid & ~self.bad.any() & (~fresh | self.read.addr.ready)),
             requests.o.ready.eq(go),
         ]
-        half_size, word_size = sizes(head.format)
         with m.If(go):
             # What it holds is old when the next kernel reads.
             m.d.sync += known.eq((known | (mine & head.at.replicate(len(mine))))
                                  & ~(mine & head.final.replicate(len(mine))))
-            with m.If(head.at & (
-                    (head.value[0] & (half_size | word_size)) | (head.value[1] & word_size)
-                    | (head.value >= self.words * fabric.word_bytes))):
+            with m.If(head.at & misplaced(head.value, head.format,
+                                          self.words * fabric.word_bytes)):
                 m.d.sync += self.bad.eq(self.bad | mine)
 
         # Along with the word, and on to where it is kept.
@@ -122,9 +120,11 @@ class SharedInputs(wiring.Component):
                          vectors.i.p.final.eq(about.final), vectors.i.p.vector[0].eq(value)]
             count = Signal(range(depth + 1), name=f"away_{number}")  # asked for and not taken
             taken = self.o[number].valid & self.o[number].ready
-            m.d.sync += count.eq(count + self.asked[number] - taken)
+            with m.If(self.asked[number] != taken):
+                m.d.sync += count.eq(count + Mux(taken, -1, 1))
             away.append(count != depth)
         waiting = Signal(range(REQUESTS + 1))  # asked for and not read
-        m.d.sync += waiting.eq(waiting + self.asked.any() - go)
+        with m.If(self.asked.any() != go):
+            m.d.sync += waiting.eq(waiting + Mux(go, -1, 1))
         m.d.comb += self.room.eq(Cat(away) & (waiting != REQUESTS).replicate(len(away)))
         return m

@@ -94,8 +94,8 @@ BLOCKS = {
         ("conditions", "control"), ("controller", "controller"), ("successors", "control"),
         ("element", "tile"), ("tile", "tile", "unit"), ("ports", "control"),
         ("walk", "generator"), ("generator", "generator"), ("input_stream", "streams"),
-        ("shared_inputs", "streams"), ("output_stream", "streams"), ("words", "streams"), ("unit", "unit"),
-        ("loader", "unit"))},
+        ("shared_inputs", "streams"), ("output_stream", "streams"), ("words", "streams"),
+        ("unit", "unit"), ("loader", "unit"))},
 }
 
 # (block, name, what fault it is, text before, text after[, why no bench can tell])
@@ -690,7 +690,7 @@ _TABLE = [
     ("drp.passes", "valid", "stages are valid while it drains",
      "Cat(~ends, self.valids)", "Cat(ends | 1, self.valids)"),
     ("drp.passes", "last", "off by one: a loop's last iteration",
-     "at_last[level].eq(left[level] == 2)", "at_last[level].eq(left[level] == 1)"),
+     "at_last[level].eq(following == count)", "at_last[level].eq(turns[level] == count)"),
     ("drp.repeats", "clear", "counts of the kernel before the last",
      "write.en.eq(self.write | ~self.ready)", "write.en.eq(self.write)"),
     ("drp.repeats", "both", "clears the set that is used",
