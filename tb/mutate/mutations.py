@@ -669,8 +669,10 @@ _TABLE = [
      "(~s1_sign | less)", "(~s1_sign | 1)"),
     ("drp.shifter", "less", "what the first step dropped does not count",
      "register(1, less, \"less\")", "register(1, 0 & less, \"less\")"),
-    ("drp.shifter", "clamp", "limits in the wrong order",
-     "Mux(below, least > most,", "Mux(below, 0,"),
+    ("drp.shifter", "clamp", "no upper limit for what fits 16 bits",
+     "s1_beyond | (s1_raised.as_signed() > s1_most.as_signed())", "s1_beyond"),
+    ("drp.shifter", "order", "what is below the lower limit is not held against the upper one",
+     "far & ~self.a[31]", "far"),
     ("drp.multiplier", "round", "not rounded",
      "Cat(high, Const(0, 1))", "Cat(0 & high, Const(0, 1))"),
     ("drp.multiplier", "large", "not saturated", "large = ~total[-1]", "large = 0 & ~total[-1]"),
@@ -771,7 +773,9 @@ _TABLE = [
     ("drp.loader", "first", "items all at the section's first place",
      "section.first.eq(section.first + 1)", "section.first.eq(section.first)"),
     ("drp.loader", "table", "words of an item swapped",
-     "piece = word.word_select(part, WORD)", "piece = word.word_select(3 - part, WORD)"),
+     "Cat(part, section.first), section.first)", "Cat(~part, section.first), section.first)"),
+    ("drp.loader", "header", "takes the header behind a section for an item",
+     "(~done | ~last | (section.count != 1))", "1"),
 ]
 
 MUTATIONS = [Mutation(*row) for row in _TABLE]
