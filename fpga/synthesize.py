@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     config = preset(args.preset)
     started = time.monotonic()
     print(f"synthesizing {args.preset} for ECP5 (minutes)", flush=True)
-    rows = synthesize(export.generate(config), export.TOP)
+    rows = synthesize(export.generate(config, "ecp5"), export.TOP)
     print(f"{'block':24}{'LUT4':>8}{'FF':>8}{'DSP':>6}{'EBR':>6}")
     for name, row in rows.items():
         print(f"{name:24}{row['lut4']:8}{row['ff']:8}{row['dsp']:6}{row['ebr']:6}")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 from amaranth.back import verilog
 from amaranth.hdl import ClockDomain
@@ -18,11 +19,15 @@ __all__ = ["TOP", "generate", "sidecar", "write"]
 TOP = "npu"
 
 
-def generate(config: Config) -> str:
-    """Verilog of the whole chip; the same text every time for the same configuration."""
+def generate(config: Config, family: str | None = None) -> str:
+    """Verilog of the whole chip; the same text every time for the same configuration.
+
+    With a device's ``family`` ("ecp5") some parts are that one's cells.
+    """
+    platform = SimpleNamespace(family=family) if family else None
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     return merged(verilog.convert(
-        Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True,
+        Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True, platform=platform,
         missing_domain=lambda name: ClockDomain(name, reset_less=True)))
 
 

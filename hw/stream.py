@@ -48,7 +48,8 @@ class Queue(wiring.Component):
         m = Module()
         m.submodules.ram = ram = memory.Memory(shape=self.shape, depth=self.depth, init=[])
         write, read = ram.write_port(), ram.read_port(domain="comb")
-        stored = Signal(range(self.depth + 1))  # items in the RAM
+        # Items in the RAM.
+        stored = Signal(range(self.depth + 1)) if self.registered else self.level
         some, full = Signal(), Signal()  # stored != 0, level == depth: straight from registers
         push, pop, take = Signal(), Signal(), Signal()  # into the RAM, out of it, out of the queue
         m.d.comb += [
@@ -62,14 +63,13 @@ class Queue(wiring.Component):
             m.d.sync += write.addr.eq(self._after(write.addr))
         with m.If(pop):
             m.d.sync += read.addr.eq(self._after(read.addr))
-        m.d.sync += [
-            stored.eq(stored + push - pop),
-            self.level.eq(self.level + push - take),
-        ]
         with m.If(push != pop):
             m.d.sync += some.eq(push | (stored != 1))
+            if self.registered:
+                m.d.sync += stored.eq(stored + Mux(push, 1, -1))
         with m.If(push != take):
-            m.d.sync += full.eq(push & (self.level == self.depth - 1))
+            m.d.sync += [self.level.eq(self.level + Mux(push, 1, -1)),
+                         full.eq(push & (self.level == self.depth - 1))]
         if self.registered:
             payload = Signal(self.shape, reset_less=True)
             valid = Signal()

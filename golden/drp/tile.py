@@ -283,12 +283,12 @@ class Tile:
         record = element_context(fabric)
         for element, words in enumerate(kernel.elements):
             word = record.decode(words[address])
-            c = self._source(element, word["c"], "c")
-            for name, register in (("row", element), ("col", elements + element)):
-                if word[f"{name}_route"]:
-                    plan.routes.append((register, c))
-                else:
-                    plan.views.append((register, element, word[f"{name}_delay"]))
+            c = self._third(element, word["c"])
+            plan.views.append((elements + element, element, word["col_delay"]))
+            if word["route"]:
+                plan.routes.append((element, c))
+            else:
+                plan.views.append((element, element, word["row_delay"]))
             if word["op"] != Op.NOP:
                 plan.issues.append(self._issue(element, word, c))
         record = input_context(fabric)
@@ -329,8 +329,16 @@ class Tile:
                       self._source(element, word["a"], "a"), b, c, word["stage"], when,
                       bool(when) and not operation.effect)
 
+    def _third(self, element: int, code: int) -> int:
+        """Register of a select code of operand c."""
+        fabric = self._fabric
+        row, column = fabric.place(element)
+        if code < fabric.rows - 1:
+            return fabric.elements + (code + (code >= row)) * fabric.columns + column
+        return 2 * fabric.elements + (row if row < fabric.inputs else fabric.inputs)
+
     def _source(self, element: int, code: int, operand: str) -> int:
-        """Register of a select code."""
+        """Register of a select code of operand a or b."""
         fabric = self._fabric
         row, column = fabric.place(element)
         if code < fabric.columns - 1:

@@ -1,11 +1,12 @@
 """Arithmetic and logic of one lane of an element, on sub-words."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.operations import Subword
 from hw.drp.decode import ALU
+from hw.drp.split_adder import SplitAdder
 
 __all__ = ["Alu"]
 
@@ -15,9 +16,9 @@ _BYTES = 4
 class Alu(wiring.Component):
     """Operations of Kind.ALU.
 
-    Two adders: a + b or a - b, and b - a. Their carries say which is larger, so that one chain
-    serves differences, comparisons and limits; between the bytes each has one more bit, which
-    hands the carry on or, between sub-words, ends it and begins anew, and in both cases shows it.
+    One adder makes a + b or b - a, whose carries say which is larger; a second one adds it to
+    what logic makes of a bit, or subtracts it, or leaves it, as the comparison says. So limits
+    and absolute differences take no more than that. `hw.drp.decode.ALU` says how.
 
     Members
     -------
@@ -38,53 +39,54 @@ class Alu(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         code = self.code
-        # Whether the sub-word ends above each byte.
-        ends = [self.subword == Subword.X4, self.subword != Subword.X1,
-                self.subword == Subword.X4, Const(1, 1)]
-        y = Signal(32)
-        m.d.comb += y.eq(self.b ^ code.invert.replicate(32))
-        total, below = self._add(m, "total", self.a, y, code.invert, ends)
-        rest, above = self._add(m, "rest", self.b, ~self.a, Const(1, 1), ends)
+        ends = Signal(3)  # whether the sub-word ends above each byte but the last
+        single, parts = self.subword == Subword.X4, self.subword != Subword.X1
+        m.d.comb += ends.eq(Cat(single, parts, single))
 
-        conds = []
+        m.submodules.first = first = SplitAdder(ones=False)
+        m.submodules.second = second = SplitAdder(ones=True)
+        logic, pick = Signal(32), Signal(32)
+        m.d.comb += [
+            first.a.eq(self.a), first.b.eq(self.b), first.ends.eq(ends),
+            first.invert.eq(code.invert.replicate(4)), first.adds.eq((~code.free).replicate(4)),
+            first.carry.eq(code.carry.replicate(4)),
+            pick.eq(Mux(code.carry & ~code.invert, self.c, code.value.replicate(32))),
+            logic.eq(Mux(code.logic, ~pick & (self.a ^ self.b),
+                         (pick & self.a) | (~pick & self.b))),
+            second.a.eq(first.o), second.b.eq(logic), second.ends.eq(ends),
+            self.o.eq(second.o),
+        ]
+        found = self._compared(m, first.over, ends, single, parts)
         for byte in range(_BYTES):
-            top = 8 * byte + 7
-            differ = code.signed & (self.a[top] ^ self.b[top])
-            cond = Signal(name=f"cond_{byte}")
-            m.d.comb += cond.eq((code.lt & (~below[byte] ^ differ))
-                                | (code.gt & (~above[byte] ^ differ)))
-            conds.append(cond)
-        conds = [Mux(ends[0], conds[0], Mux(ends[1], conds[1], conds[3])),
-                 Mux(ends[1], conds[1], conds[3]),
-                 Mux(ends[2], conds[2], conds[3]), conds[3]]
-        for byte in range(_BYTES):
-            cond, inner, outer, chosen = (
-                Signal(name=f"{name}_{byte}") for name in ("is", "inner", "outer", "chosen"))
+            negate, adds = Signal(name=f"negate_{byte}"), Signal(name=f"adds_{byte}")
             m.d.comb += [
-                cond.eq(conds[byte] ^ code.negate),
-                outer.eq(code.arith & cond), inner.eq(code.arith & (cond ^ ~code.xor)),
-                chosen.eq(cond & (code.bitwise | ~code.arith)),
+                negate.eq(code.negate ^ (code.negate_if & found[byte])),
+                adds.eq(code.add ^ (code.add_if & found[byte])),
+                second.invert[byte].eq(negate), second.adds[byte].eq(adds),
+                second.carry[byte].eq(adds & (negate ^ code.free)),
             ]
-            for bit in range(8 * byte, 8 * byte + 8):
-                pick, logic = Signal(name=f"pick_{bit}"), Signal(name=f"logic_{bit}")
-                m.d.comb += [
-                    pick.eq(Mux(code.bitwise, Mux(chosen, y[bit], self.c[bit]), chosen)),
-                    logic.eq(Mux(code.xor, pick & (self.a[bit] ^ y[bit]),
-                                 Mux(pick, self.a[bit], y[bit]))),
-                    self.o[bit].eq(Mux(outer, Mux(inner, ~logic, rest[bit]),
-                                       Mux(inner, total[bit], logic))),
-                ]
         return m
 
-    def _add(self, m, name, x, y, carry, ends):
-        """(32 bits of x + y + carry in each sub-word, carry out of each byte)."""
-        left, right = [carry], [carry]
-        for byte, end in enumerate(ends):
-            left += [x.word_select(byte, 8), end & carry]
-            right += [y.word_select(byte, 8), ~end | carry]
-        chain = Signal(1 + 9 * _BYTES, name=name)
-        m.d.comb += chain.eq(Cat(left) + Cat(right))
-        parts = [chain[1 + 9 * byte:10 + 9 * byte] for byte in range(_BYTES)]
-        # Where the carry was handed on one of the operands' bits was set.
-        return (Cat(part[:8] for part in parts),
-                [part[8] ^ ~end for part, end in zip(parts, ends, strict=True)])
+    def _compared(self, m, over, ends, single, parts):
+        """By byte, of its sub-word: the first adder's carry; or, with EQ's code, if a == b."""
+        code = self.code
+        equal = [self.a.word_select(byte, 8) == self.b.word_select(byte, 8)
+                 for byte in range(_BYTES)]
+        halves = [parts | (equal[2] & equal[3]), parts | (equal[0] & equal[1])]
+        equal = [equal[byte] & (single | (equal[byte ^ 1] & halves[byte // 2]))
+                 for byte in range(_BYTES)]
+        carries = []
+        for byte in range(_BYTES):
+            top = 8 * byte + 7
+            carry = Signal(name=f"carry_{byte}")
+            m.d.comb += carry.eq(over[byte] ^ (code.signed & (self.a[top] ^ self.b[top])))
+            carries.append(carry)
+        pair = Mux(ends[1], carries[1], carries[3])
+        carries = [Mux(ends[0], carries[0], pair), pair,
+                   Mux(ends[2], carries[2], carries[3]), carries[3]]
+        found = []
+        for byte, (same, carry) in enumerate(zip(equal, carries, strict=True)):
+            result = Signal(name=f"found_{byte}")
+            m.d.comb += result.eq(Mux(code.free, same, carry))
+            found.append(result)
+        return found

@@ -26,34 +26,44 @@ class Part(enum.Enum, shape=3):
 _PARTS = {Kind.ALU: Part.ALU, Kind.SHIFTER: Part.SHIFTER, Kind.MULTIPLIER: Part.MULTIPLIER,
           Kind.MEMORY: Part.MEMORY, Kind.MOVER: Part.MOVER}
 
-# Per sub-word: cond = (gt & a > b | lt & a < b) ^ negate; lt wants invert, ``signed`` is of both.
-# With y = b ^ invert and, per bit, pick = (y if cond else c) with ``bitwise``, else cond:
-# result = pick ? a : y, or with ``xor`` pick & (a ^ y). With ``arith`` that is only the case, and
-# inverted, with xor if cond; else: b - a if cond, a + b or a - b (``invert``) if not, 0 with xor.
-ALU = data.StructLayout({"gt": 1, "lt": 1, "negate": 1, "signed": 1, "invert": 1, "bitwise": 1,
-                         "xor": 1, "arith": 1})
+# t = a + b, or ~a + b + carry with ``invert``, or b | ~a with ``free`` and ``invert``. Per bit
+# p = ``value``, or c with ``carry`` but not ``invert``; l = p ? a : b, or with ``logic``
+# p ? 0 : a ^ b. Per sub-word
+# found = carry of t, a and b taken as ``signed``; with ``free`` whether a == b. By the sub-word
+# ``negate``, changed by found with ``negate_if``, and ``add``, likewise: the result is
+# l + t if add; l - t, or l + ~t with ``free``, if both; l if none; all ones if negate only. With
+# ``free``, l + t has one more.
+ALU = data.StructLayout({"free": 1, "invert": 1, "carry": 1, "value": 1, "logic": 1,
+                         "signed": 1, "negate": 1, "negate_if": 1, "add": 1, "add_if": 1})
 # Left shifts are right shifts with the bits reversed before and after.
 SHIFTER = data.StructLayout({"reverse": 1, "signed": 1, "up": 1, "away": 1, "clamp": 1, "clz": 1})
 MULTIPLIER = data.StructLayout({"high": 1})
 MEMORY = data.StructLayout({"store": 1, "add": 1})  # neither: LOOKUP
-CONTROL = data.StructLayout({"part": Part, "code": 8, "subword": 2})
+CONTROL = data.StructLayout({"part": Part, "code": ALU.size, "subword": 2})
 
-_COMPARED = ("arith", "xor", "invert")
+_DIFFERENCE = ("invert", "carry")  # b - a; without carry one less: whether b > a, not b >= a
+_FREE = ("free", "invert")
+_A, _B, _ZERO, _XOR, _C = ("value",), (), ("value", "logic"), ("logic",), ("carry",)
 _CODES = {
-    Op.NOP: (), Op.PASS: ("negate",), Op.PASS_B: (),
-    Op.ADD: ("arith",), Op.SUB: ("arith", "invert"), Op.RSUB: ("arith", "negate"),
-    Op.ABSDIFF: ("arith", "invert", "gt", "negate", "signed"),
-    Op.ABSDIFFU: ("arith", "invert", "gt", "negate"),
-    Op.MIN: ("gt", "negate", "signed"), Op.MAX: ("gt", "signed"),
-    Op.MINU: ("gt", "negate"), Op.MAXU: ("gt",),
-    Op.EQ: (*_COMPARED, "gt", "lt", "negate"), Op.NE: (*_COMPARED, "gt", "lt"),
-    Op.LT: (*_COMPARED, "lt", "signed"), Op.LE: (*_COMPARED, "gt", "negate", "signed"),
-    Op.GT: (*_COMPARED, "gt", "signed"), Op.GE: (*_COMPARED, "lt", "negate", "signed"),
-    Op.LTU: (*_COMPARED, "lt"), Op.LEU: (*_COMPARED, "gt", "negate"),
-    Op.GTU: (*_COMPARED, "gt"), Op.GEU: (*_COMPARED, "lt", "negate"),
-    Op.AND: ("bitwise", "negate"), Op.OR: ("bitwise", "negate", "arith", "xor", "invert"),
-    Op.XOR: ("xor", "negate"), Op.ANDN: ("bitwise", "negate", "invert"),
-    Op.SELECT: ("bitwise",),
+    Op.NOP: (), Op.PASS: _A, Op.PASS_B: _B,
+    Op.ADD: (*_ZERO, "add"), Op.SUB: (*_DIFFERENCE, *_ZERO, "add", "negate"),
+    Op.RSUB: (*_DIFFERENCE, *_ZERO, "add"),
+    Op.ABSDIFF: (*_DIFFERENCE, *_ZERO, "add", "negate", "negate_if", "signed"),
+    Op.ABSDIFFU: (*_DIFFERENCE, *_ZERO, "add", "negate", "negate_if"),
+    Op.MIN: (*_DIFFERENCE, *_A, "add", "add_if", "signed"),
+    Op.MAX: (*_DIFFERENCE, *_A, "add_if", "signed"),
+    Op.MINU: (*_DIFFERENCE, *_A, "add", "add_if"), Op.MAXU: (*_DIFFERENCE, *_A, "add_if"),
+    Op.EQ: (*_FREE, *_ZERO, "negate_if"), Op.NE: (*_FREE, *_ZERO, "negate", "negate_if"),
+    Op.LT: ("invert", *_ZERO, "negate_if", "signed"),
+    Op.LE: (*_DIFFERENCE, *_ZERO, "negate_if", "signed"),
+    Op.GT: (*_DIFFERENCE, *_ZERO, "negate", "negate_if", "signed"),
+    Op.GE: ("invert", *_ZERO, "negate", "negate_if", "signed"),
+    Op.LTU: ("invert", *_ZERO, "negate_if"), Op.LEU: (*_DIFFERENCE, *_ZERO, "negate_if"),
+    Op.GTU: (*_DIFFERENCE, *_ZERO, "negate", "negate_if"),
+    Op.GEU: ("invert", *_ZERO, "negate", "negate_if"),
+    # a - (a & ~b), b + (a & ~b), and a & ~b itself: what ~t is.
+    Op.AND: (*_FREE, *_A, "add"), Op.OR: (*_FREE, *_B, "add", "negate"), Op.XOR: _XOR,
+    Op.ANDN: (*_FREE, *_ZERO, "add", "negate"), Op.SELECT: _C,
     Op.SLL: ("reverse",), Op.SRL: (), Op.SRA: ("signed",), Op.SRA_AWAY: ("signed", "away"),
     Op.SRA_UP: ("signed", "up"), Op.CLAMP: ("clamp",), Op.CLZ: ("clz",),
     Op.MUL: (), Op.MULH: ("high",),

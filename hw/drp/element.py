@@ -9,7 +9,7 @@ from hw.drp.alu import Alu
 from hw.drp.conditions import Conditions
 from hw.drp.cue import cue_layout
 from hw.drp.decode import ALU, MEMORY, MULTIPLIER, SHIFTER, Part, decoded_layout
-from hw.drp.history import History, view_layout
+from hw.drp.history import History
 from hw.drp.memory import TableMemory, table_write
 from hw.drp.multiplier import Multiplier
 from hw.drp.shifter import Shifter
@@ -77,7 +77,7 @@ class Element(wiring.Component):
         fabric = self.fabric
         now = Signal(decoded_layout(fabric), reset_less=True)
         acts = Signal(reset_less=True)
-        views = Signal(data.ArrayLayout(view_layout(fabric.history), 2), reset_less=True)
+        views = Signal(data.ArrayLayout(range(fabric.history), 2), reset_less=True)
         number = Signal.like(self.cue.number, reset_less=True)
         m.submodules.conditions = conditions = Conditions(fabric)
         m.d.comb += [
@@ -88,10 +88,7 @@ class Element(wiring.Component):
             m.d.sync += [now.eq(self.context), number.eq(self.cue.number),
                          acts.eq(conditions.valid & conditions.holds)]
             for view, name in zip(views, ("row", "col"), strict=True):
-                delay = self.context[f"{name}_delay"]
-                m.d.sync += [
-                    view.other.eq(self.context[f"{name}_route"]),
-                    view.number.eq(self.cue.number - delay)]
+                m.d.sync += view.eq(self.cue.number - self.context[f"{name}_delay"])
             # The first value of a reduction is the immediate.
             control = self.context.control
             effect = (control.part == Part.MEMORY) & control.code[:MEMORY.size].any()
@@ -105,10 +102,11 @@ class Element(wiring.Component):
         moved = self._moved(m, now, operands)
         for lane, (a, b, c) in enumerate(operands):
             m.submodules[f"history_{lane}"] = history = History(
-                width=32, depth=fabric.history, links=2, others=True)
+                width=32, depth=fabric.history, links=2, route=True)
             m.submodules[f"alu_{lane}"] = alu = Alu()
             m.d.comb += [history.step.eq(self.step), history.number.eq(number),
-                         history.views.eq(views), self.row[lane].eq(history.shown[0]),
+                         history.views.eq(views), history.routes.eq(now.route),
+                         self.row[lane].eq(history.shown[0]),
                          self.col[lane].eq(history.shown[1]),
                          alu.a.eq(a), alu.b.eq(b), alu.c.eq(c),
                          alu.code.eq(data.View(ALU, now.control.code)),
@@ -126,13 +124,15 @@ class Element(wiring.Component):
 
     def _operands(self, m, now, lane):
         """The three operands of a lane."""
-        others = [other[lane] for other in (*self.row_others, *self.col_others)]
-        sources = {"a": (self.row[lane], self.extra[lane]), "b": (self.col[lane], now.immediate),
-                   "c": (self.col[lane], self.extra[lane])}
+        rows, columns = ([other[lane] for other in others]
+                         for others in (self.row_others, self.col_others))
+        sources = {"a": (*rows, *columns, self.row[lane], self.extra[lane]),
+                   "b": (*rows, *columns, self.col[lane], now.immediate),
+                   "c": (*columns, self.extra[lane])}
         found = []
-        for name, own in sources.items():
+        for name, items in sources.items():
             operand = Signal(32, name=f"{name}_{lane}")
-            m.d.comb += operand.eq(wide_mux(m, f"{name}_{lane}", [*others, *own], now[name]))
+            m.d.comb += operand.eq(wide_mux(m, f"{name}_{lane}", items, now[name]))
             found.append(operand)
         return found
 

@@ -99,15 +99,14 @@ class Generator(wiring.Component):
         write, read = kept.write_port(), kept.read_port(domain="comb")
         here = Signal(position)
         m.d.comb += [
-            read.addr.eq(token.stream), write.addr.eq(token.stream), write.en.eq(token_valid),
+            read.addr.eq(token.stream), write.addr.eq(token.stream),
+            write.en.eq(token_valid & token.moves),
             here.y.eq(Mux(token.fresh, header.y0, read.data.y)),
             here.x.eq(Mux(token.fresh, header.x0, read.data.x)),
             here.base.eq(Mux(token.fresh, header.base, read.data.base)),
-            write.data.eq(here),
+            write.data.y.eq(here.y + loop.dy), write.data.x.eq(here.x + loop.dx),
+            write.data.base.eq(here.base + loop.dbase),
         ]
-        with m.If(token.moves):
-            m.d.comb += [write.data.y.eq(here.y + loop.dy), write.data.x.eq(here.x + loop.dx),
-                         write.data.base.eq(here.base + loop.dbase)]
         stage = _Stages(m, token_valid)
         fields = {name: stage.keep(name, value) for name, value in (
             ("stream", token.stream), ("final", token.final), ("format", header.format),

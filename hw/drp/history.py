@@ -4,12 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["History", "view_layout"]
-
-
-def view_layout(depth):
-    """What a link shows: the other value, or the result of a step."""
-    return data.StructLayout({"other": 1, "number": range(depth)})
+__all__ = ["History"]
 
 
 class History(wiring.Component):
@@ -24,8 +19,8 @@ class History(wiring.Component):
     depth : int
         A power of two.
     links : int
-    others : bool
-        Links can show another value, too.
+    route : bool
+        The first link can show another value, too.
 
     Members
     -------
@@ -33,18 +28,21 @@ class History(wiring.Component):
     number : In(range(depth))
         Of this step.
     result : In(width)
+    views : In(array of range(depth))
+        By link, the number of the step whose result it shows.
+    routes : In(1)
+        The first link shows ``other``; only with ``route``.
     other : In(width)
-        Only with ``others``.
-    views : In(array of view_layout)
     shown : Out(array of width)
         In the step after.
     """
 
-    def __init__(self, *, width, depth, links, others):
-        self.width, self.depth, self.links, self.others = width, depth, links, others
+    def __init__(self, *, width, depth, links, route):
+        self.width, self.depth, self.links, self.route = width, depth, links, route
         super().__init__({
-            "step": In(1), "number": In(range(depth)), "result": In(width), "other": In(width),
-            "views": In(data.ArrayLayout(view_layout(depth), links)),
+            "step": In(1), "number": In(range(depth)), "result": In(width),
+            "views": In(data.ArrayLayout(range(depth), links)),
+            "routes": In(1), "other": In(width),
             "shown": Out(data.ArrayLayout(width, links))})
 
     def elaborate(self, platform):
@@ -52,15 +50,13 @@ class History(wiring.Component):
         m.submodules.ram = ram = memory.Memory(shape=self.width, depth=self.depth, init=[])
         write = ram.write_port()
         views = Signal.like(self.views, reset_less=True)
-        other = Signal(self.width, reset_less=True)
+        routes, other = Signal(reset_less=True), Signal(self.width, reset_less=True)
         m.d.comb += [write.en.eq(self.step), write.addr.eq(self.number),
                      write.data.eq(self.result)]
         with m.If(self.step):
-            m.d.sync += [views.eq(self.views), other.eq(self.other)]
+            m.d.sync += [views.eq(self.views), routes.eq(self.routes), other.eq(self.other)]
         for index in range(self.links):
-            view, read = views[index], ram.read_port(domain="comb")
-            m.d.comb += [
-                read.addr.eq(view.number),
-                self.shown[index].eq(Mux(view.other, other, read.data) if self.others
-                                     else read.data)]
+            read = ram.read_port(domain="comb")
+            shown = Mux(routes, other, read.data) if self.route and index == 0 else read.data
+            m.d.comb += [read.addr.eq(views[index]), self.shown[index].eq(shown)]
         return m

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.drp.element import vector_layout
 from hw.drp.generator import REQUESTS, request_layout
-from hw.drp.words import TileRead, sizes, widened
+from hw.drp.words import TileRead, misplaced, widened
 from hw.stream import Queue
 
 __all__ = ["InputStream", "taken_layout"]
@@ -98,12 +98,10 @@ class InputStream(wiring.Component):
             m.d.sync += known.eq((known | first_at) & ~(complete & head.final))
             with m.If(first_at):
                 m.d.sync += known_place.eq(first_place)
-            half_size, word_size = sizes(head.format)
             for lane in lanes:
-                value = head.lanes[lane].value
-                with m.If(serve[lane] & first_at & (
-                        (value[0] & (half_size | word_size)) | (value[1] & word_size)
-                        | (value >= self.words * fabric.word_bytes))):
+                wrong = misplaced(head.lanes[lane].value, head.format,
+                                  self.words * fabric.word_bytes)
+                with m.If(serve[lane] & first_at & wrong):
                     m.d.sync += self.bad.eq(1)
 
         # Along with the word.

@@ -39,7 +39,7 @@ class Loader(wiring.Component):
 
     Timing
     ------
-    A cycle for each word, four for a word of a table or descriptor.
+    A cycle for each word, four for a word of a table or descriptor, and one for each section.
     """
 
     def __init__(self, fabric):
@@ -59,53 +59,51 @@ class Loader(wiring.Component):
         parts = ITEM_ALIGN * 8 // WORD
         header = record_layout(SECTION)
         section = Signal(header, reset_less=True)
-        words = {space: item_bytes(fabric, space) // ITEM_ALIGN for space in Space
-                 if space not in (Space.INPUT_STREAM, Space.OUTPUT_STREAM, Space.USED)}
-        wide = max(words[space] for space in (Space.ELEMENT, Space.INPUT, Space.OUTPUT,
-                                              Space.STATE))
-        # Words of the item so far, the last one highest.
-        before = Signal(8 * ITEM_ALIGN * (wide - 1), reset_less=True)
-        # Word of the item, or of the descriptor.
-        place = Signal(range(max(*words.values(), WORDS // parts)), reset_less=True)
-        part = Signal(range(parts))
-        last, ends = Signal(), Signal()
-        with m.Switch(section.space):
-            for space, count in words.items():
-                with m.Case(space):
-                    m.d.comb += last.eq(place == count - 1)
-        is_table = section.space == Space.TABLE
+        words = {space: item_bytes(fabric, space) // ITEM_ALIGN for space in Space}
+        assert max(words[space] for space in (Space.ELEMENT, Space.INPUT, Space.OUTPUT,
+                                              Space.TABLE)) == 1
+        assert words[Space.STATE] == 2
+        # A word of an item; the pieces of one go lowest first, a state's other word lies behind.
+        held, holds = Signal(8 * ITEM_ALIGN, reset_less=True), Signal()
+        place = Signal(range(-(-WORDS // parts)), reset_less=True)  # word of a descriptor
+        part = Signal(range(parts), reset_less=True)
+        is_table, is_state = section.space == Space.TABLE, section.space == Space.STATE
         is_stream = section.space.matches(Space.INPUT_STREAM, Space.OUTPUT_STREAM)
-        whole = last | is_stream
-        piece = word.word_select(part, WORD)
+        in_pieces = is_table | is_stream
         index = Cat(part, place)
+        offers, taken, done, fetched = (Signal() for _ in range(4))
         m.d.comb += [
+            offers.eq(holds & (~is_state | self.i.valid)),
             self.item.p.space.eq(section.space), self.item.p.unit.eq(section.unit),
             self.item.p.addr.eq(Mux(is_table, Cat(part, section.first), section.first)),
-            self.item.p.data.eq(Mux(is_table, piece, self._joined(before, word, wide, place))),
+            self.item.p.data.eq(Cat(held, word)),
+            self.item.valid.eq(offers & ~is_stream),
             self.descriptor.p.stream.eq(
                 section.unit + Mux(section.space == Space.OUTPUT_STREAM, fabric.inputs, 0)),
-            self.descriptor.p.index.eq(index), self.descriptor.p.data.eq(piece),
+            self.descriptor.p.index.eq(index), self.descriptor.p.data.eq(held[:WORD]),
+            self.descriptor.valid.eq(offers & is_stream & (index < WORDS)),
+            taken.eq(offers & Mux(is_stream, self.descriptor.ready | (index >= WORDS),
+                                  self.item.ready)),
+            done.eq(taken & ((part == parts - 1) | ~in_pieces)),
         ]
-        taken = Signal()  # what is offered of this word
-        with m.If(self.busy & self.i.valid):
-            m.d.comb += [
-                self.descriptor.valid.eq(is_stream & (index < WORDS)),
-                self.item.valid.eq(~is_stream & (is_table | last)),
-                taken.eq(Mux(is_stream, self.descriptor.ready | (index >= WORDS),
-                             self.item.ready | ~(is_table | last))),
-                ends.eq(taken & ((part == parts - 1) | ~(is_table | is_stream))),
-                self.i.ready.eq(ends),
-            ]
-            with m.If(taken):
-                m.d.sync += part.eq(part + (is_table | is_stream))
-            with m.If(ends):
-                m.d.sync += [before.eq(Cat(before, word)[8 * ITEM_ALIGN:]),
-                             place.eq(Mux(last, 0, place + 1))]
-                with m.If(whole):
-                    m.d.sync += [section.first.eq(section.first + 1),
-                                 section.count.eq(section.count - 1),
-                                 self.busy.eq(section.count != 1)]
-        with m.Elif(~self.busy):
+        with m.If(taken):
+            m.d.sync += part.eq(part + in_pieces)
+        with m.If(taken | fetched):
+            m.d.sync += held.eq(Mux(fetched, word, held[WORD:]))
+        with m.If(done | fetched):
+            m.d.sync += holds.eq(fetched)
+        with m.If(done):
+            m.d.sync += [place.eq(place + 1), section.first.eq(section.first + 1),
+                         section.count.eq(section.count - 1), self.busy.eq(section.count != 1)]
+        with m.If(self.busy):
+            # The word behind a section's last one is a header.
+            more = ~self.bad & (~done | (section.count != 1))
+            with m.If(is_state & holds):
+                m.d.comb += self.i.ready.eq(done)
+            with m.Elif((~holds | done) & more):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.comb += fetched.eq(self.i.valid)
+        with m.Else():
             m.d.comb += self.i.ready.eq(~self.bad)
             taken_header = data.View(header, word)
             with m.If(self.i.valid & ~self.bad):
@@ -115,11 +113,3 @@ class Loader(wiring.Component):
                              self.bad.eq(taken_header.space > max(Space)),
                              self.busy.eq(taken_header.count != 0)]
         return m
-
-    def _joined(self, before, word, wide, place):
-        """The item's words, first one lowest."""
-        if wide == 1:
-            return word
-        # Those before it are at the top of ``before``; items of one word have none.
-        whole = Cat(before, word)
-        return Mux(place == 0, word, whole) if wide == 2 else whole

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.operations import LATENCY, Kind
 from hw.drp.decode import MEMORY
+from hw.drp.split_adder import SplitAdder
 
 __all__ = ["TableMemory", "table_write"]
 
@@ -51,6 +52,7 @@ class TableMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.table = table = memory.Memory(shape=32, depth=self.words, init=[])
+        m.submodules.total = total = SplitAdder(ones=False)
         write = table.write_port()
         read = table.read_port(transparent_for=(write,))
         writes = self.code.store | self.code.add
@@ -67,6 +69,7 @@ class TableMemory(wiring.Component):
             self.load.ready.eq(~pending),
             write.en.eq(pending | self.load.valid),
             write.addr.eq(Mux(pending, address, self.load.p.addr)),
-            write.data.eq(Mux(pending, value + Mux(adds, read.data, 0), self.load.p.data)),
+            total.a.eq(read.data), total.b.eq(value), total.adds.eq(adds.replicate(4)),
+            write.data.eq(Mux(pending, total.o, self.load.p.data)),
         ]
         return m

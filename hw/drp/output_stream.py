@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.drp.element import vector_layout
 from hw.drp.generator import REQUESTS, request_layout
-from hw.drp.words import narrowed, sizes, word_write_layout
+from hw.drp.words import misplaced, narrowed, sizes, word_write_layout
 from hw.stream import Queue
 
 __all__ = ["OutputStream"]
@@ -75,7 +75,8 @@ class OutputStream(wiring.Component):
             vectors.i.payload.eq(self.vector.payload),
             left.eq(requests.o.valid & requests.o.ready),
         ]
-        m.d.sync += away.eq(away + self.asked - left)
+        with m.If(self.asked != left):
+            m.d.sync += away.eq(away + Mux(left, -1, 1))
 
         head = requests.o.p
         low = (fabric.word_bytes - 1).bit_length()
@@ -121,8 +122,7 @@ class OutputStream(wiring.Component):
                     size = Mux(word_size, 15, Mux(half_size, 3, 1))
                     with m.If(serve[lane]):
                         m.d.comb += strobe.eq(size << value[:low])
-                        with m.If((value[0] & (half_size | word_size)) | (value[1] & word_size)
-                                  | (value >= self.words * fabric.word_bytes)):
+                        with m.If(misplaced(value, head.format, self.words * fabric.word_bytes)):
                             m.d.sync += self.bad.eq(1)
                     strobes.append(strobe)
                     # A signal, as an expression is built anew wherever it is used.

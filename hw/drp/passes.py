@@ -1,6 +1,6 @@
 """Passes of a state: its loops, the drain, and which stages are valid."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,7 +49,7 @@ class Passes(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         at_first, at_last = Signal(LOOPS), Signal(LOOPS)
-        left = [Signal(16, name=f"left_{level}", reset_less=True) for level in range(LOOPS)]
+        turns = [Signal(16, name=f"turn_{level}", reset_less=True) for level in range(LOOPS)]
         drained = Signal(len(self.state.stages), reset_less=True)
         drains = Signal(reset_less=True)  # all iterations have begun
         m.d.comb += [
@@ -57,22 +57,20 @@ class Passes(wiring.Component):
             self.last.eq(Cat(at_last[:level + 1].all() for level in range(LOOPS))),
             self.final.eq((drains | at_last.all()) & (drained == self.state.stages)),
         ]
-        with m.If(self.enter):
-            m.d.sync += [drains.eq(0), drained.eq(0), self.valids.eq(1), at_first.eq(~0)]
-            for level in range(LOOPS):
-                count = self.following[f"count{level}"]
-                m.d.sync += [left[level].eq(count), at_last[level].eq(count == 1)]
-        with m.Elif(self.go):
-            ends = drains | at_last.all()
-            m.d.sync += [drains.eq(ends), drained.eq(drained + ends),
-                         self.valids.eq(Cat(~ends, self.valids))]
-            for level in range(LOOPS):
-                count = self.state[f"count{level}"]
-                with m.If(at_last[:level].all()):
-                    with m.If(at_last[level]):
-                        m.d.sync += [left[level].eq(count), at_last[level].eq(count == 1),
-                                     at_first[level].eq(1)]
-                    with m.Else():
-                        m.d.sync += [left[level].eq(left[level] - 1),
-                                     at_last[level].eq(left[level] == 2), at_first[level].eq(0)]
+        # Of a condition and values without other ones: flip-flops then reset themselves.
+        ends, moves = Signal(), Signal()
+        m.d.comb += [ends.eq(drains | at_last.all()), moves.eq(self.enter | self.go)]
+        with m.If(moves):
+            m.d.sync += [drains.eq(~self.enter & ends),
+                         drained.eq(Mux(self.enter, 0, drained + ends)),
+                         self.valids.eq(Mux(self.enter, 1, Cat(~ends, self.valids)))]
+        for level in range(LOOPS):
+            count, turn, following = self.state[f"count{level}"], turns[level], Signal(
+                16, name=f"next_{level}")
+            single = Mux(self.enter, self.following[f"count{level}"], count) == 1
+            begins = Signal(name=f"begins_{level}")
+            m.d.comb += [following.eq(turn + 1), begins.eq(self.enter | at_last[level])]
+            with m.If(self.enter | (self.go & at_last[:level].all())):
+                m.d.sync += [turn.eq(Mux(begins, 1, following)), at_first[level].eq(begins),
+                             at_last[level].eq(Mux(begins, single, following == count))]
         return m

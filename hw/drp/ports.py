@@ -65,10 +65,10 @@ class InputPort(wiring.Component):
             m.d.sync += [number.eq(self.cue.number),
                          view.eq(self.cue.number - self.context.delay)]
         m.submodules.history = history = History(
-            width=32 * self.fabric.lanes, depth=self.fabric.history, links=1, others=False)
+            width=32 * self.fabric.lanes, depth=self.fabric.history, links=1, route=False)
         m.d.comb += [
             history.step.eq(self.step), history.number.eq(number),
-            history.result.eq(self.vector), history.views[0].number.eq(view),
+            history.result.eq(self.vector), history.views[0].eq(view),
             self.extra.as_value().eq(history.shown[0]),
         ]
         return m

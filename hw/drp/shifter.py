@@ -2,12 +2,13 @@
 
 from functools import partial
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.operations import LATENCY, Kind
 from hw.drp.decode import SHIFTER
+from hw.drp.split_adder import SplitAdder
 from hw.drp.stepped import stepped
 
 __all__ = ["Shifter"]
@@ -42,25 +43,39 @@ class Shifter(wiring.Component):
 
         register = partial(stepped, m, self.step)
 
-        sign = self.code.signed & self.a[31]
+        code = self.code
+        sign = code.signed & self.a[31]
         value, half, less = self._shift(
-            Mux(self.code.reverse, Cat(reversed(self.a)), self.a), 0, 0, sign, self.b, _COARSE)
+            Mux(code.reverse, Cat(reversed(self.a)), self.a), 0, 0, sign, self.b, _COARSE)
         s1_value, s1_half, s1_less = (register(32, value, "value"), register(1, half, "half"),
                                       register(1, less, "less"))
         s1_sign = register(1, sign, "sign")
-        s1_by = register(5, self.b[:5], "by")
-        s1_code = register(SHIFTER, self.code, "code")
-        s1_a, s1_limits = register(32, self.a, "a"), register(32, self.b, "limits")
+        s1_by = register(3, self.b[:3], "by")
+        s1_code = register(SHIFTER, code, "code")
+        raised, beyond = self._raised(m)
+        s1_raised, s1_beyond = register(16, raised, "raised"), register(1, beyond, "beyond")
+        s1_most = register(16, self.b[16:], "most")
+        count, rest = self._zeros(m, self.a, (4, 3))
+        s1_count, s1_rest = register(2, count, "count"), register(8, rest, "rest")
 
         value, half, less = self._shift(s1_value, s1_half, s1_less, s1_sign, s1_by, _FINE)
-        up = half & (s1_code.up | (s1_code.away & (~s1_sign | less)))
-        shifted = Signal(32)
-        m.d.comb += shifted.eq(value + up)
-        limited = self._clamp(m, s1_a, s1_limits)
-        zeros = self._zeros(m, s1_a)
-        m.d.comb += self.o.eq(Mux(
-            s1_code.clamp, limited, Mux(s1_code.clz, zeros, Mux(
-                s1_code.reverse, Cat(reversed(shifted)), shifted))))
+        above = s1_beyond | (s1_raised.as_signed() > s1_most.as_signed())
+        limited = Mux(above, s1_most, s1_raised)
+        count, rest = self._zeros(m, s1_rest, (2, 1, 0))
+        # None of 32 was set if the last one that is left isn't.
+        zeros = Mux(rest, Cat(count, s1_count), 32)
+        other = [s1_code.reverse & bit for bit in reversed(value)]
+        for place in range(32):
+            other[place] |= s1_code.clamp & limited[min(place, 15)]
+            if place < 6:
+                other[place] |= s1_code.clz & zeros[place]
+        right = ~(s1_code.reverse | s1_code.clamp | s1_code.clz)
+        m.submodules.total = total = SplitAdder(ones=True)
+        m.d.comb += [
+            total.a.eq(value), total.b.eq(Cat(other)), total.adds.eq(right.replicate(4)),
+            total.carry.eq(half & (s1_code.up | (s1_code.away & (~s1_sign | less)))),
+            self.o.eq(total.o),
+        ]
         return m
 
     def _shift(self, value, half, less, sign, by, bits):
@@ -76,30 +91,23 @@ class Shifter(wiring.Component):
             value = Mux(by[bit], Cat(value[size:], sign.replicate(size)), value)
         return value, half, less
 
-    def _clamp(self, m, a, limits):
-        """``a``, at least the low half of ``limits``, then at most the high half."""
-        least, most = limits[:16].as_signed(), limits[16:].as_signed()
+    def _raised(self, m):
+        """``a``, at least the low half of b, in 16 bits; whether it needs more, and is above."""
+        near, least = self.a[:16].as_signed(), self.b[:16].as_signed()
         # What needs more than 16 bits is beyond any limit.
-        far = (a[15:] != a[15].replicate(17))
-        near = a[:16].as_signed()
-        below, above = Signal(), Signal()
-        m.d.comb += [
-            below.eq(Mux(far, a[31], near < least)),
-            above.eq(Mux(below, least > most, Mux(far, ~a[31], near > most))),
-        ]
-        limit = Signal(signed(16), name="limit")
-        m.d.comb += limit.eq(Mux(above, most, least))
-        return Mux(above | below, Cat(limit, limit[-1].replicate(16)), a)
+        far, below = Signal(), Signal()
+        m.d.comb += [far.eq(self.a[15:] != self.a[15].replicate(17)),
+                     below.eq(Mux(far, self.a[31], near < least))]
+        return Mux(below, least, near), far & ~self.a[31]
 
-    def _zeros(self, m, a):
-        """Zeros above the highest one: by halves, from the top."""
-        count, value = [], a
-        for bit in (4, 3, 2, 1, 0):
+    def _zeros(self, m, value, bits):
+        """Zeros above the highest one, by halves from the top: bits of their count, the rest."""
+        count = []
+        for bit in bits:
             size = 1 << bit
             upper = value[size:]
             none = Signal(name=f"none_{bit}")
             m.d.comb += none.eq(~upper.any())
             value = Mux(none, value[:size], upper)
             count.insert(0, none)
-        empty = ~value[0]  # then the whole word is
-        return Mux(empty, 32, Cat(count))
+        return Cat(count), value

@@ -1,5 +1,7 @@
 """The DRP: a tile with its streams, and what loads and watches it."""
 
+from types import SimpleNamespace
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,6 +12,7 @@ from hw.drp.generator import Generator
 from hw.drp.input_stream import InputStream
 from hw.drp.loader import Loader
 from hw.drp.output_stream import OutputStream
+from hw.drp.shared_inputs import SharedInputs
 from hw.drp.tile import Tile
 from hw.drp.words import TileRead, word_write_layout
 from hw.stream import Queue
@@ -78,13 +81,21 @@ class Unit(wiring.Component):
         # Lanes are what area goes into: with one, all streams share what makes addresses.
         shared = fabric.lanes == 1
         ways = count if shared else 1
-        units = [InputStream(fabric, ways, self.words) for _ in range(fabric.inputs)]
+        if shared:
+            m.submodules.inputs = inputs = SharedInputs(fabric, ways, self.words)
+            units = [SimpleNamespace(**{name: getattr(inputs, name)[number]
+                                        for name in ("asked", "room", "o", "bad")})
+                     for number in range(fabric.inputs)]
+            wiring.connect(m, inputs.read, wiring.flipped(self.read))
+        else:
+            units = [InputStream(fabric, ways, self.words) for _ in range(fabric.inputs)]
+            for number, unit in enumerate(units):
+                m.submodules[f"input_{number}"] = unit
         units += [OutputStream(fabric, ways, self.words) for _ in range(fabric.outputs)]
-        for number, unit in enumerate(units):
-            kind = "input" if number < fabric.inputs else "output"
-            m.submodules[f"{kind}_{number}"] = unit
+        for number, unit in enumerate(units[fabric.inputs:]):
+            m.submodules[f"output_{number}"] = unit
         go, taken = Signal(count), Signal(count)
-        self._generate(m, loader, units, go, taken, shared)
+        self._generate(m, loader, units, go, taken, inputs if shared else None)
         enabled = self._enabled(m, loader)
         wanted = loader.descriptor.p
         m.d.comb += [loader.descriptor.ready.eq(~go.bit_select(wanted.stream, 1)),
@@ -143,7 +154,11 @@ class Unit(wiring.Component):
             m.d.sync += some.eq(some + finished[number]
                                 - (self.done & kernels.o.payload[number]))
         self._errors(m, tile, units, over, alive, limit)
-        self._ports(m, units)
+        self._turns(m, "writes", self.write, [unit.write for unit in units[fabric.inputs:]])
+        if not shared:
+            readers = units[:fabric.inputs]
+            self._turns(m, "reads", self.read.addr, [unit.read.addr for unit in readers])
+            m.d.comb += [unit.read.data.eq(self.read.data) for unit in readers]
         return m
 
     def _enabled(self, m, loader):
@@ -153,9 +168,9 @@ class Unit(wiring.Component):
             m.d.sync += enabled.eq(loader.used.streams)
         return enabled
 
-    def _generate(self, m, loader, units, go, taken, shared):
-        """Addresses for all streams: of one generator, or of one each."""
-        item = loader.descriptor
+    def _generate(self, m, loader, units, go, taken, inputs):
+        """Addresses for all streams: of one each, or of one generator, to ``inputs`` all theirs."""
+        item, shared = loader.descriptor, inputs is not None
         groups = [units] if shared else [[unit] for unit in units]
         for group, members in enumerate(groups):
             generator = Generator(len(members), self.fabric.lanes)
@@ -168,10 +183,14 @@ class Unit(wiring.Component):
                 generator.write.index.eq(item.p.index), generator.write.data.eq(item.p.data),
                 generator.go.eq(go[mine]), taken[mine].eq(generator.taken),
                 generator.room.eq(Cat(unit.room for unit in members))]
-            for number, unit in enumerate(members):
-                m.d.comb += [unit.i.eq(generator.o), unit.asked.eq(generator.asked[number]),
-                             unit.i.valid.eq(generator.o.valid
-                                             & (generator.o.stream == number))]
+            m.d.comb += Cat(unit.asked for unit in members).eq(generator.asked)
+            if shared:
+                m.d.comb += [inputs.i.eq(generator.o), inputs.i.valid.eq(
+                    generator.o.valid & (generator.o.stream < self.fabric.inputs))]
+                members = members[self.fabric.inputs:]
+            for number, unit in enumerate(members, self.fabric.inputs if shared else 0):
+                m.d.comb += [unit.i.eq(generator.o), unit.i.valid.eq(
+                    generator.o.valid & (generator.o.stream == number))]
 
     def _connect(self, m, tile, units, over):
         """Streams to the tile while they are its; returns those whose last vector moves."""
@@ -214,36 +233,29 @@ class Unit(wiring.Component):
             with m.Elif((alive != 0) & ((steps > limit) | (still > limit))):
                 m.d.sync += self.cause.eq(Cause.WATCHDOG)
 
-    def _ports(self, m, units):
-        """One read and one write a cycle, in turn."""
-        fabric = self.fabric
-        readers = [unit.read.addr for unit in units[:fabric.inputs]]
-        writers = [unit.write for unit in units[fabric.inputs:]]
-        for name, port, clients in (("reads", self.read.addr, readers),
-                                    ("writes", self.write, writers)):
-            turn = Signal(range(len(clients)), name=f"{name}_turn")
-            chosen, kept = (Signal(range(max(len(clients), 2)), name=f"{name}_{what}")
-                            for what in ("chosen", "kept"))
-            waits = Signal(name=f"{name}_wait")  # what is offered stays
-            for index in reversed(range(len(clients))):
-                with m.If(clients[index].valid):
-                    m.d.comb += chosen.eq(index)
-            for index in reversed(range(len(clients))):
-                with m.If(clients[index].valid & (turn <= index)):
-                    m.d.comb += chosen.eq(index)
-            with m.If(waits):
-                m.d.comb += chosen.eq(kept)
-            m.d.sync += [waits.eq(port.valid & ~port.ready), kept.eq(chosen)]
-            with m.If(port.valid & port.ready):
-                m.d.sync += turn.eq(Mux(chosen == len(clients) - 1, 0, chosen + 1))
-            with m.Switch(chosen):
-                for index, client in enumerate(clients):
-                    with m.Case(index):
-                        m.d.comb += [port.valid.eq(client.valid),
-                                     port.payload.eq(client.payload),
-                                     client.ready.eq(port.ready)]
-        for unit in units[:fabric.inputs]:
-            m.d.comb += unit.read.data.eq(self.read.data)
+    def _turns(self, m, name, port, clients):
+        """A port for one item a cycle, of its clients in turn."""
+        turn = Signal(range(len(clients)), name=f"{name}_turn")
+        chosen, kept = (Signal(range(max(len(clients), 2)), name=f"{name}_{what}")
+                        for what in ("chosen", "kept"))
+        waits = Signal(name=f"{name}_wait")  # what is offered stays
+        for index in reversed(range(len(clients))):
+            with m.If(clients[index].valid):
+                m.d.comb += chosen.eq(index)
+        for index in reversed(range(len(clients))):
+            with m.If(clients[index].valid & (turn <= index)):
+                m.d.comb += chosen.eq(index)
+        with m.If(waits):
+            m.d.comb += chosen.eq(kept)
+        m.d.sync += [waits.eq(port.valid & ~port.ready), kept.eq(chosen)]
+        with m.If(port.valid & port.ready):
+            m.d.sync += turn.eq(Mux(chosen == len(clients) - 1, 0, chosen + 1))
+        with m.Switch(chosen):
+            for index, client in enumerate(clients):
+                with m.Case(index):
+                    m.d.comb += [port.valid.eq(client.valid),
+                                 port.payload.eq(client.payload),
+                                 client.ready.eq(port.ready)]
 
 
 def _lowest(bits):

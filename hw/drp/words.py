@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.spec.drp.streams import ELEMENT_BYTES, Format
 from hw.drp.generator import ADDRESS_BITS
 
-__all__ = ["TileRead", "narrowed", "sizes", "widened", "word_write_layout"]
+__all__ = ["TileRead", "misplaced", "narrowed", "sizes", "widened", "word_write_layout"]
 
 
 class TileRead(wiring.Signature):
@@ -41,6 +41,13 @@ def sizes(kind):
     """Whether elements of a format have 2, and 4 bytes."""
     return tuple(kind.matches(*(item for item in Format if ELEMENT_BYTES[item] == size))
                  for size in (2, 4))
+
+
+def misplaced(value, kind, size):
+    """Whether an address isn't aligned for a format, or is past a memory of so many bytes."""
+    half_size, word_size = sizes(kind)
+    past = value[size.bit_length() - 1:].any() if not size & (size - 1) else value >= size
+    return (value[0] & (half_size | word_size)) | (value[1] & word_size) | past
 
 
 def widened(word, offset, kind):

@@ -7,23 +7,24 @@ and stream executes its word there; where a stream can't deliver or take, the wh
 An element shows two registers, ``row`` to the others of its row and ``col`` to the others of its
 column; it sees both itself. In a step it
 
-1. selects operands a, b, c among registers as they stand in this step. Select codes, in order:
-   ``row`` of the other elements of its row by rising column (0 to columns - 2), ``col`` of the
-   others of its column by rising row (then rows - 1 codes), *self* (rows + columns - 2): its own
-   ``row`` for operand a, its own ``col`` for b and c, and *extra* (rows + columns - 1): the
-   register of its row's input stream for a and c, the immediate for b. In a row without an input
-   stream extra is 0 for a and c;
+1. selects operands a, b, c among registers as they stand in this step. Select codes of a and b,
+   in order: ``row`` of the other elements of its row by rising column (0 to columns - 2), ``col``
+   of the others of its column by rising row (then rows - 1 codes), *self* (rows + columns - 2):
+   its own ``row`` for a, its own ``col`` for b, and *extra* (rows + columns - 1): the register of
+   its row's input stream for a, the immediate for b. Operand c only has ``col`` of the others of
+   its column (0 to rows - 2) and its row's input stream (rows - 1). In a row without an input
+   stream that is 0 for a and c;
 2. if ``when`` isn't 0 and the operation has no effect: replaces b by the immediate when the
    condition holds (first value of a reduction);
 3. issues the operation; whatever retires in this step is the step's result, which enters the
    history;
-4. loads each of ``row`` and ``col``, for the next step, with operand c as selected in this step
-   if its ``route`` is 1, else with the result of ``delay`` steps ago (0: this step's).
+4. loads each of ``row`` and ``col``, for the next step, with the result of ``delay`` steps ago
+   (0: this step's); but ``row``, if ``route`` is 1, with operand c as selected in this step.
 
 So what an operation of latency L issued in step t computes can be on a link in step t + L + d,
 d from 0 to history - 1. A route takes one step and has no history of its own.
 
-An input stream has one register, seen by its row's elements as extra of operands a and c. In a
+An input stream has one register, seen by its row's elements as operands a and c. In a
 step with ``pop``, if the stage is valid and the condition holds, it takes the next vector of its
 FIFO as the step's result, which enters its history; the register loads for the next step the
 result of ``delay`` steps ago. Results of steps without an effective pop aren't specified.
@@ -74,11 +75,10 @@ def element_context(fabric: Fabric) -> Record:
         Field("subword", 2, "Subword"),
         Field("a", select, "select of operand a"),
         Field("b", select, "select of operand b"),
-        Field("c", select, "select of operand c"),
+        Field("c", _bits(fabric.thirds), "select of operand c"),
         Field("row_delay", delay, "steps ago of the result that row takes"),
-        Field("row_route", 1, "row takes operand c instead"),
         Field("col_delay", delay, "steps ago of the result that col takes"),
-        Field("col_route", 1, "col takes operand c instead"),
+        Field("route", 1, "row takes operand c instead"),
         *_stage(fabric))
     return Record("ELEMENT", fields, max(72, sum(field.bits for field in fields)))
 

@@ -102,8 +102,13 @@ class Fabric:
 
     @property
     def sources(self) -> int:
-        """Choices of an operand: others of the row, others of the column, self, extra."""
+        """Choices of operands a and b: others of the row, others of the column, self, extra."""
         return self.rows + self.columns
+
+    @property
+    def thirds(self) -> int:
+        """Choices of operand c: others of the column, the row's stream."""
+        return self.rows
 
     def place(self, element: int) -> tuple[int, int]:
         """(row, column) of an element."""

@@ -81,7 +81,8 @@ def _operation(mapping: Mapping, number: int, node: Node,
     for operand, edge in node.edges():
         source = mapping.units[edge.source]
         stream = mapping.links[number, operand] is Link.STREAM
-        values["abc"[operand]] = fabric.sources - 1 if stream else _select(fabric, unit, source)
+        values["abc"[operand]] = (_third(fabric, unit, source, stream=stream) if operand == 2 else
+                                  fabric.sources - 1 if stream else _select(fabric, unit, source))
     if node.role is Role.ROUTE:
         return {"c": values["c"]}
     values |= {"op": node.op, "subword": node.subword, "immediate": node.immediate, **stage}
@@ -93,8 +94,17 @@ def _operation(mapping: Mapping, number: int, node: Node,
     return values
 
 
+def _third(fabric: Fabric, element: int, source: int, *, stream: bool) -> int:
+    """Select code of operand c for another element of the column, or the row's stream."""
+    (row, column), (other_row, other_column) = fabric.place(element), fabric.place(source)
+    if stream:
+        return fabric.rows - 1
+    assert column == other_column and row != other_row, f"operand c of {element} is {source}"
+    return other_row - (other_row > row)
+
+
 def _select(fabric: Fabric, element: int, source: int) -> int:
-    """Select code by which an element sees another, or itself."""
+    """Select code of operands a and b by which an element sees another, or itself."""
     (row, column), (other_row, other_column) = fabric.place(element), fabric.place(source)
     if element == source:
         return fabric.columns - 1 + fabric.rows - 1
@@ -116,7 +126,9 @@ def _view(mapping: Mapping, elements: list[list[dict[str, int]]],
     if link is Link.STREAM:
         _set(inputs[unit][slot], {"delay": delay})
     elif node.role is Role.ROUTE:
-        assert delay == 0, f"a route is held for {delay} steps"
-        _set(elements[unit][slot], {f"{name}_route": 1, f"{name}_delay": 0})
+        assert delay == 0 and link is Link.ROW, f"a route by {name} after {delay} steps"
+        _set(elements[unit][slot], {"route": 1, "row_delay": 0})
+    elif link is Link.ROW:
+        _set(elements[unit][slot], {"route": 0, "row_delay": delay})
     else:
-        _set(elements[unit][slot], {f"{name}_route": 0, f"{name}_delay": delay})
+        _set(elements[unit][slot], {"col_delay": delay})

@@ -7,13 +7,14 @@ the element's ALU or a route through operand c, and what it copies. Constraints:
 
 * a site issues one operation, retires one, and selects one operand c;
 * a link goes along a row or a column (streams: into their row), and an operand that can't see
-  its own element that way excludes it;
+  its own element that way excludes it; operand c only sees columns and streams;
 * a view (unit, link, slot) shows one value, of one iteration;
-* a value waits history steps at most after it has retired, a route's not at all.
+* a value waits history steps at most after it has retired, a route's not at all; a route is
+  only seen along its row.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ortools.sat.python import cp_model
@@ -21,32 +22,11 @@ from ortools.sat.python import cp_model
 from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.operations import OPERATIONS, Kind, Op
 from sw.drp.graph import Edge, Graph, Node, Role
+from sw.drp.mapper.effort import Effort
 from sw.drp.mapper.mapping import Link, Mapping
 from sw.drp.mapper.sites import Sites
 
-__all__ = ["Effort", "Model"]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much freedom a model has and how long it is searched.
-
-    Parameters
-    ----------
-    copies : int
-        Optional copies of each value that is used more than once; streams' values have one more.
-    single : int
-        Optional copies of a value that is used once.
-    slack : int
-        Steps by which operations may be later than their earliest time, beyond one interval.
-    deterministic : float
-        Limit of the search, in the solver's units (about a second each).
-    """
-
-    copies: int
-    single: int
-    slack: int
-    deterministic: float
+__all__ = ["Model"]
 
 
 class Model:
@@ -233,6 +213,8 @@ class Model:
         model = self._model
         if candidate in self._at.active:
             model.add_implication(literal, self._at.active[candidate])
+            if link is Link.COL:
+                model.add_implication(literal, ~self._at.is_route[candidate])
         if self._nodes[consumer].role is Role.PUSH:
             for row, var in enumerate(self._at.row[candidate]):
                 output = self._fabric.output_of(row)
@@ -248,7 +230,11 @@ class Model:
                 model.add_bool_or(~literal, ~other)
             self._needs_first(consumer, operand, literal)
             return
-        # Operand a sees its own element by row, b and c by col.
+        if link is Link.ROW and consumer in self._at.is_route:
+            model.add_implication(literal, ~self._at.is_route[consumer])
+        elif link is Link.ROW and consumer not in self._original and operand == 2:
+            model.add(literal == 0)
+        # Operand a sees its own element by row, b by col, c not at all.
         for element in set(self._at.unit[candidate]) & set(self._at.unit[consumer]):
             same = [~literal, ~self._at.unit[candidate][element], ~self._at.unit[consumer][element]]
             allowed = self._reads_own(consumer, operand, link)
@@ -258,12 +244,14 @@ class Model:
     def _reads_own(self, consumer: int, operand: int,
                    link: Link) -> Literal[True] | list[cp_model.LiteralT]:
         """Whether an operand sees its own element over a link, or literals one of which says so."""
-        # Whether it becomes operand a; b or c.
+        # Whether it becomes operand a; b.
         first: Literal[True] | list[cp_model.LiteralT]
         second: Literal[True] | list[cp_model.LiteralT]
         if consumer in self._at.is_route:
             route = self._at.is_route[consumer]
-            first, second = [~route], [route]
+            first, second = [~route], []
+        elif operand == 2:
+            first, second = [], []
         elif consumer in self._swap:
             swap = self._swap[consumer]
             first, second = ([~swap], [swap])

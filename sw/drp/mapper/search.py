@@ -2,15 +2,16 @@
 
 from golden.spec.drp.fabric import Fabric
 from sw.drp.graph import Graph
+from sw.drp.mapper.effort import Effort
 from sw.drp.mapper.mapping import Mapping
-from sw.drp.mapper.model import Effort, Model
+from sw.drp.mapper.model import Model
 from sw.errors import ModelError
 
 __all__ = ["EFFORTS", "MapError", "search"]
 
 # Most graphs need no copies; full fabrics need time to wait in histories.
-EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 0, 30, 5.0),
-           Effort(1, 1, 8, 2.0))
+EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 0, 20, 8.0),
+           Effort(1, 0, 24, 12.0), Effort(1, 1, 8, 2.0))
 # Above, a mapping may take many minutes.
 MOST_NODES = 100
 

@@ -91,10 +91,12 @@ def test_links_along_row_and_column_and_self():
     assert values == [111, 112, 113]
 
 
-def test_route_hands_on_operand_c():
-    contexts = [COPY | {1: {"c": OTHERS_ROW, "row_route": 1},
-                        "out0": {"push": 1, "stage": 3, "source": 1}}]
-    values, _ = run(build(contexts, [{"stages": 3, "count0": 3}]), [4, 5, 6], 3)
+@pytest.mark.parametrize("element, c, stage", [(3, 0, 3), (1, 1, 2)])
+def test_route_hands_on_operand_c(element, c, stage):
+    # Of element 0, in the same column; of the row's stream.
+    contexts = [COPY | {element: {"c": c, "route": 1},
+                        "out0": {"push": 1, "stage": stage, "source": element}}]
+    values, _ = run(build(contexts, [{"stages": stage, "count0": 3}]), [4, 5, 6], 3)
     assert values == [4, 5, 6]
 
 

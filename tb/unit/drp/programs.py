@@ -202,7 +202,7 @@ def _element(fabric, rng, kind, conditions, routes, effects):
         "immediate": int(words(rng, 1)[0]),
         "op": Op.NOP if rng.random() < 0.02 else operation.op,
         "subword": rng.choice(operation.subwords),
-        **{name: rng.randrange(fabric.sources) for name in "abc"},
-        "row_delay": rng.choice(delays), "row_route": rng.random() < routes,
-        "col_delay": rng.choice(delays), "col_route": rng.random() < routes,
+        **{name: rng.randrange(fabric.sources) for name in "ab"},
+        "c": rng.randrange(fabric.thirds), "route": rng.random() < routes,
+        "row_delay": rng.choice(delays), "col_delay": rng.choice(delays),
         "stage": rng.randrange(4), "when": rng.randrange(9) if rng.random() < conditions else 0}

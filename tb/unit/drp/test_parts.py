@@ -118,7 +118,7 @@ def test_memory():
 @pytest.mark.parametrize("depth", [4, 16])
 def test_history(depth):
     rng = random.Random(depth)
-    dut = History(width=32, depth=depth, links=2, others=True)
+    dut = History(width=32, depth=depth, links=2, route=True)
 
     async def bench(ctx):
         results, shown = [], None
@@ -128,13 +128,13 @@ def test_history(depth):
             ctx.set(dut.result, result)
             ctx.set(dut.other, other)
             ctx.set(dut.number, number % depth)
-            views, expected = [], []
-            for _ in range(2):
-                delay = rng.randrange(min(depth, number + 1))
-                route = rng.random() < 0.2
-                views.append({"other": route, "number": (number - delay) % depth})
-                expected.append(other if route else results[number - delay])
-            ctx.set(dut.views, views)
+            delays = [rng.randrange(min(depth, number + 1)) for _ in range(2)]
+            expected = [results[number - delay] for delay in delays]
+            routes = rng.random() < 0.2
+            if routes:
+                expected[0] = other
+            ctx.set(dut.views, [(number - delay) % depth for delay in delays])
+            ctx.set(dut.routes, routes)
             ctx.set(dut.step, 0)
             while rng.random() < 0.3:
                 await ctx.tick()

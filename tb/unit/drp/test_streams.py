@@ -1,4 +1,4 @@
-"""InputStream and OutputStream on one Generator, with a memory that waits, against golden."""
+"""InputStream, OutputStream, SharedInputs on a Generator, with a memory that waits."""
 
 import random
 
@@ -16,6 +16,7 @@ from hw.drp.element import vector_layout
 from hw.drp.generator import Generator
 from hw.drp.input_stream import InputStream, taken_layout
 from hw.drp.output_stream import OutputStream
+from hw.drp.shared_inputs import SharedInputs
 from hw.drp.words import TileRead, word_write_layout
 from tb.pysim import collect, drive, simulate
 from tb.unit.drp.streams import MEMORY, descriptor_words, random_stream
@@ -55,6 +56,32 @@ class Streams(wiring.Component):
         wiring.connect(m, wiring.flipped(self.o), self.input.o)
         wiring.connect(m, wiring.flipped(self.vector), self.output.vector)
         wiring.connect(m, wiring.flipped(self.write), self.output.write)
+        return m
+
+
+class Shared(wiring.Component):
+    """All streams are inputs."""
+
+    def __init__(self, shape):
+        self.fabric, count = shape, shape.inputs
+        self.generator = Generator(count, 1)
+        self.inputs = SharedInputs(shape, count, MEMORY // shape.word_bytes)
+        super().__init__({
+            "descriptor": In(descriptor_write(count)), "go": In(count), "taken": Out(count),
+            "read": Out(TileRead(shape.word_bytes)),
+            "o": Out(stream.Signature(taken_layout(shape))).array(count), "bad": Out(count)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.generator, m.submodules.inputs = generator, inputs = (
+            self.generator, self.inputs)
+        m.d.comb += [generator.write.eq(self.descriptor), generator.go.eq(self.go),
+                     self.taken.eq(generator.taken), generator.room.eq(inputs.room),
+                     inputs.i.eq(generator.o), inputs.asked.eq(generator.asked),
+                     self.bad.eq(inputs.bad)]
+        wiring.connect(m, wiring.flipped(self.read), inputs.read)
+        for outer, inner in zip(self.o, inputs.o, strict=True):
+            wiring.connect(m, wiring.flipped(outer), inner)
         return m
 
 
@@ -184,3 +211,55 @@ def test_requests():
     past = Stream(**(plain | {"base": MEMORY - 2}), lane_dx=1 << 16)
     for made in (unaligned, past):
         assert run(made, 1)[0] == []
+
+
+@pytest.mark.parametrize("word_bytes, inputs", [(4, 1), (4, 2), (16, 2)])
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_shared_inputs(word_bytes, inputs, stall):
+    """Each stream's vectors in order, whoever waits."""
+    shape = fabric("tiny", word_bytes=word_bytes, inputs=inputs)
+    rng = random.Random(f"shared {word_bytes} {inputs} {stall}")
+    dut, log = Shared(shape), []
+    memory = np.random.default_rng(rng.getrandbits(32)).integers(0, 256, MEMORY, np.uint8)
+    reads = [[random_stream(rng, 1, most=40) for _ in range(4)] for _ in range(inputs)]
+
+    def take(index):
+        async def bench(ctx):
+            for made in reads[index]:
+                want = made.read(memory, 1)
+                got = await collect(ctx, dut.o[index], len(want), rng=rng,
+                                    stall=rng.choice((0, stall, 2 * stall)))
+                assert [list(item.vector) for item in got] == want.tolist(), made
+                assert [item.final for item in got] == [0] * (len(want) - 1) + [1]
+        return bench
+
+    async def ports(ctx):
+        for turn in range(4):
+            for index in range(inputs):
+                await describe(ctx, dut, index, reads[index][turn])
+
+    simulate(dut, ports, *map(take, range(inputs)),
+             background=(reader(dut, memory, rng, stall, log),), cycles=40_000)
+    # More would mean that words are read again.
+    assert len(log) <= sum(made.vectors for streams in reads for made in streams)
+
+
+@pytest.mark.parametrize("broken", [{"format": Format.I16, "base": 17}, {"base": MEMORY}])
+def test_shared_inputs_refuse(broken):
+    """An address that isn't aligned, or past memory: only that stream is bad."""
+    shape = fabric("tiny")
+    dut, rng = Shared(shape), random.Random(4)
+    plain = {"base": 0, "row_step": 64, "column_step": 1, "height": 1, "width": 64,
+             "format": Format.U8, "loops": (Loop(3, dx=1 << 16),)}
+    memory = np.arange(MEMORY, dtype=np.uint32).astype(np.uint8)
+
+    async def main(ctx):
+        await describe(ctx, dut, 0, Stream(**plain))
+        got = await collect(ctx, dut.o[0], 3)
+        assert [item.vector[0] for item in got] == [0, 1, 2]
+        await describe(ctx, dut, 1, Stream(**plain | broken))
+        for _ in range(30):
+            await ctx.tick()
+        assert ctx.get(dut.bad) == 2
+
+    simulate(dut, main, background=(reader(dut, memory, rng, 0, []),))
