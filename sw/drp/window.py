@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from golden.drp.stream import TapAt
+from golden.spec.drp.operations import Op
 from golden.spec.drp.streams import Tap
 from sw.drp.expression import Expression, Operators, Tracer
 from sw.drp.intervals import interval
@@ -130,6 +131,8 @@ class TracedWindow(Window):
         data = what is Tap.DATA
         if not data and self.spec.type.parts > 1:
             raise self.error("positions are 32-bit values; take a stream type that isn't packed")
+        if self.spec.packs_x and dx:
+            return self._across(what, dy, *divmod(dx, kind.parts))
         found = self._tracer.leaf(
             "tap", port=self._port, dtype=kind.arithmetic if data else "int32",
             bytes=np.dtype(kind.arithmetic).itemsize if data else 4,
@@ -143,6 +146,24 @@ class TracedWindow(Window):
             found.span = -(1 << 15), (1 << 15) - 1
         interval(found)
         return found
+
+    def _across(self, what: Tap, dy: int, values: int, parts: int) -> Expression:
+        """A neighbour along the packed axis: of the two values that hold it, the parts it has."""
+        if self.spec.border != "constant":
+            raise self.error("a neighbour along the packed axis needs border='constant': a border "
+                             "is replicated in whole values")
+        lower = self._aligned(what, dy, values)
+        if not parts:
+            return lower
+        make, raw = self._tracer.make, self._tracer.raw
+        upper, bits = self._aligned(what, dy, values + 1), parts * 32 // self.spec.type.parts
+        return make(Op.OR, make(Op.SRL, lower, raw(bits, lower)),
+                    make(Op.SLL, upper, raw(32 - bits, upper)))
+
+    def _aligned(self, what: Tap, dy: int, dx: int) -> Expression:
+        kind = self.spec.type
+        return self._tracer.leaf("tap", port=self._port, dtype=kind.arithmetic,
+                                 bytes=np.dtype(kind.arithmetic).itemsize, tap=TapAt(what, dy, dx))
 
 
 class ArrayWindow(Window):

@@ -13,6 +13,7 @@ the element's ALU or a route through operand c, and what it copies. Constraints:
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,7 +22,8 @@ from ortools.sat.python import cp_model
 from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.operations import OPERATIONS, Kind, Op
 from sw.drp.graph import Edge, Graph, Node, Role
-from sw.drp.mapper.mapping import Link, Mapping
+from sw.drp.mapper.mapping import Link
+from sw.drp.mapper.mapping import Mapping as Mapped
 from sw.drp.mapper.sites import Sites
 
 __all__ = ["Effort", "Model"]
@@ -58,10 +60,14 @@ class Model:
     fabric : Fabric
     ii : int
     effort : Effort
+    pinned : mapping of int, optional
+        Elements of tables, decided already.
     """
 
-    def __init__(self, graph: Graph, fabric: Fabric, ii: int, effort: Effort) -> None:
+    def __init__(self, graph: Graph, fabric: Fabric, ii: int, effort: Effort,
+                 pinned: Mapping[int, int] | None = None) -> None:
         self._graph, self._fabric, self._ii = graph, fabric, ii
+        self._pinned = pinned or {}
         self._model = cp_model.CpModel()
         self._uses = graph.consumers()
         self._nodes: list[Node] = list(graph.nodes)
@@ -183,6 +189,9 @@ class Model:
                 model.add_implication(var, self._held[element, self._nodes[n].table])
         for table in written:
             model.add_exactly_one(self._held[element, table] for element in fabric.memories)
+        for n in users:
+            if self._nodes[n].table in self._pinned:
+                model.add(self._at.unit[n][self._pinned[self._nodes[n].table]] == 1)
 
     # ---- edges
 
@@ -327,7 +336,7 @@ class Model:
 
     # ---- answer
 
-    def solve(self, seed: int) -> Mapping | None:
+    def solve(self, seed: int) -> Mapped | None:
         """A mapping, or None if there is none or the effort is spent.
 
         ``refuted`` tells which.
@@ -345,7 +354,7 @@ class Model:
             return None
         return self._mapping(solver)
 
-    def _mapping(self, solver: cp_model.CpSolver) -> Mapping:
+    def _mapping(self, solver: cp_model.CpSolver) -> Mapped:
         kept = [n for n in range(len(self._nodes))
                 if n not in self._at.active or solver.value(self._at.active[n])]
         new = {number: index for index, number in enumerate(kept)}
@@ -369,7 +378,7 @@ class Model:
                 if used:
                     tables[element, table] = first
                     first += words
-        return Mapping(Graph(tuple(nodes), self._graph.tables), self._fabric, self._ii,
+        return Mapped(Graph(tuple(nodes), self._graph.tables), self._fabric, self._ii,
                        tuple(units), tuple(times), links, tables)
 
     def _rebuilt(self, solver: cp_model.CpSolver, number: int, node: Node,

@@ -19,8 +19,8 @@ class MapError(ModelError):
     """A graph that can't be mapped; the text names the resource."""
 
 
-def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1,
-           most: int | None = None) -> Mapping:
+def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int | None = None,
+           pinned: dict[int, int] | None = None) -> Mapping:
     """Try intervals upwards.
 
     Parameters
@@ -30,6 +30,8 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1,
     first, most : int
         Smallest and largest interval to try; by default 6 more than the smallest.
     seed : int
+    pinned : dict of int, optional
+        Elements of tables that other states of the kernel use too.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1,
     most = first + 6 if most is None else most
     for ii in range(first, most + 1):
         for effort in EFFORTS:
-            mapping = Model(graph, fabric, ii, effort).solve(seed)
+            mapping = Model(graph, fabric, ii, effort, pinned).solve(seed)
             if mapping is not None:
                 return mapping
     raise MapError(f"no mapping of {len(graph.nodes)} nodes on {fabric.name} with an interval of "
