@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,12 +19,12 @@ from sw.drp.domain import Domain, Grid
 from sw.drp.expression import Expression
 from sw.drp.graph import Role
 from sw.drp.kernel import Kernel, Trace
-from sw.drp.launch import Launch, lane_axis, launch, launch_memory
+from sw.drp.launch import Gathered, Launch, lane_axis, launch, launch_memory
 from sw.drp.lower import Lowered, Reuse, lower
-from sw.drp.memory import clearing, reading
 from sw.drp.mapper.emit import emit, joined
 from sw.drp.mapper.mapping import Mapping as Mapped
 from sw.drp.mapper.search import MapError, search
+from sw.drp.memory import clearing, reading
 from sw.drp.types import In
 
 __all__ = ["Compiled", "Outcome", "compile_kernel"]
@@ -105,13 +105,27 @@ class Compiled:
         first, last = (emit(mapping).with_counts(0, (words,)) for mapping in self.around)
         return joined((first, emit(self.mapping, contents), last))
 
-    def launch(self, domain: Domain, bases: Mapping[tuple[Role, int], int]) -> Launch:
-        """Streams for a domain."""
+    def launch(self, domain: Domain, bases: Mapping[tuple[Role, int], int],
+               pictures: Sequence[tuple[int, int]] = ()) -> Launch:
+        """Streams for a domain.
+
+        Parameters
+        ----------
+        domain : Domain
+        bases : dict of int
+            Byte address of each array, by role and port (``Kernel.ports``).
+        pictures : tuple of (int, int)
+            Height and width of the gathered picture, if there is one.
+        """
+        gathered = None
+        for (name, spec), size in zip(self.kernel.gathers.items(), pictures, strict=True):
+            gathered = Gathered(self.kernel.ports[name], spec, *size)
         if self.around is not None:
             return launch_memory(self.mapping, self.around[1], self.lowered, domain,
-                                 list(self.kernel.streams.values()), self.kernel.outs[0], bases)
+                                 list(self.kernel.streams.values()), self.kernel.outs[0], bases,
+                                 gathered)
         return launch(self.mapping, self.lowered, domain, list(self.kernel.streams.values()),
-                      self.kernel.outs, bases, scans=self.scans)
+                      self.kernel.outs, bases, scans=self.scans, gathered=gathered)
 
     def run(self, *given: np.ndarray, sizes: Mapping[str, int] | None = None,
             grids: Mapping[str, Grid] | None = None) -> Outcome:
@@ -126,7 +140,7 @@ class Compiled:
         domain = self.kernel.domain(arrays, sizes, grids)
         shape = list(domain.sizes.values())[:domain.kept]
         bases, memory = self._placed(arrays, shape)
-        found = self.launch(domain, bases)
+        found = self.launch(domain, bases, [arrays[name].shape for name in self.kernel.gathers])
         image = self.image(*tables.values()).with_counts(found.state, found.counts)
         run = Tile(image).run(memory, found.inputs, found.outputs)
         outputs = []
@@ -143,16 +157,16 @@ class Compiled:
         """Addresses of all arrays, and a memory that holds the inputs."""
         bases: dict[tuple[Role, int], int] = {}
         end = _ALIGN
-        for port, array in enumerate(arrays.values()):
-            bases[Role.POP, port] = end
+        for name, array in arrays.items():
+            bases[Role.POP, self.kernel.ports[name]] = end
             end += -(-(array.nbytes + _SLACK) // _ALIGN) * _ALIGN
         for port, out in enumerate(self.kernel.outs):
             size = int(np.prod(shape)) * out.channels * np.dtype(out.type.memory).itemsize
             bases[Role.PUSH, port] = end
             end += -(-(size + _SLACK) // _ALIGN) * _ALIGN
         memory = np.zeros(end, np.uint8)
-        for port, array in enumerate(arrays.values()):
-            base = bases[Role.POP, port]
+        for name, array in arrays.items():
+            base = bases[Role.POP, self.kernel.ports[name]]
             memory[base:base + array.nbytes] = np.ascontiguousarray(array).view(
                 np.uint8).reshape(-1)
         return bases, memory
@@ -229,15 +243,15 @@ def _best(kernel: Kernel, trace: Trace, fabric: Fabric,
           scans: bool) -> tuple[Lowered, Bounds]:
     """Neighbours read anew or reused: the smaller bound, less to read, fewer nodes."""
     specs, outs = list(kernel.streams.values()), kernel.outs
-    tables = tuple(table.words for table in (*kernel.tables.values(),
-                                             *kernel.memories.values()))
+    tables = tuple([table.words for table in kernel.tables.values()]
+                   + [memory.words for memory in kernel.memories.values()])
     reduced = len(kernel.reduced)
     widths = tuple(np.dtype(out.type.memory).itemsize for out in outs)
     options: list[Reuse | None] = [None]
     axis = lane_axis(outs[0], scans)
     neighbours = any(item.op == "tap" and item.tap.dx for item in _expressions(trace))
     along_x = fabric.lanes if axis == "x" else 1
-    if (neighbours and not scans and not reduced and "x" in outs[0].axes
+    if (neighbours and not scans and not reduced and not kernel.gathers and "x" in outs[0].axes
             and all(isinstance(spec.step, int) for spec in specs)
             and not any(item.op == "tap" and item.tap.what for item in _expressions(trace))
             and (along_x == 1 or fabric.movers)):
@@ -262,7 +276,8 @@ def _words(lowered: Lowered, specs: list[In], fabric: Fabric, lanes: str) -> int
     """Scratchpad words an iteration reads, about: neighbours that are read anew lie in others."""
     found = Fraction(0)
     for port, spec in enumerate(specs):
-        pixel, rows = spec.type.bytes * spec.channels, {}
+        pixel = spec.type.bytes * spec.channels
+        rows: dict[int, set[int]] = {}
         for node in lowered.graph.nodes:
             if node.role is Role.POP and node.port == port and isinstance(spec.step, int):
                 rows.setdefault(node.tap.dy, set()).add(node.tap.dx)

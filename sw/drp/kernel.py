@@ -14,8 +14,8 @@ from sw.drp.expression import Expression, Tracer
 from sw.drp.memory import ArrayMemory, TracedMemory
 from sw.drp.reduction import Reduction
 from sw.drp.rewrite import rewrite
-from sw.drp.types import In, Memory, Out, Table
-from sw.drp.window import ArrayWindow, TableReader, TracedWindow
+from sw.drp.types import Gather, In, Memory, Out, Table
+from sw.drp.window import ArrayWindow, GatherReader, TableReader, TracedWindow
 from sw.errors import InputError, SenteiError
 
 __all__ = ["Kernel", "Trace", "kernel"]
@@ -45,8 +45,9 @@ class Kernel:
     Parameters
     ----------
     function : callable
-        Parameters annotated ``In(...)`` (streams), ``Table(...)``, ``Memory(...)`` or ``int``
-        (constants of a compilation); the result annotated ``Out(...)``, or ``tuple[Out(...), Out(...)]``.
+        Parameters annotated ``In(...)`` (streams), ``Gather(...)``, ``Table(...)``,
+        ``Memory(...)`` or ``int`` (constants of a compilation); the result annotated
+        ``Out(...)``, or ``tuple[Out(...), Out(...)]``.
 
     Raises
     ------
@@ -62,6 +63,7 @@ class Kernel:
         self.streams: dict[str, In] = {}
         self.tables: dict[str, Table] = {}
         self.memories: dict[str, Memory] = {}
+        self.gathers: dict[str, Gather] = {}
         self.scalars: dict[str, int | None] = {}
         self._order: list[str] = []
         for name, parameter in inspect.signature(function).parameters.items():
@@ -73,12 +75,14 @@ class Kernel:
                 self.tables[name] = hint
             elif isinstance(hint, Memory):
                 self.memories[name] = hint
+            elif isinstance(hint, Gather):
+                self.gathers[name] = hint
             elif hint is int:
                 self.scalars[name] = (None if parameter.default is inspect.Parameter.empty
                                       else int(parameter.default))
             else:
                 raise self._error(f"parameter {name} is annotated {hint!r}, accepted are "
-                                  "In(...), Table(...), Memory(...) and int")
+                                  "In(...), Gather(...), Table(...), Memory(...) and int")
         result = hints.get("return")
         self.outs: tuple[Out, ...] = (
             get_args(result) if get_origin(result) is tuple else (result,))
@@ -111,12 +115,19 @@ class Kernel:
         if len({spec.type.parts for spec in self.streams.values()}
                | {out.type.parts for out in self.outs}) > 1:
             raise self._error("packed streams (such as u8x4) and others don't mix in one kernel")
-        for table in (*self.tables.values(), *self.memories.values()):
+        given: list[Table | Memory] = [*self.tables.values(), *self.memories.values()]
+        for table in given:
             if table.words < 1 or table.words & (table.words - 1):
                 raise self._error(f"a {type(table).__name__.lower()} of {table.words} words, "
                                   "accepted is a power of two")
         if self.memories:
             self._check_memory()
+        if len(self.gathers) > 1 or (self.gathers and len(self.outs) > 1):
+            raise self._error(f"{len(self.gathers)} Gathers and {len(self.outs)} results, accepted "
+                              "is one Gather, then one result")
+        kinds = [spec.type for spec in self.gathers.values()] + [spec.type for spec in specs]
+        if self.gathers and any(kind.parts > 1 for kind in kinds):
+            raise self._error("packed streams (such as u8x4) have no place beside a Gather")
 
     def _check_memory(self) -> None:
         if len(self.memories) > 1:
@@ -142,6 +153,12 @@ class Kernel:
         return "".join(dict.fromkeys(axis for spec in self.streams.values()
                                      for axis in spec.axes if axis not in axes))
 
+    @property
+    def ports(self) -> dict[str, int]:
+        """Input ports by name. The one after the streams' is a Memory's mask."""
+        found = {name: port for port, name in enumerate(self.streams)}
+        return found | {name: len(found) + 1 for name in self.gathers}
+
     def values(self, given: Mapping[str, int]) -> dict[str, int]:
         """All scalars, defaults included.
 
@@ -162,14 +179,16 @@ class Kernel:
     def domain(self, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int] | None = None,
                grids: Mapping[str, Grid] | None = None) -> Domain:
         """The domain of a call."""
-        words = {self.outs[0].axes: memory.words for memory in self.memories.values()}
+        whole = dict(sizes or {})
+        for memory in self.memories.values():
+            whole[self.outs[0].axes] = memory.words
         return Domain.of(list(self.streams.values()), self.outs, list(self.streams),
-                         [arrays[name] for name in self.streams], {**(sizes or {}), **words},
-                         grids or {})
+                         [arrays[name] for name in self.streams], whole, grids or {})
 
     def bind(self, given: tuple[np.ndarray, ...]) -> tuple[dict[str, np.ndarray],
                                                            dict[str, np.ndarray]]:
-        """(arrays of streams, contents of tables) of positional arguments."""
+        """(arrays of streams and gathered pictures, contents of tables) of positional
+        arguments."""
         names = [name for name in self._order
                  if name not in self.scalars and name not in self.memories]
         if len(given) != len(names):
@@ -180,7 +199,12 @@ class Kernel:
             if found[name].shape != (table.words,) or found[name].dtype != np.int32:
                 raise InputError(f"table {name} is {found[name].dtype}{found[name].shape}, "
                                  f"accepted is int32({table.words},)")
-        return ({name: found[name] for name in self.streams},
+        for name, gather in self.gathers.items():
+            array, kind = found[name], gather.type.memory
+            if array.ndim != 2 or array.dtype != np.dtype(kind) or 0 in array.shape:
+                raise InputError(f"{name} is {array.dtype}{array.shape}, accepted is {kind} with "
+                                 "axes 'yx'")
+        return ({name: found[name] for name in self.ports},
                 {name: found[name] for name in self.tables})
 
     def __call__(self, *given: np.ndarray, sizes: Mapping[str, int] | None = None,
@@ -218,6 +242,8 @@ class Kernel:
         for name, memory in self.memories.items():
             arguments[name] = ArrayMemory(memory, (
                 1, *list(domain.sizes.values())[domain.kept:]))
+        for name, gather in self.gathers.items():
+            arguments[name] = GatherReader(gather, 0, arrays[name], None)
         along = domain.axes.index("x") if "x" in domain.axes else 0
         with Reduction(len(domain.reduced), along).active(), np.errstate(over="ignore"):
             result = self._body(**arguments)
@@ -273,6 +299,8 @@ class Kernel:
             arguments[name] = TableReader(table, number, None, tracer)
         for name, memory in self.memories.items():
             arguments[name] = TracedMemory(memory, tracer, len(self.streams))
+        for name, gather in self.gathers.items():
+            arguments[name] = GatherReader(gather, self.ports[name], None, tracer)
         with Reduction(len(self.reduced), 0, tracer).active():
             try:
                 result = self._body(**arguments)

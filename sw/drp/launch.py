@@ -15,10 +15,10 @@ from sw.drp.domain import Domain, Grid
 from sw.drp.graph import Role
 from sw.drp.lower import Lowered
 from sw.drp.mapper.mapping import Mapping as Mapped
-from sw.drp.types import In, Out, u8
+from sw.drp.types import Gather, In, Out, i32, u8
 from sw.errors import InputError
 
-__all__ = ["Launch", "lane_axis", "launch", "launch_memory"]
+__all__ = ["Gathered", "Launch", "lane_axis", "launch", "launch_memory"]
 
 _FARTHEST = (1 << 15) - 1  # rows and columns are signed 16-bit
 
@@ -53,6 +53,16 @@ class _Level:
     advance: int = 1
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """A picture that is read at positions from data: its port, annotation and size."""
+
+    port: int
+    spec: Gather
+    height: int
+    width: int
+
+
 def lane_axis(out: Out, scans: bool) -> str:
     """The axis along which SIMD lanes lie: as the result says, or its last one; none that a scan
     follows."""
@@ -61,7 +71,8 @@ def lane_axis(out: Out, scans: bool) -> str:
 
 
 def launch(mapped: Mapped, lowered: Lowered, domain: Domain, ins: Sequence[In],
-           outs: Sequence[Out], bases: Mapping[tuple[Role, int], int], *, scans: bool) -> Launch:
+           outs: Sequence[Out], bases: Mapping[tuple[Role, int], int], *, scans: bool,
+           gathered: Gathered | None = None) -> Launch:
     """The streams of a run.
 
     Parameters
@@ -75,17 +86,20 @@ def launch(mapped: Mapped, lowered: Lowered, domain: Domain, ins: Sequence[In],
         Byte address of each array, by role and port.
     scans : bool
         Whether the kernel scans along x.
+    gathered : Gathered, optional
+        The picture that is read at positions from data.
 
     Raises
     ------
     InputError
         For sizes the streams can't describe.
     """
-    return _Launch(mapped, lowered, domain, ins, outs, bases, scans).run()
+    return _Launch(mapped, lowered, domain, ins, outs, bases, scans, gathered).run()
 
 
 def launch_memory(mapped: Mapped, reading: Mapped, lowered: Lowered, domain: Domain,
-                  ins: Sequence[In], out: Out, bases: Mapping[tuple[Role, int], int]) -> Launch:
+                  ins: Sequence[In], out: Out, bases: Mapping[tuple[Role, int], int],
+                  gathered: Gathered | None = None) -> Launch:
     """The streams of a kernel that adds to a memory (state 1) and reads it out (state 2).
 
     Parameters
@@ -93,15 +107,16 @@ def launch_memory(mapped: Mapped, reading: Mapped, lowered: Lowered, domain: Dom
     mapped, reading : Mapping
     lowered : Lowered
         Of state 1; its inputs have one more port, whose column is negative inside.
-    domain, ins, bases :
+    domain, ins, bases, gathered :
         As ``launch`` takes them.
     out : Out
     """
     axes = domain.reduced
     whole = Domain({axis: domain.sizes[axis] for axis in axes}, len(axes), domain.grids,
                    domain.inputs)
-    found = _Launch(mapped, lowered, whole, ins, (replace(out, axes=axes),), bases, False).run()
-    outputs: list[Stream | None] = [None] * mapped.fabric.outputs
+    found = _Launch(mapped, lowered, whole, ins, (replace(out, axes=axes, lanes=""),), bases, False,
+                    gathered).run()
+    outputs = list(found.outputs)
     words = next(iter(domain.sizes.values()))
     for node, unit in zip(reading.graph.nodes, reading.units, strict=True):
         if node.role is Role.PUSH:
@@ -113,10 +128,15 @@ def launch_memory(mapped: Mapped, reading: Mapped, lowered: Lowered, domain: Dom
     return Launch(found.counts, found.inputs, tuple(outputs), 1)
 
 
+def _border(spec: In | Gather) -> Border:
+    return Border.CONSTANT if spec.border == "constant" else Border.REPLICATE
+
+
 class _Launch:
     def __init__(self, mapped: Mapped, lowered: Lowered, domain: Domain, ins: Sequence[In],
                  outs: Sequence[Out], bases: Mapping[tuple[Role, int], int],
-                 scans: bool) -> None:
+                 scans: bool, gathered: Gathered | None = None) -> None:
+        self._gathered = gathered
         self._mapped, self._lowered, self._domain = mapped, lowered, domain
         self._ins, self._outs, self._bases = ins, outs, bases
         self._parts = outs[0].type.parts
@@ -214,9 +234,26 @@ class _Launch:
                       format=u8.format, x0=-size * ONE, lane_dx=ONE, loops=loops,
                       taps=taps)
 
+    def _still(self, times: int = 1) -> tuple[Loop, ...]:
+        """All iterations, ``times`` vectors in each, at one place."""
+        loops = [Loop(level.count) for level in self._levels]
+        if times > 1 and loops and loops[0].count * times <= MAX_COUNT:
+            loops[0] = Loop(loops[0].count * times)
+        elif times > 1:
+            loops.append(Loop(times))
+        return tuple(loops)
+
     def _input(self, port: int, taps: tuple[TapAt, ...]) -> Stream:
         if port == len(self._ins):
             return self._mask(taps)
+        if self._gathered is not None and port == self._gathered.port:
+            picture, kind = self._gathered, self._gathered.spec.type
+            return Stream(
+                base=self._bases[Role.POP, port], row_step=picture.width * kind.bytes,
+                column_step=kind.bytes, height=picture.height, width=picture.width,
+                format=kind.format, border=_border(picture.spec),
+                fill=picture.spec.fill & 0xFFFFFFFF, indirect=True,
+                loops=self._still(len(taps)))
         spec, grid = self._ins[port], self._grid(port)
         sizes = self._domain.inputs[port]
         strides = self._strides(spec, sizes)
@@ -226,8 +263,7 @@ class _Launch:
         return self._stream(
             spec, strides, sizes, self._bases[Role.POP, port], taps, column, "y",
             {"y": (grid.y0, grid.dy), "x": (grid.x0, grid.dx)},
-            border=Border.CONSTANT if spec.border == "constant" else Border.REPLICATE,
-            fill=self._fill(spec))
+            border=_border(spec), fill=self._fill(spec))
 
     def _grid(self, port: int) -> Grid:
         """Positions of an input, in values."""
@@ -245,6 +281,9 @@ class _Launch:
                    for part in range(spec.type.parts))
 
     def _output(self, port: int, taps: tuple[TapAt, ...]) -> Stream:
+        if port == len(self._outs):  # positions: nothing is written
+            return Stream(base=0, row_step=0, column_step=0, height=1, width=1,
+                          format=i32.format, loops=self._still(), taps=taps)
         spec = self._outs[port]
         shift = self._lowered.shifts[port] * ONE
         row = "x" if self._lowered.reuse and self._lane_axis != "x" else "y"

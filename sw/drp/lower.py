@@ -173,6 +173,8 @@ class _Lowering:
     def _made(self, expression: Expression) -> _Value:
         if expression.op == "tap":
             return self._tap(expression)
+        if expression.op == "gather":
+            return self._gather(expression)
         if expression.op == "phi":
             return _Value(self._phi(expression))
         assert isinstance(expression.op, Op)
@@ -248,6 +250,18 @@ class _Lowering:
             return _Value(node, shift)
         lanes = (self._reuse.aligned - shift) % self._reuse.lanes
         return _Value(self._moved(node, lanes) if lanes else node, shift + lanes)
+
+    def _gather(self, expression: Expression) -> _Value:
+        place = expression.args[0]
+        value = _Value(self._constant(place.constant)) if place.is_constant else self._values[
+            place.number]
+        if self._nodes[value.node].role is Role.POP:
+            value = _Value(self._node(Node(role=Role.OPERATION, op=Op.PASS,
+                                           operands=(Edge(value.node),))))
+        push = self._node(Node(role=Role.PUSH, port=len(self._widths), indirect=True,
+                               operands=(Edge(value.node),)))
+        return _Value(self._node(Node(role=Role.POP, port=expression.port, indirect=True,
+                                      operands=(Edge(push),))))
 
     def _at(self, value: _Value, shift: int) -> Edge:
         """A value as it is ``shift`` positions to the right."""

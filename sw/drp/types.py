@@ -7,8 +7,8 @@ import numpy as np
 from golden.spec.drp.operations import Subword
 from golden.spec.drp.streams import Format
 
-__all__ = ["In", "Memory", "Out", "Table", "Type", "i16", "i16x2", "i32", "i8", "i8x2", "i8x4", "u16",
-           "u16x2", "u8", "u8x2", "u8x4"]
+__all__ = ["Gather", "In", "Memory", "Out", "Table", "Type", "i16", "i16x2", "i32", "i8", "i8x2",
+           "i8x4", "u16", "u16x2", "u8", "u8x2", "u8x4"]
 
 
 @dataclass(frozen=True)
@@ -141,3 +141,15 @@ class Memory:
     """
 
     words: int
+
+
+@dataclass(frozen=True)
+class Gather:
+    """A picture (axes yx) read at positions from data, ``p.at(row, column)``; see ``In``.
+
+    Its axes are not the kernel's; the kernel has one result.
+    """
+
+    type: Type
+    border: str = "replicate"
+    fill: int = 0

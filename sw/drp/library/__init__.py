@@ -19,5 +19,6 @@ LIBRARY: dict[str, Kernel] = {found.name: found for found in (
     camera.nv12_input,
     vision.box3, vision.gaussian3, vision.sobel, vision.sobel_x, vision.gradient, vision.median3,
     vision.census3, vision.sad3, vision.stereo_sad, vision.low_byte, vision.threshold,
-    vision.harris, vision.maxima3, vision.histogram, vision.orientations, vision.integral_rows, vision.integral_columns,
+    vision.harris, vision.maxima3, vision.histogram, vision.orientations, vision.integral_rows,
+    vision.integral_columns,
     *corners.KERNELS)}

@@ -1,4 +1,4 @@
-"""FAST-9 corners on four bands of a picture at once.
+"""FAST-9 corners on four bands of a picture at once; binary descriptors and their distances.
 
 A picture of H rows is cut into four bands; a byte of each makes one packed value, so an
 iteration takes 16 pixels and every neighbour is a whole value away. Bands overlap by ``HALO``
@@ -15,12 +15,12 @@ continued by its last pixels, so results nearer than 4 pixels to its frame are n
 from collections.abc import Callable
 from typing import Any
 
-from sw.drp.functions import maximum, minimum, where
+from sw.drp.functions import fold, maximum, minimum, shift_right_logical, total, where
 from sw.drp.kernel import Kernel, kernel
-from sw.drp.types import In, Out, i32, u8, u8x4
+from sw.drp.types import Gather, In, Out, i8, i16, i32, u8, u8x4
 
-__all__ = ["HALO", "fast_bright", "fast_dark", "fast_pack", "fast_score", "fast_unpack",
-           "maxima3_bands"]
+__all__ = ["HALO", "KERNELS", "brief", "fast_bright", "fast_dark", "fast_pack", "fast_score",
+           "fast_unpack", "hamming", "maxima3_bands", "nearest_two"]
 
 HALO = 4
 # (dy, dx), clockwise.
@@ -85,5 +85,48 @@ def fast_unpack(p: In(u8, "yxb")) -> Out(u8, "byx"):
     return p
 
 
+
+
+@kernel
+def brief(picture: Gather(u8), points: In(i16, "n", channels=2),
+          pattern: In(i8, "wt", channels=4)) -> Out(i32, "nw"):
+    """BRIEF descriptors at (row, column): a bit for each test (ay, ax, by, bx) of the pattern,
+    whether the picture is darker at the first place than at the second; the first at a word's
+    highest bit."""
+    y, x = points
+    first_y, first_x, second_y, second_x = pattern
+    first = picture.at(y + first_y, x + first_x)
+    second = picture.at(y + second_y, x + second_x)
+    return fold(lambda bits, bit: (bits + bits) + bit, 0, where(first < second, 1, 0))
+
+
+@kernel
+def hamming(a: In(i32, "nh", channels=2), b: In(i32, "mh", channels=2)) -> Out(i16, "nm"):
+    """How many bits differ between every descriptor of a and every one of b, 64 bits at a time."""
+    low, high = (p ^ q for p, q in zip(a, b, strict=True))
+
+    def fours(word: Any) -> Any:
+        """Bits set in each 4."""
+        twos = word - (shift_right_logical(word, 1) & 0x55555555)
+        return (twos & 0x33333333) + (shift_right_logical(twos, 2) & 0x33333333)
+
+    # At most 12 in each 4 bits.
+    counts = fours(low ^ high) + 2 * fours(low & high)
+    counts = (counts & 0x0F0F0F0F) + (shift_right_logical(counts, 4) & 0x0F0F0F0F)
+    return total(shift_right_logical(counts * 0x01010101, 24))
+
+
+@kernel
+def nearest_two(distances: In(i16, "nx")) -> Out(i32, "n", channels=3):
+    """Place and value of each row's smallest, and its second smallest value."""
+    def better(best: tuple[Any, ...], new: tuple[Any, Any]) -> tuple[Any, ...]:
+        place, value, second = best
+        place = where(new[0] < value, new[1], place)
+        return place, minimum(value, new[0]), minimum(second, maximum(value, new[0]))
+
+    most = (1 << 15) - 1
+    return fold(better, (0, most, most), (distances.value, distances.column))
+
+
 KERNELS: tuple[Kernel, ...] = (fast_pack, fast_bright, fast_dark, fast_score, maxima3_bands,
-                               fast_unpack)
+                               fast_unpack, brief, hamming, nearest_two)

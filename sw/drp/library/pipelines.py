@@ -11,7 +11,7 @@ from sw.drp.library.normalization import LayerNorm
 from sw.drp.pipeline import Pipeline, pipeline
 from sw.errors import InputError
 
-__all__ = ["PIPELINES", "fast9", "integral", "layer_norm", "softmax", "stereo"]
+__all__ = ["PIPELINES", "fast9", "integral", "layer_norm", "match", "softmax", "stereo"]
 
 
 @pipeline
@@ -42,15 +42,14 @@ def fast9(engine: Any, picture: np.ndarray, threshold: int = 20) -> np.ndarray:
 
 
 @pipeline
-def stereo(engine: Any, left: np.ndarray, right: np.ndarray, disparities: int = 18) -> np.ndarray:
-    """The disparity (of 0, 1, ...; a multiple of 3 in number) with the smallest sum of absolute
+def stereo(engine: Any, left: np.ndarray, right: np.ndarray, disparities: int = 16) -> np.ndarray:
+    """The disparity (of 0, 1, ...; an even number of them) with the smallest sum of absolute
     differences over 3 x 3, of equal ones the smallest."""
-    if disparities % 3 or not 0 < disparities <= 255:
-        raise InputError(f"stereo with {disparities} disparities, accepted are multiples of 3 up "
-                         "to 255")
+    if disparities % 2 or not 0 < disparities <= 256:
+        raise InputError(f"stereo with {disparities} disparities, accepted are 2, 4, ... 256")
     height, width = left.shape
     best = np.zeros((1, 1), np.int32)
-    for first in range(0, disparities, 3):
+    for first in range(0, disparities, 2):
         # The first pass looks for its predecessor outside of an array.
         best = engine(vision.stereo_sad, left, right, best, first=first,
                       sizes={"y": height, "x": width}, grids={
@@ -78,5 +77,13 @@ def layer_norm(engine: Any, x: np.ndarray, constants: LayerNorm) -> np.ndarray:
                   **constants.scale)
 
 
+@pipeline
+def match(engine: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """For each descriptor of a, int32(n, 8): place of the nearest of b, its distance, and the
+    distance of the second nearest; int32(n, 3)."""
+    pairs = (array.reshape(len(array), -1, 2) for array in (a, b))
+    return engine(corners.nearest_two, engine(corners.hamming, *pairs))
+
+
 PIPELINES: dict[str, Pipeline] = {item.name: item for item in (
-    integral, fast9, stereo, softmax, layer_norm)}
+    integral, fast9, stereo, match, softmax, layer_norm)}

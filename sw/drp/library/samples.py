@@ -50,7 +50,7 @@ def sample(kernel: Kernel, rng: np.random.Generator, height: int, width: int) ->
 def _arrays(kernel: Kernel, rng: np.random.Generator, height: int,
             width: int) -> tuple[np.ndarray, ...]:
     """Random bytes for every stream."""
-    sizes = {"y": height, "n": height, "x": width, "c": 16, "b": 4, "d": 2}
+    sizes = {"y": height, "n": height, "m": height, "x": width, "c": 16, "b": 4, "d": 2, "h": 4}
     found = []
     for spec in kernel.streams.values():
         parts = {spec.axes[-1]: spec.type.parts}
@@ -109,6 +109,12 @@ def _statistics(kernel: Kernel, rng: np.random.Generator, height: int, width: in
     return Call((*layer_norm_sums(x), root_table()))
 
 
+def _brief(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    picture = rng.integers(0, 255, (height + 32, width + 32), np.uint8, endpoint=True)
+    points = rng.integers(0, (height + 32, width + 32), (height, 2), np.int16)
+    return Call((picture, points, rng.integers(-15, 15, (8, 32, 4), np.int8, endpoint=True)))
+
+
 def _resize(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
     wanted = max(1, height * 2 // 3), max(1, width * 5 // 4)
     return Call(_arrays(kernel, rng, height, width), {"y": wanted[0], "x": wanted[1]},
@@ -151,7 +157,7 @@ _SPECIAL: dict[str, Callable[[Kernel, np.random.Generator, int, int], Call]] = {
     "average_pool_2x2s2": _pool, "average_pool_3x3s1": _pool, "nearest": _resize,
     "nearest_channels": _resize,
     "lookup": _function, "concat": _concat, "letterbox": _letterbox,
-    "layer_norm_inverse": _statistics,
+    "layer_norm_inverse": _statistics, "brief": _brief,
     "resize_gray": _resize, "resize_3": _resize, "nv12_to_rgb": _nv12,
     "nv12_input": _nv12_input, "softmax_sum": _softmax,
     "softmax_scale": _softmax, "softmax_inverse": _sums,

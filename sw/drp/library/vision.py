@@ -9,9 +9,8 @@ from sw.drp.kernel import kernel
 from sw.drp.types import In, Memory, Out, i16, i32, u8
 
 __all__ = ["box3", "census3", "gaussian3", "gradient", "harris", "histogram",
-           "integral_columns",
-           "integral_rows", "low_byte", "maxima3", "median3", "orientations", "sad3", "sobel", "sobel_x",
-           "stereo_sad", "threshold"]
+           "integral_columns", "integral_rows", "low_byte", "maxima3", "median3", "orientations",
+           "sad3", "sobel", "sobel_x", "stereo_sad", "threshold"]
 
 
 def _smooth(values: Any) -> Any:
@@ -150,13 +149,13 @@ def integral_columns(p: In(i32, "xy")) -> Out(i32, "xy"):
 @kernel
 def stereo_sad(left: In(u8), right: In(u8), best: In(i32, border="constant", fill=1 << 30),
                first: int = 0) -> Out(i32):
-    """Disparities first, first + 1, first + 2 (grid of ``right``: x0 = -first): the smallest of
+    """Disparities first and first + 1 (grid of ``right``: x0 = -first): the smallest of
     ``best`` and (sum of absolute differences over 3 x 3) * 256 + disparity."""
     def column(disparity: int, dx: int) -> Any:
         return sum(absdiff(left[dy, dx], right[dy, dx - disparity]) for dy in (-1, 0, 1))
 
     result = best.value
-    for disparity in range(3):
+    for disparity in range(2):
         sums = column(disparity, -1) + column(disparity, 0) + column(disparity, 1)
         result = minimum(result, (sums << 8) + (first + disparity))
     return result

@@ -40,7 +40,7 @@ def emit(mapping: Mapping, tables: tuple[np.ndarray, ...] = ()) -> Kernel:
                  {"push": 1, "source": fabric.seen_by_output(unit).index(source), **stage})
         else:
             _set(elements[unit][time % ii], _operation(mapping, number, node, stage))
-        for operand, edge in node.edges():
+        for operand, edge in node.edges() if node.role is not Role.POP else ():
             _view(mapping, elements, inputs, edge.source, edge.distance,
                   mapping.links[number, operand], time)
     state = state_record(fabric).encode({
@@ -68,7 +68,7 @@ def joined(parts: Sequence[Kernel]) -> Kernel:
         following = number + 1 if number + 1 < len(parts) else end_state(fabric)
         states.append(record.encode({**state, "base": base, "next": following}))
         base += len(part.elements[0])
-    tables = {}
+    tables: dict[int, np.ndarray] = {}
     for part in parts:
         tables |= part.tables
 

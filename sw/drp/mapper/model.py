@@ -12,6 +12,7 @@ the element's ALU or a route through operand c, and what it copies. Constraints:
 * a value waits history steps at most after it has retired, a route's not at all.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -148,6 +149,7 @@ class Model:
             nodes = [n for n, node in enumerate(self._nodes) if node.role is role]
             group = self._groups(nodes, count)
             ports = sorted(set(group.values()))
+            self._indirect(role, nodes)
             for unit in range(count):
                 for slot in range(ii):
                     model.add_at_most_one(self._at.site[n][unit, slot] for n in nodes)
@@ -157,6 +159,20 @@ class Model:
                 for n in nodes:
                     model.add_implication(self._at.unit[n][unit], serves[group[n]])
                     model.add(self._at.stage[n] == stage).only_enforce_if(self._at.unit[n][unit])
+
+    def _indirect(self, role: Role, nodes: list[int]) -> None:
+        """Positions go to output 1 alone, what is there comes from one input, in their order."""
+        model = self._model
+        mine = [n for n in nodes if self._nodes[n].indirect]
+        if not mine:
+            return
+        if role is Role.PUSH:
+            for n in nodes:
+                model.add(self._at.unit[n][1] == (n in mine))
+        for first, second in itertools.pairwise(mine):
+            model.add(self._at.time[first] < self._at.time[second])
+            for unit, var in self._at.unit[first].items():
+                model.add(var == self._at.unit[second][unit])
 
     def _groups(self, nodes: list[int], streams: int) -> dict[int, tuple[int, int]]:
         """What may share a stream: vectors of an array, and if streams suffice, of one row.
@@ -206,6 +222,10 @@ class Model:
                     and not node.when and None not in node.operands):
                 self._swap[number] = model.new_bool_var(f"swap{number}")
             for operand, edge in node.edges():
+                if node.role is Role.POP:
+                    model.add(self._at.time[number] >= self._at.time[edge.source]
+                              + self._nodes[edge.source].latency)
+                    continue
                 self._choice[number, operand] = self._reach(
                     number, operand, [edge.source, *self._copies[edge.source]], edge.distance)
                 model.add_exactly_one(lit for _, _, lit in self._choice[number, operand])

@@ -13,7 +13,8 @@ from sw.drp.domain import Grid
 from sw.drp.errors import KernelError
 from sw.drp.functions import absdiff, clip, fold, maximum, scan, total, where
 from sw.drp.kernel import kernel
-from sw.drp.types import In, Memory, Out, Table, i8, i8x4, i32, u8, u8x4
+from sw.drp.mapper.search import MapError
+from sw.drp.types import Gather, In, Memory, Out, Table, i8, i8x4, i16, i32, u8, u8x4
 from sw.errors import InputError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 9), np.uint8)
@@ -157,6 +158,32 @@ def test_memories():
     assert (found == gradients(narrow, np.zeros((2, 2), np.uint8))).all()
 
 
+def test_gathers():
+    @kernel
+    def swapped(p: Gather(i16, border="constant", fill=-9), at: In(i16, "nx", channels=2)) -> Out(
+            i32, "n"):
+        """Two elements for each position, one with its sides exchanged; reduced."""
+        y, x = at
+        return total(p.at(y, x) * 2 - p.at(x, y + 1))
+
+    rng = np.random.default_rng(8)
+    picture = rng.integers(-500, 500, (7, 9), np.int16)
+    places = rng.integers(-2, 10, (5, 6, 2)).astype(np.int16)
+    wide = np.full((14, 14), -9)
+    wide[2:9, 2:11] = picture
+    y, x = places[..., 0].astype(int) + 2, places[..., 1].astype(int) + 2
+    wanted = (2 * wide[y, x] - wide[x, y + 1]).sum(1)
+    assert (swapped(picture, places) == wanted).all()
+    for name in ("base", "board"):
+        compiled = compile_kernel(swapped, fabric(name))
+        outcome = compiled.run(picture, places)
+        assert (outcome.outputs[0] == wanted).all() and outcome.cycles >= outcome.steps
+    with pytest.raises(MapError, match="2 arrays to push, the fabric has 1 such streams"):
+        compile_kernel(swapped, fabric("tiny"))
+    with pytest.raises(InputError, match=r"p is int16\(63,\), accepted is int16 with axes 'yx'"):
+        swapped(picture.ravel(), places)
+
+
 def test_lanes_along_another_axis():
     @kernel
     def moved(p: In(i8x4, "yxb", border="constant")) -> Out(i8x4, "yxb", lanes="x"):
@@ -267,7 +294,11 @@ def test_refusals_point_at_the_line():
         m.add(p, p > 3)
         return m
 
+    def reads(p: Gather(u8), q: In(u8)) -> Out(u8):
+        return p[0, 1] + q
+
     for function, text, line in [
+            (reads, "a Gather is read at positions from data", "return p[0, 1] + q"),
             (beside, "needs border='constant': a border is replicated in whole values",
              "return p[0, 1]"),
             (keeps, "a memory's index must be a 32-bit value from a stream", "m.add(p > 3, 1)"),
@@ -338,14 +369,18 @@ def test_refused_signatures():
     def lanes(p: In(u8)) -> Out(u8, lanes="z"):
         return p
 
+    def two(p: Gather(u8), q: Gather(u8), r: In(u8)) -> Out(u8):
+        return p.at(r, r) + q.at(r, r)
+
     for function, text in [
+            (two, "2 Gathers and 1 results, accepted is one Gather, then one result"),
             (dropped, "a kernel with a Memory returns it: return m"),
             (unused, "nothing is added to m; write m.add(index, amount)"),
             (axis, "has one result, with one axis that no stream has"),
             (small, "a memory of 100 words, accepted is a power of two"),
             (steps, "step=2 along the packed axis of u8x4; accepted is 1"),
             (lanes, "lanes 'z', accepted is one of the result's axes"),
-            (unknown, "accepted are In(...), Table(...), Memory(...) and int"),
+            (unknown, "accepted are In(...), Gather(...), Table(...), Memory(...) and int"),
             (nothing, "the result must be annotated -> Out(...)"),
             (mixed, "packed streams (such as u8x4) and others don't mix"),
             (axes, "axes 'yy', accepted are different letters"),
