@@ -27,7 +27,7 @@ from sw.drp.mapper.search import MapError, search
 from sw.drp.memory import clearing, reading
 from sw.drp.types import In
 
-__all__ = ["Compiled", "Outcome", "compile_kernel"]
+__all__ = ["Compiled", "Outcome", "compile_kernel", "facts", "nodes_of"]
 
 _ALIGN = 16
 # Outputs whose lanes overrun, and inputs read beside windows, stay inside.
@@ -206,6 +206,13 @@ def compile_kernel(kernel: Kernel, fabric: Fabric, *, seed: int = 1, cache: Cach
             cache.store(lowered.graph, fabric, seed, bound.ii, mapping, spent)
     return Compiled(kernel, kernel.values(scalars), lowered, mapping, bound, spent, cached, scans,
                     _around(kernel, mapping, seed) if trace.added else None)
+
+
+def nodes_of(kernel: Kernel, fabric: Fabric, **scalars: int) -> int:
+    """Nodes of a kernel's graph."""
+    trace = kernel.trace(**scalars)
+    scans = _scans(trace, len(kernel.reduced)) and not trace.added
+    return len(_best(kernel, trace, fabric, scans)[0].graph.nodes)
 
 
 def _around(kernel: Kernel, mapping: Mapped, seed: int) -> tuple[Mapped, Mapped]:

@@ -137,7 +137,8 @@ class Kernel:
                 self.outs[0].channels > 1):
             raise self._error("a kernel with a Memory has one result, with one axis that no stream "
                               "has, such as Out(i32, 'i')")
-        if any(spec.type.parts > 1 for spec in (*self.streams.values(), *self.outs)):
+        kinds = [spec.type for spec in self.streams.values()] + [out.type for out in self.outs]
+        if any(kind.parts > 1 for kind in kinds):
             raise self._error("packed streams (such as u8x4) can't be added to a Memory")
 
     def _line_of(self, error: Exception) -> int:

@@ -9,7 +9,8 @@ import numpy as np
 
 from golden.spec.drp.fabric import Fabric
 from sw.drp.cache import Cache
-from sw.drp.compiler import Compiled, compile_kernel
+from sw.drp.chain import Chain, compile_whole
+from sw.drp.compiler import Compiled
 from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
 
@@ -57,8 +58,8 @@ class Simulated:
     cache: Cache | None = None
     seed: int = 1
     calls: list[tuple[str, int]] = field(default_factory=list)
-    compiled: dict[str, Compiled] = field(default_factory=dict)
-    _made: dict[tuple[Any, ...], Compiled] = field(default_factory=dict)
+    compiled: dict[str, Compiled | Chain] = field(default_factory=dict)
+    _made: dict[tuple[Any, ...], Compiled | Chain] = field(default_factory=dict)
 
     @property
     def cycles(self) -> int:
@@ -71,8 +72,8 @@ class Simulated:
         """Run one, compiled at its first call."""
         key = (kernel.name, *sorted(scalars.items()))
         if key not in self._made:
-            self._made[key] = compile_kernel(kernel, self.fabric, seed=self.seed,
-                                             cache=self.cache, **scalars)
+            self._made[key] = compile_whole(kernel, self.fabric, seed=self.seed,
+                                            cache=self.cache, **scalars)
         self.compiled[kernel.name] = self._made[key]
         outcome = self._made[key].run(*arrays, sizes=sizes, grids=grids)
         self.calls.append((kernel.name, outcome.cycles))

@@ -139,7 +139,8 @@ class TracedWindow(Window):
             tap=TapAt(what, dy, dx, channel * np.dtype(kind.memory).itemsize))
         if data and kind.arithmetic == "int32":
             limits = np.iinfo(kind.memory)
-            found.span = int(limits.min), int(limits.max)
+            fill = self.spec.fill if self.spec.border == "constant" else 0
+            found.span = min(int(limits.min), fill), max(int(limits.max), fill)
         elif what in (Tap.FRACTION_Y, Tap.FRACTION_X):
             found.span = 0, 0xFFFF
         elif not data:

@@ -4,7 +4,7 @@
 
 from typing import Any
 
-from sw.drp.functions import maximum, rounding_shift_up, shift_right_logical, where
+from sw.drp.functions import maximum, rounding_shift_up, where
 from sw.drp.kernel import Kernel, kernel
 from sw.drp.types import In, Out, Table, i8, i8x4, u8, u8x4
 
@@ -119,17 +119,15 @@ def nv12_input(y: In(u8, step="free"), uv: In(u8, channels=2, step="free")) -> O
 
 
 @kernel
-def letterbox(p: In(u8, channels=3, step="free"), red: Table(256), green: Table(256),
-              blue: Table(256), height: int = 480, width: int = 640,
-              fill: int = 114) -> Out(
-                  i8, channels=3, saturate=True):
-    """An RGB picture (of height and width) to a network's int8 input in one pass: crop or
-    letterbox (the grid says where the picture lies; outside it is ``fill``), bilinear resize at
-    any ratio, then each channel's table normalizes and quantizes."""
-    row = p.row + shift_right_logical(p.fraction_y, 15)
-    column = p.column + shift_right_logical(p.fraction_x, 15)
-    inside = (row | (height - 1 - row) | column | (width - 1 - column)) >= 0
-    return tuple(table[where(inside, _bilinear(p, (channel,)), fill)]
+def letterbox(p: In(u8, channels=3, step="free"),
+              inside: In(u8, channels=3, border="constant", fill=-1, step="free"),
+              red: Table(256), green: Table(256), blue: Table(256),
+              fill: int = 114) -> Out(i8, channels=3, saturate=True):
+    """An RGB picture to a network's int8 input in one pass: crop or letterbox (grid: where the
+    picture lies; outside it is ``fill``), bilinear resize at any ratio, and each channel's table
+    to normalize and quantize. ``inside`` is the picture again, its grid half a pixel on."""
+    outside = inside.channel(0) < 0
+    return tuple(table[where(outside, fill, _bilinear(p, (channel,)))]
                  for channel, table in enumerate((red, green, blue)))
 
 

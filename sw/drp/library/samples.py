@@ -92,14 +92,15 @@ def _concat(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -
 
 
 def _letterbox(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
-    size = kernel.scalars["height"] or 1, kernel.scalars["width"] or 1
+    del kernel
+    size = 2 * height, 2 * width
     picture = rng.integers(0, 255, (*size, 3), np.uint8, endpoint=True)
     tables = tuple(np.sort(rng.integers(-128, 127, 256, np.int32)) for _ in range(3))
     inner = max(1, height * 3 // 4), width
     grid = Grid.resize(size, inner)
-    top = (height - inner[0]) // 2
-    return Call((picture, *tables), {"y": height, "x": width},
-                {"p": replace(grid, y0=grid.y0 - top * grid.dy)})
+    grid = replace(grid, y0=grid.y0 - (height - inner[0]) // 2 * grid.dy)
+    return Call((picture, picture, *tables), {"y": height, "x": width}, {
+        "p": grid, "inside": replace(grid, y0=grid.y0 + ONE // 2, x0=grid.x0 + ONE // 2)})
 
 
 def _statistics(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:

@@ -11,6 +11,9 @@ __all__ = ["EFFORTS", "MapError", "search"]
 # Most graphs need no copies; full fabrics need time to wait in histories.
 EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 0, 30, 5.0),
            Effort(1, 1, 8, 2.0))
+# Of large graphs, whose interval most often leaves elements free: few choices, more time.
+LARGE = 56
+LARGE_EFFORTS = (EFFORTS[0], Effort(0, 0, 16, 25.0), *EFFORTS[1:])
 # Above, a mapping may take many minutes.
 MOST_NODES = 100
 
@@ -43,7 +46,7 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int | 
                        "kernels that hand arrays on")
     most = first + 6 if most is None else most
     for ii in range(first, most + 1):
-        for effort in EFFORTS:
+        for effort in LARGE_EFFORTS if len(graph.nodes) >= LARGE else EFFORTS:
             mapping = Model(graph, fabric, ii, effort, pinned).solve(seed)
             if mapping is not None:
                 return mapping

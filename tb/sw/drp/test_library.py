@@ -303,8 +303,9 @@ def test_letterbox_is_opencv_s():
     for inner, top, left in (((18, 24), 3, 0), ((24, 24), 0, 0), ((60, 80), -10, -21)):
         grid = Grid.resize((30, 40), inner)
         grid = dataclasses.replace(grid, y0=grid.y0 - top * grid.dy, x0=grid.x0 - left * grid.dx)
-        found = LIBRARY["letterbox"](rgb, *[identity] * 3, height=30, width=40,
-                                     sizes={"y": 24, "x": 24}, grids={"p": grid})
+        half = dataclasses.replace(grid, y0=grid.y0 + ONE // 2, x0=grid.x0 + ONE // 2)
+        found = LIBRARY["letterbox"](rgb, rgb, *[identity] * 3, sizes={"y": 24, "x": 24},
+                                     grids={"p": grid, "inside": half})
         wanted = np.full((24, 24, 3), 114)
         whole = cv2.resize(rgb, inner[::-1])
         wanted[max(top, 0):max(top, 0) + inner[0]] = whole[
