@@ -132,6 +132,15 @@ class Stream:
         y, x, offset = parts
         return _wrap(y), _wrap(x), offset
 
+    def indirect_positions(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As ``positions`` of an indirect input, for (vectors, lanes) uint32 pushed to output 1."""
+        places = np.repeat(places, len(self.taps), axis=0)
+        taps = np.resize([[tap.dy, tap.dx, tap.dbase] for tap in self.taps], (len(places), 3))
+        y = (places & np.uint32(0xFFFF0000)).view(np.int32) + self.y0 + taps[:, :1] * ONE
+        x = (places << np.uint32(16)).view(np.int32) + self.x0 + taps[:, 1:2] * ONE
+        return (y.astype(np.int64), x.astype(np.int64),
+                np.broadcast_to(taps[:, 2:], y.shape).astype(np.int64))
+
     def read(self, memory: np.ndarray, lanes: int) -> np.ndarray:
         """All vectors of an input: (vectors, lanes) uint32 from (bytes,) uint8.
 

@@ -1,7 +1,7 @@
 """A tile executing contexts step by step, exactly as ``golden.spec.drp`` describes it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,11 +39,14 @@ class Run:
         By input stream: the step of each pop.
     pushes : tuple of lists of int
         By output stream: the step of each push.
+    places : (pushes of output 1, lanes) uint32
+        What output 1 was given: positions, if an input is indirect.
     """
 
     steps: int
     pops: tuple[list[int], ...]
     pushes: tuple[list[int], ...]
+    places: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.uint32))
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,8 @@ class Tile:
                 registers[register] = value
             step += 1
         self._finish(memory, inputs, outputs, waiting, taken, given)
-        return Run(step, tuple(taken), tuple(given_at))
+        places = np.array(given[1] if len(given) > 1 else [], np.uint32)
+        return Run(step, tuple(taken), tuple(given_at), places.reshape(-1, self._lanes))
 
     def _vectors(self, number: int, stream: Stream | None, memory: np.ndarray) -> np.ndarray:
         if stream is None or stream.indirect:
@@ -196,12 +200,7 @@ class Tile:
         stream = inputs[number] if number < len(inputs) else None
         if stream is None or not stream.indirect or not pushed or not pushed[0]:
             return np.zeros((0, self._lanes), np.uint32)
-        places = np.repeat(np.array(pushed[0], np.uint32), len(stream.taps), axis=0)
-        taps = np.resize([[tap.dy, tap.dx, tap.dbase] for tap in stream.taps], (len(places), 3))
-        y = (places & np.uint32(0xFFFF0000)).view(np.int32) + stream.y0 + taps[:, :1] * 65536
-        x = (places << np.uint32(16)).view(np.int32) + stream.x0 + taps[:, 1:2] * 65536
-        return stream.fetch(memory, y.astype(np.int64), x.astype(np.int64),
-                            np.broadcast_to(taps[:, 2:], y.shape).astype(np.int64))
+        return stream.fetch(memory, *stream.indirect_positions(np.array(pushed[0], np.uint32)))
 
     def _finish(self, memory: np.ndarray, inputs: Sequence[Stream | None],
                 outputs: Sequence[Stream | None], waiting: list[np.ndarray],

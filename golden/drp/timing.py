@@ -46,8 +46,11 @@ class Timing:
 def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
            outputs: Sequence[Stream | None]) -> Timing:
     """Cycles of a run that ``Tile.run`` made."""
-    sources = [_Source(stream, fabric) if stream is not None else None for stream in inputs]
-    sinks = [_Sink(stream, fabric) if stream is not None else None for stream in outputs]
+    sources = [_Source(stream, fabric, run.places) if stream is not None else None
+               for stream in inputs]
+    indirect = [item for item in sources if item is not None and item.indirect]
+    sinks = [_Sink(stream, fabric, silent=bool(indirect) and number == 1)
+             if stream is not None else None for number, stream in enumerate(outputs)]
     pops, pushes = _by_step(run.pops, run.steps), _by_step(run.pushes, run.steps)
     cycle = step = turn = waits_in = waits_out = 0
     while step < run.steps or any(sink and sink.waiting for sink in sinks):
@@ -68,6 +71,9 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
                 sources[number].vectors -= 1  # type: ignore[union-attr]
             for number in pushes[step]:
                 sinks[number].take()  # type: ignore[union-attr]
+                if number == 1:
+                    for waiting in indirect:
+                        waiting.known += waiting.taps
             step += 1
             if step == run.steps:
                 for sink in sinks:
@@ -101,16 +107,20 @@ def _by_step(events: Sequence[list[int]], steps: int) -> list[list[int]]:
 class _Source:
     """An input: its requests, one at a time."""
 
-    def __init__(self, stream: Stream, fabric: Fabric) -> None:
+    def __init__(self, stream: Stream, fabric: Fabric, places: np.ndarray) -> None:
         self.vectors, self._room = 0, fabric.fifo
+        self.indirect, self.taps = stream.indirect, len(stream.taps)
         # (last of its vector, reads a word)
-        self._requests = _requests(stream, fabric)
+        self._requests = _requests(stream, fabric, places)
         self._next = self.total = 0
+        # Vectors whose positions are known.
+        self.known = 0 if stream.indirect else len(self._requests)
 
     @property
     def asks(self) -> bool:
         """Has a request and room for its vector."""
-        return self._next < len(self._requests) and self.vectors < self._room
+        return (self._next < len(self._requests) and self.vectors < self._room
+                and self.known > 0)
 
     @property
     def reads(self) -> bool:
@@ -123,13 +133,13 @@ class _Source:
         self._next += 1
         self.total += reads
         self.vectors += last
+        self.known -= last
 
 
-def _requests(stream: Stream, fabric: Fabric) -> list[tuple[bool, bool]]:
+def _requests(stream: Stream, fabric: Fabric, places: np.ndarray) -> list[tuple[bool, bool]]:
     lanes, word = fabric.lanes, fabric.word_bytes
-    if stream.indirect:
-        return []
-    y, x, offset = stream.positions(lanes)
+    y, x, offset = (stream.indirect_positions(places) if stream.indirect
+                    else stream.positions(lanes))
     address, outside = stream.addresses(y, x, offset)
     data = np.resize([tap.what is Tap.DATA for tap in stream.taps], len(y))
     # Word of each lane; -1 for what needs no memory.
@@ -153,11 +163,12 @@ def _requests(stream: Stream, fabric: Fabric) -> list[tuple[bool, bool]]:
 
 
 class _Sink:
-    """An output: words completed by each vector, written one a cycle."""
+    """An output: words completed by each vector, written one a cycle; none if silent."""
 
-    def __init__(self, stream: Stream, fabric: Fabric) -> None:
+    def __init__(self, stream: Stream, fabric: Fabric, *, silent: bool) -> None:
         y, x, offset = stream.positions(fabric.lanes)
         address, outside = stream.addresses(y, x, offset)
+        outside = outside | silent
         self._words = [np.unique(row[~out] // fabric.word_bytes).tolist()
                        for row, out in zip(address, outside, strict=True)]
         self._next = self.waiting = self.total = 0

@@ -26,7 +26,8 @@ from golden.spec.drp.fabric import FABRICS, fabric
 from sw.commands.options import add_json, writable
 from sw.commands.progress import Progress
 from sw.drp.cache import default_cache
-from sw.drp.compiler import Compiled, compile_kernel, facts
+from sw.drp.chain import Chain, compile_whole, facts_of
+from sw.drp.compiler import Compiled
 from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
 from sw.drp.library import LIBRARY
@@ -71,7 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
             "show": _show}[arguments.action](arguments)
 
 
-def _compiled(arguments: argparse.Namespace, kernel: Kernel) -> Compiled:
+def _compiled(arguments: argparse.Namespace, kernel: Kernel) -> Compiled | Chain:
     scalars = {}
     for item in getattr(arguments, "scalar", []):
         name, _, value = item.partition("=")
@@ -79,8 +80,8 @@ def _compiled(arguments: argparse.Namespace, kernel: Kernel) -> Compiled:
             scalars[name] = int(value, 0)
         except ValueError:
             raise UsageError(f"--scalar {item}: accepted is name=value with an integer") from None
-    return compile_kernel(kernel, fabric(arguments.fabric), seed=arguments.seed,
-                          cache=None if arguments.no_cache else default_cache(), **scalars)
+    return compile_whole(kernel, fabric(arguments.fabric), seed=arguments.seed,
+                         cache=None if arguments.no_cache else default_cache(), **scalars)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -89,7 +90,7 @@ def _list(arguments: argparse.Namespace) -> int:
         for name, kernel in LIBRARY.items():
             progress.update(name)
             try:
-                rows.append({**facts(_compiled(arguments, kernel)), "what": kernel.doc})
+                rows.append({**facts_of(_compiled(arguments, kernel)), "what": kernel.doc})
             except SenteiError as error:
                 rows.append({"kernel": name, "fabric": arguments.fabric, "error": str(error)})
     if arguments.json:
@@ -115,11 +116,14 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _compile(arguments: argparse.Namespace) -> int:
     with Progress(plain=arguments.json).step(f"mapping {arguments.kernel}"):
-        found = facts(_compiled(arguments, open_kernel(arguments.kernel)))
+        found = facts_of(_compiled(arguments, open_kernel(arguments.kernel)))
     if arguments.json:
         print(json.dumps(found, indent=1))
         return 0
     bound = found["bounds"]
+    for piece in found.get("pieces", ()):
+        print(f"{piece['kernel']}: {piece['nodes']} nodes, an iteration every {piece['ii']} step(s), "
+              f"bound {max(piece['bounds'].values())}")
     print(f"{found['kernel']} on {found['fabric']}: an iteration every {found['ii']} step(s), "
           f"latency {found['latency']}; {found['nodes']} nodes, "
           f"{found['utilization']:.0%} of the elements' steps used")
@@ -134,16 +138,43 @@ def _show(arguments: argparse.Namespace) -> int:
         writable(arguments.output)
     with Progress(plain=arguments.json).step(f"mapping {arguments.kernel}"):
         compiled = _compiled(arguments, open_kernel(arguments.kernel))
-    found = facts(compiled)
+    found = facts_of(compiled)
+    files = _files(arguments.output, compiled) if arguments.output else {}
     if arguments.output:
-        title = f"{found['kernel']} on {found['fabric']}, II {found['ii']}"
-        draw(compiled.mapping, title, arguments.output)
+        for path, item in files.items():
+            one = facts_of(item)
+            title = f"{one['kernel']} on {one['fabric']}, II {one['ii']}"
+            draw(item.mapping, title, path)
     if arguments.json:
-        print(json.dumps({**found, "file": str(arguments.output) if arguments.output else None,
-                          "text": text(compiled.mapping)}, indent=1))
+        print(json.dumps({**found, "file": str(next(iter(files))) if files else None,
+                          "files": [str(path) for path in files], "text": _text(compiled)},
+                         indent=1))
     elif not arguments.output:
-        print(text(compiled.mapping))
+        print(_text(compiled))
     return 0
+
+
+def _pieces(compiled: Compiled | Chain) -> tuple[Compiled, ...]:
+    return compiled.pieces if isinstance(compiled, Chain) else (compiled,)
+
+
+def _files(path: Path, compiled: Compiled | Chain) -> dict[Path, Compiled]:
+    """A picture's file for each piece."""
+    pieces = _pieces(compiled)
+    if len(pieces) == 1:
+        return {path: pieces[0]}
+    return {path.with_stem(f"{path.stem}-{number}"): piece
+            for number, piece in enumerate(pieces, 1)}
+
+
+def _text(compiled: Compiled | Chain) -> str:
+    """Mappings of all pieces and their states."""
+    states = [(f"{piece.kernel.name}, state {number}" if len(piece.states) > 1
+               else piece.kernel.name, mapping)
+              for piece in _pieces(compiled) for number, mapping in enumerate(piece.states)]
+    if len(states) == 1:
+        return text(states[0][1])
+    return "\n\n".join(f"== {name}\n{text(mapping)}" for name, mapping in states)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -165,7 +196,7 @@ def _run(arguments: argparse.Namespace) -> int:
     mismatches = sum(int((a != b).sum()) for a, b in zip(expected, outcome.outputs, strict=True))
     if arguments.output:
         _save(outcome.outputs[0], arguments.output)
-    report = {**facts(compiled), "engine": "simulator", "cycles": outcome.cycles,
+    report = {**facts_of(compiled), "engine": "simulator", "cycles": outcome.cycles,
               "steps": outcome.steps, "elements": outcome.elements, "mismatches": mismatches}
     if arguments.json:
         print(json.dumps(report, indent=1))

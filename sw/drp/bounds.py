@@ -77,6 +77,8 @@ def _resource(graph: Graph, fabric: Fabric) -> int:
                              "such streams")
         while sum(-(-count // found) for count in vectors.values()) > streams:
             found += 1  # a stream serves one array, with one vector a step
+        # Of positions, and of what is there, there is one stream.
+        found = max(found, sum(node.indirect for node in graph.nodes if node.role is role))
     room = fabric.table_words * len(fabric.memories)
     for words in graph.tables:
         if words > fabric.table_words:

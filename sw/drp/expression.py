@@ -88,7 +88,8 @@ class Expression(Operators):
     ----------
     tracer : Tracer
     op : Op or str
-        ``tap``, ``constant``, ``phi`` (a reduction's value so far), ``table``, or an operation.
+        ``tap``, ``constant``, ``phi`` (a reduction's value so far), ``gather`` (the element at a
+        position), or an operation.
     args : tuple of Expression
         Operands a, b, c.
     dtype : str
@@ -187,7 +188,7 @@ class Tracer:
         """A Python integer as an operand of ``like``."""
         if like.dtype == "bool":
             if isinstance(value, (bool, np.bool_)):
-                return self._raw(MASK if value else 0, like)
+                return self.raw(MASK if value else 0, like)
             raise self.error(f"{value} with a condition; write where(condition, 1, 0)")
         limits = np.iinfo(like.dtype)
         if not limits.min <= value <= limits.max:
@@ -196,9 +197,10 @@ class Tracer:
         bits, word = 8 * like.bytes, 0
         for part in range(32 // bits):
             word |= (value & ((1 << bits) - 1)) << (bits * part)
-        return self._raw(word, like)
+        return self.raw(word, like)
 
-    def _raw(self, word: int, like: Expression) -> Expression:
+    def raw(self, word: int, like: Expression) -> Expression:
+        """32 bits as a constant of the type of ``like``."""
         return self.leaf("constant", dtype=like.dtype, bytes=like.bytes, constant=word & MASK)
 
     def operands(self, *values: Any) -> list[Expression]:
@@ -239,7 +241,7 @@ class Tracer:
         """Not: of a comparison the opposite one."""
         if value.dtype == "bool" and value.op in _INVERSE:
             return self.make(_INVERSE[value.op], *value.args)  # type: ignore[index]
-        return self.make(Op.XOR, value, self._raw(MASK, value))
+        return self.make(Op.XOR, value, self.raw(MASK, value))
 
     def where(self, condition: Any, a: Any, b: Any) -> Expression:
         """a where the condition holds, else b."""
@@ -287,7 +289,30 @@ class Tracer:
         offset = 0
         if index.op is Op.ADD and index.args[1].is_constant:
             index, offset = index.args[0], index.args[1].constant
-        return self.make(Op.LOOKUP, index, self._raw(offset, index), table=table)
+        return self.make(Op.LOOKUP, index, self.raw(offset, index), table=table)
+
+    def gather(self, port: int, kind: Any, row: Any, column: Any) -> Expression:
+        """The element of a gathered picture at a position."""
+        row, column = self.operands(row, column)
+        for item in (row, column):
+            if item.dtype != "int32":
+                raise self.error(f"a position is {item.dtype}, accepted are 32-bit values")
+        least, most = interval(column)
+        if least < 0 or most > 0xFFFF:
+            column = self.make(Op.AND, column, self.raw(0xFFFF, column))
+        position = self.make(Op.OR, self.make(Op.SLL, row, self.raw(16, row)), column)
+        key = ("gather", port, position.number)
+        if key not in self._known:
+            self._count += 1
+            self._known[key] = Expression(self, "gather", (position,), dtype=kind.arithmetic,
+                                          port=port, number=self._count)
+        return self._known[key]
+
+    def memory_index(self, words: int, index: Expression) -> Expression:
+        """An index modulo a memory's words; the fabric's memories may be larger."""
+        least, most = interval(index)
+        return index if 0 <= least and most < words else self.make(
+            Op.AND, index, self.constant(words - 1, index))
 
     def _fold(self, op: Op, args: tuple[Expression, ...], constant: int) -> Expression | None:
         if op in (Op.LOOKUP, Op.LANE) or not all(arg.is_constant for arg in args):
@@ -308,11 +333,11 @@ class Tracer:
         if a is b and op in (Op.AND, Op.OR, Op.MIN, Op.MAX, Op.MINU, Op.MAXU):
             return a
         if a is b and op in (Op.SUB, Op.RSUB, Op.XOR, Op.ABSDIFF, Op.ABSDIFFU, Op.ANDN):
-            return self._raw(0, a)
+            return self.raw(0, a)
         if a.is_constant and OPERATIONS[op].commutes:
             a, b = b, a
         if op is Op.SUB and b.is_constant:
-            return self.make(Op.ADD, a, self.make(Op.SUB, self._raw(0, b), b))
+            return self.make(Op.ADD, a, self.make(Op.SUB, self.raw(0, b), b))
         if not b.is_constant:
             return self._without_negation(op, a, b)
         word = b.constant
@@ -333,9 +358,9 @@ class Tracer:
         if op is Op.MUL and word == 2:
             return self.make(Op.ADD, a, a)
         if op is Op.MUL and word == MASK:
-            return self.make(Op.RSUB, a, self._raw(0, a))
+            return self.make(Op.RSUB, a, self.raw(0, a))
         if op is Op.MUL and word & (word - 1) == 0:
-            return self.make(Op.SLL, a, self._raw(word.bit_length() - 1, b))
+            return self.make(Op.SLL, a, self.raw(word.bit_length() - 1, b))
         if op is Op.SLL and word == 1:
             return self.make(Op.ADD, a, a)
         return None

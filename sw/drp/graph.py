@@ -13,6 +13,7 @@ __all__ = ["Edge", "Graph", "Node", "Role"]
 
 
 _HERE = TapAt()
+GATHER_LATENCY = 8
 
 
 class Role(enum.Enum):
@@ -55,6 +56,9 @@ class Node:
         Of a POP: displacement. Several POPs of a port are its stream's taps.
     table : int
         Of memory operations: which of the kernel's tables, else -1.
+    indirect : bool
+        Of a PUSH: positions of an indirect input; of a POP: of that input, its one operand the
+        PUSH.
     name : str
         For reports.
     """
@@ -68,11 +72,15 @@ class Node:
     port: int = 0
     tap: TapAt = _HERE
     table: int = -1
+    indirect: bool = False
     name: str = ""
 
     @property
     def latency(self) -> int:
-        """Steps until the value may be on a link."""
+        """Steps until the value may be on a link; of a position, until what is there may be
+        taken without waiting long."""
+        if self.role is Role.PUSH and self.indirect:
+            return GATHER_LATENCY
         return OPERATIONS[self.op].latency if self.role is Role.OPERATION else 1
 
     @property
@@ -141,7 +149,8 @@ class Graph:
     def shape(self) -> str:
         """Digest of all that the mapping depends on: constants and displacements left out."""
         text = [repr((node.role.value, int(node.op), node.operands, node.operands[1:2] == (None,),
-                      bool(node.when), node.port, node.table)) for node in self.nodes]
+                      bool(node.when), node.port, node.table, node.indirect))
+                for node in self.nodes]
         return hashlib.sha256("\n".join([*text, repr(self.tables)]).encode()).hexdigest()
 
     def replace(self, nodes: dict[int, Node]) -> "Graph":

@@ -11,10 +11,11 @@ import numpy as np
 from sw.drp.domain import Domain, Grid
 from sw.drp.errors import KernelError
 from sw.drp.expression import Expression, Tracer
+from sw.drp.memory import ArrayMemory, TracedMemory
 from sw.drp.reduction import Reduction
 from sw.drp.rewrite import rewrite
-from sw.drp.types import In, Out, Table
-from sw.drp.window import ArrayWindow, TableReader, TracedWindow
+from sw.drp.types import Gather, In, Memory, Out, Table
+from sw.drp.window import ArrayWindow, GatherReader, TableReader, TracedWindow
 from sw.errors import InputError, SenteiError
 
 __all__ = ["Kernel", "Trace", "kernel"]
@@ -29,10 +30,13 @@ class Trace:
     outputs : tuple of tuples of Expression
         By output: its channels.
     tracer : Tracer
+    added : tuple of (Expression, Expression)
+        Index and amount of each addition to the kernel's memory.
     """
 
     outputs: tuple[tuple[Expression, ...], ...]
     tracer: Tracer
+    added: tuple[tuple[Expression, Expression], ...] = ()
 
 
 class Kernel:
@@ -41,8 +45,9 @@ class Kernel:
     Parameters
     ----------
     function : callable
-        Parameters annotated ``In(...)`` (streams), ``Table(...)`` or ``int`` (constants of a
-        compilation); the result annotated ``Out(...)``, or ``tuple[Out(...), Out(...)]``.
+        Parameters annotated ``In(...)`` (streams), ``Gather(...)``, ``Table(...)``,
+        ``Memory(...)`` or ``int`` (constants of a compilation); the result annotated
+        ``Out(...)``, or ``tuple[Out(...), Out(...)]``.
 
     Raises
     ------
@@ -57,6 +62,8 @@ class Kernel:
         hints = function.__annotations__
         self.streams: dict[str, In] = {}
         self.tables: dict[str, Table] = {}
+        self.memories: dict[str, Memory] = {}
+        self.gathers: dict[str, Gather] = {}
         self.scalars: dict[str, int | None] = {}
         self._order: list[str] = []
         for name, parameter in inspect.signature(function).parameters.items():
@@ -66,12 +73,16 @@ class Kernel:
                 self.streams[name] = hint
             elif isinstance(hint, Table):
                 self.tables[name] = hint
+            elif isinstance(hint, Memory):
+                self.memories[name] = hint
+            elif isinstance(hint, Gather):
+                self.gathers[name] = hint
             elif hint is int:
                 self.scalars[name] = (None if parameter.default is inspect.Parameter.empty
                                       else int(parameter.default))
             else:
                 raise self._error(f"parameter {name} is annotated {hint!r}, accepted are "
-                                  "In(...), Table(...) and int")
+                                  "In(...), Gather(...), Table(...), Memory(...) and int")
         result = hints.get("return")
         self.outs: tuple[Out, ...] = (
             get_args(result) if get_origin(result) is tuple else (result,))
@@ -91,14 +102,44 @@ class Kernel:
                 raise self._error(f"axes {spec.axes!r}, accepted are different letters")
             if len(spec.axes) > 4:
                 raise self._error(f"axes {spec.axes!r}, accepted are 4 at most")
-        if len({out.axes for out in self.outs}) > 1:
-            raise self._error("all results must have the same axes")
+            if spec.type.parts > 1 and spec.channels > 1:
+                raise self._error(f"a packed stream ({spec.type.name}) has no channels")
+            if isinstance(spec, In) and spec.packs_x and spec.step != 1:
+                raise self._error(f"step={spec.step!r} along the packed axis of {spec.type.name}; "
+                                  "accepted is 1")
+        if len({(out.axes, out.lanes) for out in self.outs}) > 1:
+            raise self._error("all results must have the same axes and lanes")
+        lanes = self.outs[0].lanes
+        if lanes and (len(lanes) > 1 or lanes not in self.outs[0].axes):
+            raise self._error(f"lanes {lanes!r}, accepted is one of the result's axes")
         if len({spec.type.parts for spec in self.streams.values()}
                | {out.type.parts for out in self.outs}) > 1:
             raise self._error("packed streams (such as u8x4) and others don't mix in one kernel")
-        for table in self.tables.values():
+        given: list[Table | Memory] = [*self.tables.values(), *self.memories.values()]
+        for table in given:
             if table.words < 1 or table.words & (table.words - 1):
-                raise self._error(f"a table of {table.words} words, accepted is a power of two")
+                raise self._error(f"a {type(table).__name__.lower()} of {table.words} words, "
+                                  "accepted is a power of two")
+        if self.memories:
+            self._check_memory()
+        if len(self.gathers) > 1 or (self.gathers and len(self.outs) > 1):
+            raise self._error(f"{len(self.gathers)} Gathers and {len(self.outs)} results, accepted "
+                              "is one Gather, then one result")
+        kinds = [spec.type for spec in self.gathers.values()] + [spec.type for spec in specs]
+        if self.gathers and any(kind.parts > 1 for kind in kinds):
+            raise self._error("packed streams (such as u8x4) have no place beside a Gather")
+
+    def _check_memory(self) -> None:
+        if len(self.memories) > 1:
+            raise self._error(f"{len(self.memories)} memories, accepted is one")
+        axes = "".join(spec.axes for spec in self.streams.values())
+        if len(self.outs) > 1 or len(self.outs[0].axes) != 1 or self.outs[0].axes in axes or (
+                self.outs[0].channels > 1):
+            raise self._error("a kernel with a Memory has one result, with one axis that no stream "
+                              "has, such as Out(i32, 'i')")
+        kinds = [spec.type for spec in self.streams.values()] + [out.type for out in self.outs]
+        if any(kind.parts > 1 for kind in kinds):
+            raise self._error("packed streams (such as u8x4) can't be added to a Memory")
 
     def _line_of(self, error: Exception) -> int:
         """Innermost line of the kernel's file that an exception passed."""
@@ -112,6 +153,12 @@ class Kernel:
         axes = self.outs[0].axes
         return "".join(dict.fromkeys(axis for spec in self.streams.values()
                                      for axis in spec.axes if axis not in axes))
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Input ports by name. The one after the streams' is a Memory's mask."""
+        found = {name: port for port, name in enumerate(self.streams)}
+        return found | {name: len(found) + 1 for name in self.gathers}
 
     def values(self, given: Mapping[str, int]) -> dict[str, int]:
         """All scalars, defaults included.
@@ -133,13 +180,18 @@ class Kernel:
     def domain(self, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int] | None = None,
                grids: Mapping[str, Grid] | None = None) -> Domain:
         """The domain of a call."""
+        whole = dict(sizes or {})
+        for memory in self.memories.values():
+            whole[self.outs[0].axes] = memory.words
         return Domain.of(list(self.streams.values()), self.outs, list(self.streams),
-                         [arrays[name] for name in self.streams], sizes or {}, grids or {})
+                         [arrays[name] for name in self.streams], whole, grids or {})
 
     def bind(self, given: tuple[np.ndarray, ...]) -> tuple[dict[str, np.ndarray],
                                                            dict[str, np.ndarray]]:
-        """(arrays of streams, contents of tables) of positional arguments."""
-        names = [name for name in self._order if name not in self.scalars]
+        """(arrays of streams and gathered pictures, contents of tables) of positional
+        arguments."""
+        names = [name for name in self._order
+                 if name not in self.scalars and name not in self.memories]
         if len(given) != len(names):
             raise InputError(f"{self.name} takes {len(names)} arrays ({', '.join(names)}), not "
                              f"{len(given)}")
@@ -148,7 +200,12 @@ class Kernel:
             if found[name].shape != (table.words,) or found[name].dtype != np.int32:
                 raise InputError(f"table {name} is {found[name].dtype}{found[name].shape}, "
                                  f"accepted is int32({table.words},)")
-        return ({name: found[name] for name in self.streams},
+        for name, gather in self.gathers.items():
+            array, kind = found[name], gather.type.memory
+            if array.ndim != 2 or array.dtype != np.dtype(kind) or 0 in array.shape:
+                raise InputError(f"{name} is {array.dtype}{array.shape}, accepted is {kind} with "
+                                 "axes 'yx'")
+        return ({name: found[name] for name in self.ports},
                 {name: found[name] for name in self.tables})
 
     def __call__(self, *given: np.ndarray, sizes: Mapping[str, int] | None = None,
@@ -183,9 +240,18 @@ class Kernel:
                                           domain.positions(port, "x"), shape)
         for number, (name, table) in enumerate(self.tables.items()):
             arguments[name] = TableReader(table, number, tables[name], None)
+        for name, memory in self.memories.items():
+            arguments[name] = ArrayMemory(memory, (
+                1, *list(domain.sizes.values())[domain.kept:]))
+        for name, gather in self.gathers.items():
+            arguments[name] = GatherReader(gather, 0, arrays[name], None)
         along = domain.axes.index("x") if "x" in domain.axes else 0
         with Reduction(len(domain.reduced), along).active(), np.errstate(over="ignore"):
             result = self._body(**arguments)
+        for name in self.memories:
+            if result is not arguments[name]:
+                raise self._error(f"a kernel with a Memory returns it: return {name}")
+            result = result.words.reshape(-1, *[1] * len(domain.reduced))
         found = [self._stored(out, values, domain) for out, values in
                  zip(self.outs, self._results(result), strict=True)]
         return found[0] if len(found) == 1 else tuple(found)
@@ -232,6 +298,10 @@ class Kernel:
             arguments[name] = TracedWindow(tracer, spec, port)
         for number, (name, table) in enumerate(self.tables.items()):
             arguments[name] = TableReader(table, number, None, tracer)
+        for name, memory in self.memories.items():
+            arguments[name] = TracedMemory(memory, tracer, len(self.streams))
+        for name, gather in self.gathers.items():
+            arguments[name] = GatherReader(gather, self.ports[name], None, tracer)
         with Reduction(len(self.reduced), 0, tracer).active():
             try:
                 result = self._body(**arguments)
@@ -241,6 +311,12 @@ class Kernel:
                 raise KernelError(f"{self._file}:{self._line_of(error)}: "
                                   f"{type(error).__name__}: {error}") from error
         outputs = []
+        for name in self.memories:
+            if result is not arguments[name]:
+                raise self._error(f"a kernel with a Memory returns it: return {name}")
+            if not result.added:
+                raise self._error(f"nothing is added to {name}; write {name}.add(index, amount)")
+            return Trace((), tracer, tuple(result.added))
         for out, values in zip(self.outs, self._results(result), strict=True):
             for value in values:
                 if not isinstance(value, Expression):

@@ -11,14 +11,14 @@ from golden.drp.stream import ONE, Loop, Stream, TapAt
 from golden.spec.drp.contexts import LOOPS
 from golden.spec.drp.controller import MAX_COUNT
 from golden.spec.drp.streams import Border, Tap
-from sw.drp.domain import Domain
+from sw.drp.domain import Domain, Grid
 from sw.drp.graph import Role
 from sw.drp.lower import Lowered
 from sw.drp.mapper.mapping import Mapping as Mapped
-from sw.drp.types import In, Out
+from sw.drp.types import Gather, In, Out, i32, u8
 from sw.errors import InputError
 
-__all__ = ["Launch", "lane_axis", "launch"]
+__all__ = ["Gathered", "Launch", "lane_axis", "launch", "launch_memory"]
 
 _FARTHEST = (1 << 15) - 1  # rows and columns are signed 16-bit
 
@@ -33,11 +33,14 @@ class Launch:
         Loops of the state, innermost first.
     inputs, outputs : tuple of Stream or None
         By stream of the fabric.
+    state : int
+        The state that has these counts; others have theirs in the kernel.
     """
 
     counts: tuple[int, ...]
     inputs: tuple[Stream | None, ...]
     outputs: tuple[Stream | None, ...]
+    state: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,26 @@ class _Level:
     advance: int = 1
 
 
-def lane_axis(axes: str, scans: bool) -> str:
-    """The axis along which SIMD lanes lie: the results' last one, that a scan doesn't follow."""
-    order = [axis for axis in axes if not (scans and axis == "x")]
+@dataclass(frozen=True)
+class Gathered:
+    """A picture that is read at positions from data: its port, annotation and size."""
+
+    port: int
+    spec: Gather
+    height: int
+    width: int
+
+
+def lane_axis(out: Out, scans: bool) -> str:
+    """The axis along which SIMD lanes lie: as the result says, or its last one; none that a scan
+    follows."""
+    order = [axis for axis in out.lanes or out.axes if not (scans and axis == "x")]
     return order[-1] if order else ""
 
 
 def launch(mapped: Mapped, lowered: Lowered, domain: Domain, ins: Sequence[In],
-           outs: Sequence[Out], bases: Mapping[tuple[Role, int], int], *, scans: bool) -> Launch:
+           outs: Sequence[Out], bases: Mapping[tuple[Role, int], int], *, scans: bool,
+           gathered: Gathered | None = None) -> Launch:
     """The streams of a run.
 
     Parameters
@@ -71,23 +86,61 @@ def launch(mapped: Mapped, lowered: Lowered, domain: Domain, ins: Sequence[In],
         Byte address of each array, by role and port.
     scans : bool
         Whether the kernel scans along x.
+    gathered : Gathered, optional
+        The picture that is read at positions from data.
 
     Raises
     ------
     InputError
         For sizes the streams can't describe.
     """
-    return _Launch(mapped, lowered, domain, ins, outs, bases, scans).run()
+    return _Launch(mapped, lowered, domain, ins, outs, bases, scans, gathered).run()
+
+
+def launch_memory(mapped: Mapped, reading: Mapped, lowered: Lowered, domain: Domain,
+                  ins: Sequence[In], out: Out, bases: Mapping[tuple[Role, int], int],
+                  gathered: Gathered | None = None) -> Launch:
+    """The streams of a kernel that adds to a memory (state 1) and reads it out (state 2).
+
+    Parameters
+    ----------
+    mapped, reading : Mapping
+    lowered : Lowered
+        Of state 1; its inputs have one more port, whose column is negative inside.
+    domain, ins, bases, gathered :
+        As ``launch`` takes them.
+    out : Out
+    """
+    axes = domain.reduced
+    whole = Domain({axis: domain.sizes[axis] for axis in axes}, len(axes), domain.grids,
+                   domain.inputs)
+    found = _Launch(mapped, lowered, whole, ins, (replace(out, axes=axes, lanes=""),), bases, False,
+                    gathered).run()
+    outputs = list(found.outputs)
+    words = next(iter(domain.sizes.values()))
+    for node, unit in zip(reading.graph.nodes, reading.units, strict=True):
+        if node.role is Role.PUSH:
+            # Lanes hold the same; all but the first are outside.
+            outputs[unit] = Stream(
+                base=bases[Role.PUSH, 0], row_step=0, column_step=out.type.bytes, height=1,
+                width=words, format=out.type.format, saturate=out.saturate, lane_dy=ONE,
+                loops=(Loop(words, dx=ONE),))
+    return Launch(found.counts, found.inputs, tuple(outputs), 1)
+
+
+def _border(spec: In | Gather) -> Border:
+    return Border.CONSTANT if spec.border == "constant" else Border.REPLICATE
 
 
 class _Launch:
     def __init__(self, mapped: Mapped, lowered: Lowered, domain: Domain, ins: Sequence[In],
                  outs: Sequence[Out], bases: Mapping[tuple[Role, int], int],
-                 scans: bool) -> None:
+                 scans: bool, gathered: Gathered | None = None) -> None:
+        self._gathered = gathered
         self._mapped, self._lowered, self._domain = mapped, lowered, domain
         self._ins, self._outs, self._bases = ins, outs, bases
         self._parts = outs[0].type.parts
-        self._lane_axis = lane_axis(outs[0].axes, scans)
+        self._lane_axis = lane_axis(outs[0], scans)
         self._packed_axis = outs[0].axes[-1]
         self._lanes = mapped.fabric.lanes if self._lane_axis else 1
         for axis, size in domain.sizes.items():
@@ -169,8 +222,39 @@ class _Launch:
             stride *= sizes[axis]
         return found
 
+    def _mask(self, taps: tuple[TapAt, ...]) -> Stream:
+        """Its column counts from less the size of the lanes' axis to 0."""
+        size = self._size(self._lane_axis)
+        if size > _FARTHEST:
+            raise InputError(f"axis {self._lane_axis} is {size}, accepted is {_FARTHEST} for a "
+                             "kernel with a Memory")
+        loops = tuple(Loop(level.count, dx=level.advance * ONE if level.axis == self._lane_axis
+                           else 0) for level in self._levels)
+        return Stream(base=0, row_step=0, column_step=0, height=1, width=1,
+                      format=u8.format, x0=-size * ONE, lane_dx=ONE, loops=loops,
+                      taps=taps)
+
+    def _still(self, times: int = 1) -> tuple[Loop, ...]:
+        """All iterations, ``times`` vectors in each, at one place."""
+        loops = [Loop(level.count) for level in self._levels]
+        if times > 1 and loops and loops[0].count * times <= MAX_COUNT:
+            loops[0] = Loop(loops[0].count * times)
+        elif times > 1:
+            loops.append(Loop(times))
+        return tuple(loops)
+
     def _input(self, port: int, taps: tuple[TapAt, ...]) -> Stream:
-        spec, grid = self._ins[port], self._domain.grids[port]
+        if port == len(self._ins):
+            return self._mask(taps)
+        if self._gathered is not None and port == self._gathered.port:
+            picture, kind = self._gathered, self._gathered.spec.type
+            return Stream(
+                base=self._bases[Role.POP, port], row_step=picture.width * kind.bytes,
+                column_step=kind.bytes, height=picture.height, width=picture.width,
+                format=kind.format, border=_border(picture.spec),
+                fill=picture.spec.fill & 0xFFFFFFFF, indirect=True,
+                loops=self._still(len(taps)))
+        spec, grid = self._ins[port], self._grid(port)
         sizes = self._domain.inputs[port]
         strides = self._strides(spec, sizes)
         windows = spec.step != 1 or any(tap.dx or tap.what is not Tap.DATA for tap in taps) or (
@@ -179,8 +263,17 @@ class _Launch:
         return self._stream(
             spec, strides, sizes, self._bases[Role.POP, port], taps, column, "y",
             {"y": (grid.y0, grid.dy), "x": (grid.x0, grid.dx)},
-            border=Border.CONSTANT if spec.border == "constant" else Border.REPLICATE,
-            fill=self._fill(spec))
+            border=_border(spec), fill=self._fill(spec))
+
+    def _grid(self, port: int) -> Grid:
+        """Positions of an input, in values."""
+        spec, grid = self._ins[port], self._domain.grids[port]
+        if not spec.packs_x:
+            return grid
+        if grid.x0 % (ONE * self._parts):
+            raise InputError(f"a grid begins at column {grid.x0 / ONE:g}, accepted is a multiple "
+                             f"of {self._parts} for packed streams")
+        return replace(grid, x0=grid.x0 // self._parts)
 
     def _fill(self, spec: In) -> int:
         bits = 32 // spec.type.parts
@@ -188,6 +281,9 @@ class _Launch:
                    for part in range(spec.type.parts))
 
     def _output(self, port: int, taps: tuple[TapAt, ...]) -> Stream:
+        if port == len(self._outs):  # positions: nothing is written
+            return Stream(base=0, row_step=0, column_step=0, height=1, width=1,
+                          format=i32.format, loops=self._still(), taps=taps)
         spec = self._outs[port]
         shift = self._lowered.shifts[port] * ONE
         row = "x" if self._lowered.reuse and self._lane_axis != "x" else "y"

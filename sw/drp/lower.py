@@ -32,10 +32,14 @@ class Reuse:
         Results along x in one iteration.
     steps : tuple of int
         By input: columns from one result to the next.
+    aligned : int, optional
+        Taps are moved across lanes as soon as they are read, so that they all belong to that
+        place of a lane; else every value is moved where it is needed.
     """
 
     lanes: int
     steps: tuple[int, ...]
+    aligned: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class _Value:
 
 
 def lower(outputs: tuple[tuple[Expression, ...], ...], tables: tuple[int, ...], reduced: int,
-          widths: tuple[int, ...], reuse: Reuse | None = None) -> Lowered:
+          widths: tuple[int, ...], reuse: Reuse | None = None,
+          added: tuple[tuple[Expression, Expression], ...] = ()) -> Lowered:
     """The graph of traced outputs.
 
     Parameters
@@ -83,8 +88,10 @@ def lower(outputs: tuple[tuple[Expression, ...], ...], tables: tuple[int, ...], 
         By output: bytes of a channel.
     reuse : Reuse, optional
         Without, every neighbour is read anew.
+    added : tuple of (Expression, Expression)
+        Index and amount of additions to a memory, the last of ``tables``.
     """
-    return _Lowering(tables, reduced, widths, reuse).run(outputs)
+    return _Lowering(tables, reduced, widths, reuse).run(outputs, added)
 
 
 class _Lowering:
@@ -97,7 +104,8 @@ class _Lowering:
         self._values: dict[int, _Value] = {}
         self._open: list[tuple[int, Expression]] = []  # nodes whose operand b is a phi's next value
 
-    def run(self, outputs: tuple[tuple[Expression, ...], ...]) -> Lowered:
+    def run(self, outputs: tuple[tuple[Expression, ...], ...],
+            added: tuple[tuple[Expression, Expression], ...]) -> Lowered:
         when = LAST + self._reduced - 1 if self._reduced else 0
         ends: list[tuple[int, _Value]] = []
         for port, channels in enumerate(outputs):
@@ -108,6 +116,8 @@ class _Lowering:
                     value = replace(value, node=self._node(Node(
                         role=Role.OPERATION, op=Op.PASS, operands=(Edge(value.node),))))
                 ends.append((port, value))
+        for index, amount in added:
+            self._add(index, amount)
         while self._open:
             number, following = self._open.pop()
             node = self._nodes[number]
@@ -124,6 +134,14 @@ class _Lowering:
         graph = Graph(tuple(self._nodes), self._tables)
         return Lowered(graph, self._reuse, tuple(shifts),
                        _reach(graph) if self._reuse is not None else 0)
+
+    def _add(self, index: Expression, amount: Expression) -> None:
+        places = [_Value(self._constant(item.constant)) if item.is_constant else self._value(item)
+                  for item in (index, amount)]
+        shift = max(place.shift for place in places)
+        self._nodes.append(Node(
+            role=Role.OPERATION, op=Op.ADD_TO, table=len(self._tables) - 1,
+            operands=tuple(self._at(place, shift) for place in places)))
 
     def _node(self, node: Node) -> int:
         if node not in self._known:
@@ -155,6 +173,8 @@ class _Lowering:
     def _made(self, expression: Expression) -> _Value:
         if expression.op == "tap":
             return self._tap(expression)
+        if expression.op == "gather":
+            return self._gather(expression)
         if expression.op == "phi":
             return _Value(self._phi(expression))
         assert isinstance(expression.op, Op)
@@ -225,8 +245,23 @@ class _Lowering:
             step = self._reuse.steps[expression.port]
             shift, rest = divmod(tap.dx, step)
             tap = TapAt(tap.what, tap.dy, rest, tap.dbase)
-        node = Node(role=Role.POP, port=expression.port, tap=tap)
-        return _Value(self._node(node), shift)
+        node = self._node(Node(role=Role.POP, port=expression.port, tap=tap))
+        if self._reuse is None or self._reuse.aligned is None:
+            return _Value(node, shift)
+        lanes = (self._reuse.aligned - shift) % self._reuse.lanes
+        return _Value(self._moved(node, lanes) if lanes else node, shift + lanes)
+
+    def _gather(self, expression: Expression) -> _Value:
+        place = expression.args[0]
+        value = _Value(self._constant(place.constant)) if place.is_constant else self._values[
+            place.number]
+        if self._nodes[value.node].role is Role.POP:
+            value = _Value(self._node(Node(role=Role.OPERATION, op=Op.PASS,
+                                           operands=(Edge(value.node),))))
+        push = self._node(Node(role=Role.PUSH, port=len(self._widths), indirect=True,
+                               operands=(Edge(value.node),)))
+        return _Value(self._node(Node(role=Role.POP, port=expression.port, indirect=True,
+                                      operands=(Edge(push),))))
 
     def _at(self, value: _Value, shift: int) -> Edge:
         """A value as it is ``shift`` positions to the right."""
@@ -235,10 +270,14 @@ class _Lowering:
         iterations, lanes = divmod(shift - value.shift, self._reuse.lanes)
         if not lanes:
             return Edge(value.node, iterations)
-        moved = self._node(Node(
-            role=Role.OPERATION, op=Op.LANE, operands=(Edge(value.node, 1), Edge(value.node)),
+        return Edge(self._moved(value.node, lanes), iterations)
+
+    def _moved(self, node: int, lanes: int) -> int:
+        """A value of ``lanes`` positions to the left, less than an iteration has."""
+        assert self._reuse is not None
+        return self._node(Node(
+            role=Role.OPERATION, op=Op.LANE, operands=(Edge(node, 1), Edge(node)),
             immediate=self._reuse.lanes - lanes))
-        return Edge(moved, iterations)
 
 
 def _reach(graph: Graph) -> int:

@@ -11,6 +11,8 @@ __all__ = ["draw", "text"]
 
 def _label(node: Node) -> str:
     """What a node does, short."""
+    if node.indirect:
+        return "at" if node.role is Role.PUSH else "gather"
     if node.role is Role.POP:
         tap = node.tap
         if tap.what:
@@ -48,11 +50,16 @@ def text(mapping: Mapping) -> str:
     lines += ["", "node: what, where, step <- operands (node, link, iterations back)"]
     for number, node in enumerate(mapping.graph.nodes):
         sources = ", ".join(
-            f"{'abc'[operand]}={edge.source} {mapping.links[number, operand].name.lower()}"
+            f"{'abc'[operand]}={edge.source} {_link(mapping, number, operand)}"
             + (f" -{edge.distance}" if edge.distance else "") for operand, edge in node.edges())
         lines.append(f"{number:4d}: {_label(node)}, {_place(mapping, number)}, "
                      f"{mapping.times[number]}" + (f" <- {sources}" if sources else ""))
     return "\n".join(lines)
+
+
+def _link(mapping: Mapping, number: int, operand: int) -> str:
+    link = mapping.links.get((number, operand))
+    return "position" if link is None else link.name.lower()
 
 
 def _place(mapping: Mapping, number: int) -> str:
@@ -134,8 +141,8 @@ def _draw_node(mapping: Mapping, number: int, node: Node, axis) -> None:  # type
               ha="center", va="center", fontsize=5.5 if route else 6.5,
               color="#777777" if route else "black")
     for operand, edge in node.edges():
-        start, link = _spot(mapping, edge.source), mapping.links[number, operand]
-        if start == (column, row):
+        start, link = _spot(mapping, edge.source), mapping.links.get((number, operand))
+        if start == (column, row) or link is None:
             continue
         colour = {Link.ROW: "#1f77b4", Link.COL: "#d62728", Link.STREAM: "#2ca02c"}[link]
         axis.add_patch(FancyArrowPatch(

@@ -7,8 +7,8 @@ import numpy as np
 from golden.spec.drp.operations import Subword
 from golden.spec.drp.streams import Format
 
-__all__ = ["In", "Out", "Table", "Type", "i16", "i16x2", "i32", "i8", "i8x2", "i8x4", "u16",
-           "u16x2", "u8", "u8x2", "u8x4"]
+__all__ = ["Gather", "In", "Memory", "Out", "Table", "Type", "i16", "i16x2", "i32", "i8", "i8x2",
+           "i8x4", "u16", "u16x2", "u8", "u8x2", "u8x4"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ class In:
     fill: int = 0
     step: int | str = 1
 
+    @property
+    def packs_x(self) -> bool:
+        """Whether one value holds neighbours along x."""
+        return self.type.parts > 1 and self.axes[-1:] == "x"
+
 
 @dataclass(frozen=True)
 class Out:
@@ -99,12 +104,15 @@ class Out:
         With more than 1, a last axis of that many; the kernel returns a tuple.
     saturate : bool
         Values are limited to the type's range, else their low bits are kept.
+    lanes : str
+        The axis along which SIMD lanes lie, instead of the last one.
     """
 
     type: Type
     axes: str = "yx"
     channels: int = 1
     saturate: bool = False
+    lanes: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,3 +126,30 @@ class Table:
     """
 
     words: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Words that a kernel adds to, ``memory.add(index, amount)``, and returns as its result.
+
+    All are 0 first. The result has one axis, with a letter of its own.
+
+    Parameters
+    ----------
+    words : int
+        A power of two, int32.
+    """
+
+    words: int
+
+
+@dataclass(frozen=True)
+class Gather:
+    """A picture (axes yx) read at positions from data, ``p.at(row, column)``; see ``In``.
+
+    Its axes are not the kernel's; the kernel has one result.
+    """
+
+    type: Type
+    border: str = "replicate"
+    fill: int = 0

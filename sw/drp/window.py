@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from golden.drp.stream import TapAt
+from golden.spec.drp.operations import Op
 from golden.spec.drp.streams import Tap
 from sw.drp.expression import Expression, Operators, Tracer
 from sw.drp.intervals import interval
-from sw.drp.types import In, Table
+from sw.drp.types import Gather, In, Table
 
-__all__ = ["TableReader", "Window"]
+__all__ = ["ArrayWindow", "GatherReader", "TableReader", "TracedWindow", "Window"]
 
 
 class Window(Operators):
@@ -25,7 +26,7 @@ class Window(Operators):
 
     spec: In
 
-    def at(self, what: Tap, dy: int, dx: int, channel: int) -> Any:
+    def tapped(self, what: Tap, dy: int, dx: int, channel: int) -> Any:
         """One tap."""
         raise NotImplementedError
 
@@ -39,7 +40,7 @@ class Window(Operators):
         if self.spec.channels > 1:
             raise self.error(f"a stream of {self.spec.channels} channels; write p[dy, dx, channel]"
                              " or p.channel(c)")
-        return self.at(Tap.DATA, 0, 0, 0)
+        return self.tapped(Tap.DATA, 0, 0, 0)
 
     def channel(self, number: int) -> Any:
         """A channel's value here."""
@@ -79,27 +80,27 @@ class Window(Operators):
         number = channel[0] if channel else 0
         if not 0 <= number < self.spec.channels:
             raise self.error(f"channel {number}, the stream has {self.spec.channels}")
-        return self.at(Tap.DATA, dy, dx, number)
+        return self.tapped(Tap.DATA, dy, dx, number)
 
     @property
     def fraction_y(self) -> Any:
         """Fraction of the position's row, 0 to 65535."""
-        return self.at(Tap.FRACTION_Y, 0, 0, 0)
+        return self.tapped(Tap.FRACTION_Y, 0, 0, 0)
 
     @property
     def fraction_x(self) -> Any:
         """Fraction of the position's column, 0 to 65535."""
-        return self.at(Tap.FRACTION_X, 0, 0, 0)
+        return self.tapped(Tap.FRACTION_X, 0, 0, 0)
 
     @property
     def row(self) -> Any:
         """Row of the position; not limited to the array."""
-        return self.at(Tap.ROW, 0, 0, 0)
+        return self.tapped(Tap.ROW, 0, 0, 0)
 
     @property
     def column(self) -> Any:
         """Column of the position; not limited to the array."""
-        return self.at(Tap.COLUMN, 0, 0, 0)
+        return self.tapped(Tap.COLUMN, 0, 0, 0)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         mine = self.value
@@ -124,25 +125,46 @@ class TracedWindow(Window):
         """A refusal at the line under way."""
         return self._tracer.error(text)
 
-    def at(self, what: Tap, dy: int, dx: int, channel: int) -> Expression:
+    def tapped(self, what: Tap, dy: int, dx: int, channel: int) -> Expression:
         """One tap."""
         kind = self.spec.type
         data = what is Tap.DATA
         if not data and self.spec.type.parts > 1:
             raise self.error("positions are 32-bit values; take a stream type that isn't packed")
+        if self.spec.packs_x and dx:
+            return self._across(what, dy, *divmod(dx, kind.parts))
         found = self._tracer.leaf(
             "tap", port=self._port, dtype=kind.arithmetic if data else "int32",
             bytes=np.dtype(kind.arithmetic).itemsize if data else 4,
             tap=TapAt(what, dy, dx, channel * np.dtype(kind.memory).itemsize))
         if data and kind.arithmetic == "int32":
             limits = np.iinfo(kind.memory)
-            found.span = int(limits.min), int(limits.max)
+            fill = self.spec.fill if self.spec.border == "constant" else 0
+            found.span = min(int(limits.min), fill), max(int(limits.max), fill)
         elif what in (Tap.FRACTION_Y, Tap.FRACTION_X):
             found.span = 0, 0xFFFF
         elif not data:
             found.span = -(1 << 15), (1 << 15) - 1
         interval(found)
         return found
+
+    def _across(self, what: Tap, dy: int, values: int, parts: int) -> Expression:
+        """A neighbour along the packed axis: of the two values that hold it, the parts it has."""
+        if self.spec.border != "constant":
+            raise self.error("a neighbour along the packed axis needs border='constant': a border "
+                             "is replicated in whole values")
+        lower = self._aligned(what, dy, values)
+        if not parts:
+            return lower
+        make, raw = self._tracer.make, self._tracer.raw
+        upper, bits = self._aligned(what, dy, values + 1), parts * 32 // self.spec.type.parts
+        return make(Op.OR, make(Op.SRL, lower, raw(bits, lower)),
+                    make(Op.SLL, upper, raw(32 - bits, upper)))
+
+    def _aligned(self, what: Tap, dy: int, dx: int) -> Expression:
+        kind = self.spec.type
+        return self._tracer.leaf("tap", port=self._port, dtype=kind.arithmetic,
+                                 bytes=np.dtype(kind.arithmetic).itemsize, tap=TapAt(what, dy, dx))
 
 
 class ArrayWindow(Window):
@@ -164,7 +186,7 @@ class ArrayWindow(Window):
         self.spec, self._array, self._shape = spec, array, shape
         self._positions = {"y": rows, "x": columns}
 
-    def at(self, what: Tap, dy: int, dx: int, channel: int) -> np.ndarray:
+    def tapped(self, what: Tap, dy: int, dx: int, channel: int) -> np.ndarray:
         """One tap, as the kernel's domain."""
         spec, found = self.spec, self._array
         if what is not Tap.DATA:
@@ -204,3 +226,39 @@ class TableReader:
             assert self._contents is not None
             return self._contents[np.asarray(index) % self.words]
         return self._tracer.lookup(self._number, self.words, index)
+
+
+class GatherReader:
+    """A picture in a body that is read at positions from data: ``p.at(row, column)``."""
+
+    def __init__(self, spec: Gather, port: int, array: np.ndarray | None,
+                 tracer: Tracer | None) -> None:
+        self.spec, self._port, self._array, self._tracer = spec, port, array, tracer
+
+    def at(self, row: Any, column: Any) -> Any:
+        """The element at a row and column, 16 bits each, signed; outside is the border."""
+        row, column = (item.value if isinstance(item, Window) else item for item in (row, column))
+        if self._tracer is not None:
+            found = self._tracer.gather(self._port, self.spec.type, row, column)
+            if self.spec.type.memory != "int32":
+                limits = np.iinfo(self.spec.type.memory)
+                fill = self.spec.fill if self.spec.border == "constant" else 0
+                found.span = min(int(limits.min), fill), max(int(limits.max), fill)
+            return found
+        assert self._array is not None
+        places = [np.asarray(item).astype(np.int16).astype(np.int64) for item in (row, column)]
+        limited = [np.clip(place, 0, size - 1) for place, size in
+                   zip(places, self._array.shape, strict=True)]
+        values = self._array[limited[0], limited[1]].astype(np.int32)
+        if self.spec.border == "constant":
+            outside = (places[0] != limited[0]) | (places[1] != limited[1])
+            values = np.where(outside, np.int32(self.spec.fill), values)
+        return values
+
+    def _refused(self, *given: Any) -> Any:
+        del given
+        text = "a Gather is read at positions from data; write p.at(row, column)"
+        raise self._tracer.error(text) if self._tracer else TypeError(text)
+
+    __getitem__ = __iter__ = __bool__ = __add__ = __radd__ = __sub__ = __rsub__ = _refused
+    __mul__ = __rmul__ = __and__ = __rand__ = __rshift__ = __lshift__ = _refused

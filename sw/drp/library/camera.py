@@ -4,12 +4,13 @@
 
 from typing import Any
 
-from sw.drp.functions import maximum, rounding_shift_up
+from sw.drp.functions import maximum, rounding_shift_up, where
 from sw.drp.kernel import Kernel, kernel
-from sw.drp.types import In, Out, i8, u8
+from sw.drp.types import In, Out, Table, i8, i8x4, u8, u8x4
 
-__all__ = ["bilinear", "nearest", "normalize", "nv12_input", "nv12_to_rgb", "resize_gray",
-           "rgb_to_gray", "yuyv_to_rgb"]
+__all__ = ["bayer_to_rgb", "bilinear", "flip_sign", "letterbox", "nearest", "nearest_channels",
+           "normalize", "nv12_input", "nv12_to_rgb", "resize_gray", "rgb_to_gray",
+           "swap_red_blue", "yuyv_to_rgb"]
 
 
 def _video(y: Any, u: Any, v: Any, offset: int = 0) -> tuple[Any, Any, Any]:
@@ -36,6 +37,34 @@ def nv12_to_rgb(y: In(u8), uv: In(u8, channels=2, step="free")) -> Out(u8, chann
 
 
 @kernel
+def bayer_to_rgb(p: In(u8), red_row: int = 0, red_column: int = 0) -> Out(u8, channels=3):
+    """A sensor's mosaic to RGB, bilinear, as OpenCV rounds; red is where row and column are of
+    the given parity. Outside, the picture is continued by its last pixels (OpenCV copies the
+    row or column inside the frame)."""
+    across = (p[0, -1] + p[0, 1] + 1) >> 1
+    along = (p[-1, 0] + p[1, 0] + 1) >> 1
+    corners = (p[-1, -1] + p[-1, 1] + p[1, -1] + p[1, 1] + 2) >> 2
+    cross = (p[0, -1] + p[0, 1] + p[-1, 0] + p[1, 0] + 2) >> 2
+    row, column = (p.row & 1) == red_row, (p.column & 1) == red_column
+    red = where(row, where(column, p[0, 0], across), where(column, along, corners))
+    blue = where(row, where(column, corners, along), where(column, across, p[0, 0]))
+    return red, where(row == column, cross, p[0, 0]), blue
+
+
+@kernel
+def swap_red_blue(p: In(u8, channels=3)) -> Out(u8, channels=3):
+    """RGB to BGR, or back."""
+    red, green, blue = p
+    return blue, green, red
+
+
+@kernel
+def flip_sign(p: In(u8x4, "x")) -> Out(i8x4, "x"):
+    """uint8 to int8 of the same quantization, or back: less 128."""
+    return p ^ 128
+
+
+@kernel
 def rgb_to_gray(p: In(u8, channels=3)) -> Out(u8):
     """BT.601 brightness, as OpenCV rounds."""
     red, green, blue = p
@@ -53,6 +82,12 @@ def normalize(p: In(u8, "x"), scale: int = 128, offset: int = -128) -> Out(i8, "
 def nearest(p: In(u8, step="free")) -> Out(u8):
     """The pixel at each position (grid: any ratio)."""
     return p
+
+
+@kernel
+def nearest_channels(x: In(i8x4, "yxc", step="free")) -> Out(i8x4, "yxc"):
+    """All channels of the pixel at each position (grid: any ratio)."""
+    return x
 
 
 def _between(a: Any, b: Any, fraction: Any) -> Any:
@@ -81,6 +116,19 @@ def nv12_input(y: In(u8, step="free"), uv: In(u8, channels=2, step="free")) -> O
     between pixels, colours of the nearest."""
     u, v = uv
     return _video(_bilinear(y), u, v, offset=-128)
+
+
+@kernel
+def letterbox(p: In(u8, channels=3, step="free"),
+              inside: In(u8, channels=3, border="constant", fill=-1, step="free"),
+              red: Table(256), green: Table(256), blue: Table(256),
+              fill: int = 114) -> Out(i8, channels=3, saturate=True):
+    """An RGB picture to a network's int8 input in one pass: crop or letterbox (grid: where the
+    picture lies; outside it is ``fill``), bilinear resize at any ratio, and each channel's table
+    to normalize and quantize. ``inside`` is the picture again, its grid half a pixel on."""
+    outside = inside.channel(0) < 0
+    return tuple(table[where(outside, fill, _bilinear(p, (channel,)))]
+                 for channel, table in enumerate((red, green, blue)))
 
 
 def bilinear(channels: int) -> Kernel:

@@ -21,8 +21,10 @@ from sw.drp.functions import (
 from sw.drp.kernel import Kernel, kernel
 from sw.drp.types import In, Out, Table, i8, i8x4, i32
 
-__all__ = ["add_table", "argmax", "average_pool", "global_mean", "max_pool", "quantized_add",
-           "quantized_mul", "softmax_inverse", "softmax_largest", "softmax_scale", "softmax_sum"]
+__all__ = ["add_table", "argmax", "average_pool", "concat", "depth_largest", "depth_mean",
+           "global_largest", "global_mean", "lookup", "max_pool", "quantized_add",
+           "quantized_mul", "rescale_table", "softmax_inverse", "softmax_largest",
+           "softmax_scale", "softmax_sum", "top2", "transpose"]
 
 
 def add_table(zero: int, scale: tuple[int, int, int], left_shift: int) -> np.ndarray:
@@ -52,6 +54,54 @@ def quantized_mul(a: In(i8, "x"), b: In(i8, "x"), zero_a: int = 3, zero_b: int =
     """TensorFlow Lite's MUL of two int8 tensors."""
     product = (a - zero_a) * (b - zero_b)
     return rounding_shift(multiply_high(product, multiplier), shift) + zero
+
+
+def rescale_table(scale: tuple[int, int, int], zero: int, new_zero: int) -> np.ndarray:
+    """int32(256,): every int8 at another scale and zero point, as TensorFlow Lite rounds it."""
+    return np.array([min(max(requantize(x - zero, *scale) + new_zero, -128), 127)
+                     for x in range(-128, 128)], np.int32)
+
+
+@kernel
+def lookup(x: In(i8, "x"), table: Table(256)) -> Out(i8, "x"):
+    """Any function of an int8, by table[x + 128]; another scale, an activation."""
+    return table[x + 128]
+
+
+@kernel
+def concat(a: In(i8, "nx"), b: In(i8, "nx"), first: Table(256), second: Table(256),
+           split: int = 16) -> Out(i8, "nx"):
+    """Two tensors along their last axis, each brought to the result's scale by its table; ``split``
+    is the first one's width, and the grid of b begins at -split."""
+    return where(a.column < split, first[a + 128], second[b + 128])
+
+
+@kernel
+def transpose(x: In(i8x4, "ydxc")) -> Out(i8x4, "yxdc"):
+    """Exchange the middle axes. Space to depth: (Y/b, b, X/b, b C) to (Y/b, X/b, b, b C), both
+    views of the tensors; depth to space the other way round."""
+    return x
+
+
+@kernel
+def depth_largest(x: In(i8, "yxc")) -> Out(i8, "yx"):
+    """Largest channel of each pixel."""
+    return largest(x)
+
+
+@kernel
+def depth_mean(x: In(i8, "yxc"), offset: int = 0, pre: int = 0, multiplier: int = 1 << 30,
+               shift: int = 0, zero: int = 0) -> Out(i8, "yx", saturate=True):
+    """Mean over the channels of each pixel, requantized; ``offset`` is input zero point times
+    count, negated."""
+    sums = (total(x) + offset) << pre
+    return rounding_shift(multiply_high(sums, multiplier), shift) + zero
+
+
+@kernel
+def global_largest(x: In(i8x4, "yxc")) -> Out(i8x4, "c"):
+    """Largest of each channel over all pixels."""
+    return fold(maximum, -128, x)
 
 
 def max_pool(window: int, stride: int) -> Kernel:
@@ -120,6 +170,21 @@ def argmax(x: In(i8, "nx")) -> Out(i32, "n"):
         return best
 
     return fold(better, (-(1 << 31), 0), (x.value, x.column))[1]
+
+
+@kernel
+def top2(x: In(i8, "nx")) -> Out(i32, "n", channels=2):
+    """Places of the two largest values of each row; of equal ones the first."""
+    def better(best: tuple[Any, ...], new: tuple[Any, Any]) -> tuple[Any, ...]:
+        value, place, second, behind = best
+        first, other = new[0] > value, new[0] > second
+        behind = where(first, place, where(other, new[1], behind))
+        second = where(first, value, maximum(second, new[0]))
+        return maximum(value, new[0]), where(first, new[1], place), second, behind
+
+    least = -(1 << 31)
+    _, place, _, behind = fold(better, (least, 0, least, 0), (x.value, x.column))
+    return place, behind
 
 
 @kernel

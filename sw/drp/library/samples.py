@@ -1,14 +1,15 @@
 """Inputs to try library kernels with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from golden.drp.stream import ONE
 from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
-from sw.drp.library.network import add_table
+from sw.drp.library.network import add_table, rescale_table
+from sw.drp.library.normalization import layer_norm_sums, root_table
 
 __all__ = ["Call", "sample"]
 
@@ -49,10 +50,12 @@ def sample(kernel: Kernel, rng: np.random.Generator, height: int, width: int) ->
 def _arrays(kernel: Kernel, rng: np.random.Generator, height: int,
             width: int) -> tuple[np.ndarray, ...]:
     """Random bytes for every stream."""
-    sizes = {"y": height, "n": height, "x": width, "c": 16}
+    sizes = {"y": height, "n": height, "m": height, "x": width, "c": 16, "b": 4, "d": 2, "h": 4}
     found = []
     for spec in kernel.streams.values():
-        shape = tuple(sizes[axis] for axis in spec.axes)
+        parts = {spec.axes[-1]: spec.type.parts}
+        shape = tuple(-(-sizes[axis] // parts.get(axis, 1)) * parts.get(axis, 1)
+                      for axis in spec.axes)
         shape += (spec.channels,) if spec.channels > 1 else ()
         limits = np.iinfo(spec.type.memory)
         least, most = max(limits.min, -(1 << 20)), min(limits.max, (1 << 20) - 1)
@@ -74,10 +77,49 @@ def _add(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> C
     return Call(_arrays(kernel, rng, 1, height * width) + tables)
 
 
+def _function(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    table = rng.integers(-128, 127, 256, np.int32, endpoint=True)
+    return Call((*_arrays(kernel, rng, 1, height * width), table))
+
+
+def _concat(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    split = kernel.scalars["split"]
+    assert split is not None
+    first, second = (_arrays(kernel, rng, height, size)[0] for size in (split, width))
+    tables = (rescale_table((1518500250, 0, 1), 3, -4), rescale_table((1 << 30, 0, 0), -7, -4))
+    return Call((first, second, *tables), {"x": split + width},
+                {"a": Grid(), "b": Grid(x0=-split * ONE)})
+
+
+def _letterbox(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    del kernel
+    size = 2 * height, 2 * width
+    picture = rng.integers(0, 255, (*size, 3), np.uint8, endpoint=True)
+    tables = tuple(np.sort(rng.integers(-128, 127, 256, np.int32)) for _ in range(3))
+    inner = max(1, height * 3 // 4), width
+    grid = Grid.resize(size, inner)
+    grid = replace(grid, y0=grid.y0 - (height - inner[0]) // 2 * grid.dy)
+    return Call((picture, picture, *tables), {"y": height, "x": width}, {
+        "p": grid, "inside": replace(grid, y0=grid.y0 + ONE // 2, x0=grid.x0 + ONE // 2)})
+
+
+def _statistics(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    x = rng.integers(-128, 127, (height * width, 256), np.int8, endpoint=True)
+    x[0] = 5
+    x = x >> rng.integers(0, 8, (height * width, 1), np.int8)
+    return Call((*layer_norm_sums(x), root_table()))
+
+
+def _brief(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
+    picture = rng.integers(0, 255, (height + 32, width + 32), np.uint8, endpoint=True)
+    points = rng.integers(0, (height + 32, width + 32), (height, 2), np.int16)
+    return Call((picture, points, rng.integers(-15, 15, (8, 32, 4), np.int8, endpoint=True)))
+
+
 def _resize(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
     wanted = max(1, height * 2 // 3), max(1, width * 5 // 4)
     return Call(_arrays(kernel, rng, height, width), {"y": wanted[0], "x": wanted[1]},
-                {"p": Grid.resize((height, width), wanted)})
+                {next(iter(kernel.streams)): Grid.resize((height, width), wanted)})
 
 
 def _nv12(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
@@ -114,6 +156,9 @@ def _sums(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> 
 _SPECIAL: dict[str, Callable[[Kernel, np.random.Generator, int, int], Call]] = {
     "quantized_add": _add, "max_pool_3x3s2": _pool, "max_pool_2x2s2": _pool,
     "average_pool_2x2s2": _pool, "average_pool_3x3s1": _pool, "nearest": _resize,
+    "nearest_channels": _resize,
+    "lookup": _function, "concat": _concat, "letterbox": _letterbox,
+    "layer_norm_inverse": _statistics, "brief": _brief,
     "resize_gray": _resize, "resize_3": _resize, "nv12_to_rgb": _nv12,
     "nv12_input": _nv12_input, "softmax_sum": _softmax,
     "softmax_scale": _softmax, "softmax_inverse": _sums,

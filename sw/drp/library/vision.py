@@ -6,10 +6,11 @@ from typing import Any
 
 from sw.drp.functions import absdiff, maximum, minimum, rounding_shift_up, scan, where
 from sw.drp.kernel import kernel
-from sw.drp.types import In, Out, i16, i32, u8
+from sw.drp.types import In, Memory, Out, i16, i32, u8
 
-__all__ = ["box3", "census3", "gaussian3", "gradient", "harris", "integral_columns",
-           "integral_rows", "maxima3", "median3", "sad3", "sobel", "sobel_x", "threshold"]
+__all__ = ["box3", "census3", "gaussian3", "gradient", "harris", "histogram",
+           "integral_columns", "integral_rows", "low_byte", "maxima3", "median3", "orientations",
+           "sad3", "sobel", "sobel_x", "stereo_sad", "threshold"]
 
 
 def _smooth(values: Any) -> Any:
@@ -116,6 +117,24 @@ def maxima3(p: In(i32)) -> Out(i32):
 
 
 @kernel
+def histogram(p: In(u8), bins: Memory(256)) -> Out(i32, "i"):
+    """How often each value occurs."""
+    bins.add(p, 1)
+    return bins
+
+
+@kernel
+def orientations(p: In(u8), bins: Memory(8)) -> Out(i32, "i"):
+    """Sum of gradients (|horizontal| + |vertical|) by 8 directions, as descriptors of shapes use
+    it; all over the picture."""
+    gx = p[0, 1] - p[0, -1]
+    gy = p[1, 0] - p[-1, 0]
+    octant = where(gx < 0, 4, 0) + where(gy < 0, 2, 0) + where(abs(gx) < abs(gy), 1, 0)
+    bins.add(octant, abs(gx) + abs(gy))
+    return bins
+
+
+@kernel
 def integral_rows(p: In(u8)) -> Out(i32):
     """Running sum along each row."""
     return scan(lambda acc, x: acc + x, 0, p)
@@ -125,3 +144,24 @@ def integral_rows(p: In(u8)) -> Out(i32):
 def integral_columns(p: In(i32, "xy")) -> Out(i32, "xy"):
     """Running sum along each column: the array's first axis is the kernel's x."""
     return scan(lambda acc, x: acc + x, 0, p)
+
+
+@kernel
+def stereo_sad(left: In(u8), right: In(u8), best: In(i32, border="constant", fill=1 << 30),
+               first: int = 0) -> Out(i32):
+    """Disparities first and first + 1 (grid of ``right``: x0 = -first): the smallest of
+    ``best`` and (sum of absolute differences over 3 x 3) * 256 + disparity."""
+    def column(disparity: int, dx: int) -> Any:
+        return sum(absdiff(left[dy, dx], right[dy, dx - disparity]) for dy in (-1, 0, 1))
+
+    result = best.value
+    for disparity in range(2):
+        sums = column(disparity, -1) + column(disparity, 0) + column(disparity, 1)
+        result = minimum(result, (sums << 8) + (first + disparity))
+    return result
+
+
+@kernel
+def low_byte(p: In(i32)) -> Out(u8):
+    """The lowest byte: disparities of ``stereo_sad``'s result."""
+    return p

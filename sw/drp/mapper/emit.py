@@ -1,5 +1,7 @@
 """Contexts and the state of a mapping."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from golden.drp.kernel import Kernel
@@ -10,7 +12,7 @@ from golden.spec.drp.operations import Op
 from sw.drp.graph import Node, Role
 from sw.drp.mapper.mapping import Link, Mapping
 
-__all__ = ["emit"]
+__all__ = ["emit", "joined"]
 
 
 def emit(mapping: Mapping, tables: tuple[np.ndarray, ...] = ()) -> Kernel:
@@ -38,7 +40,7 @@ def emit(mapping: Mapping, tables: tuple[np.ndarray, ...] = ()) -> Kernel:
                  {"push": 1, "source": fabric.seen_by_output(unit).index(source), **stage})
         else:
             _set(elements[unit][time % ii], _operation(mapping, number, node, stage))
-        for operand, edge in node.edges():
+        for operand, edge in node.edges() if node.role is not Role.POP else ():
             _view(mapping, elements, inputs, edge.source, edge.distance,
                   mapping.links[number, operand], time)
     state = state_record(fabric).encode({
@@ -58,6 +60,27 @@ def emit(mapping: Mapping, tables: tuple[np.ndarray, ...] = ()) -> Kernel:
                                      (output_context(fabric), outputs))]
     return Kernel(fabric=fabric, elements=encoded[0], inputs=encoded[1], outputs=encoded[2],
                   states=(state,), tables=contents)
+
+
+def joined(parts: Sequence[Kernel]) -> Kernel:
+    """One kernel whose states run one after the other; tables are those of all."""
+    fabric = parts[0].fabric
+    record, states, base = state_record(fabric), [], 0
+    for number, part in enumerate(parts):
+        state = record.decode(part.states[0])
+        following = number + 1 if number + 1 < len(parts) else end_state(fabric)
+        states.append(record.encode({**state, "base": base, "next": following}))
+        base += len(part.elements[0])
+    tables: dict[int, np.ndarray] = {}
+    for part in parts:
+        tables |= part.tables
+
+    def together(name: str) -> tuple[tuple[int, ...], ...]:
+        units = zip(*(getattr(part, name) for part in parts), strict=True)
+        return tuple(sum(unit, ()) for unit in units)
+
+    return Kernel(fabric=fabric, elements=together("elements"), inputs=together("inputs"),
+                  outputs=together("outputs"), states=tuple(states), tables=tables)
 
 
 def _source(node: Node) -> int:

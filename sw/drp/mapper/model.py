@@ -13,7 +13,9 @@ the element's ALU or a route through operand c, and what it copies. Constraints:
   only seen along its row.
 """
 
+import itertools
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -23,7 +25,8 @@ from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.operations import OPERATIONS, Kind, Op
 from sw.drp.graph import Edge, Graph, Node, Role
 from sw.drp.mapper.effort import Effort
-from sw.drp.mapper.mapping import Link, Mapping
+from sw.drp.mapper.mapping import Link
+from sw.drp.mapper.mapping import Mapping as Mapped
 from sw.drp.mapper.sites import Sites
 
 __all__ = ["Model"]
@@ -38,10 +41,14 @@ class Model:
     fabric : Fabric
     ii : int
     effort : Effort
+    pinned : mapping of int, optional
+        Elements of tables, decided already.
     """
 
-    def __init__(self, graph: Graph, fabric: Fabric, ii: int, effort: Effort) -> None:
+    def __init__(self, graph: Graph, fabric: Fabric, ii: int, effort: Effort,
+                 pinned: Mapping[int, int] | None = None) -> None:
         self._graph, self._fabric, self._ii = graph, fabric, ii
+        self._pinned = pinned or {}
         self._model = cp_model.CpModel()
         self._uses = graph.consumers()
         self._nodes: list[Node] = list(graph.nodes)
@@ -122,6 +129,7 @@ class Model:
             nodes = [n for n, node in enumerate(self._nodes) if node.role is role]
             group = self._groups(nodes, count)
             ports = sorted(set(group.values()))
+            self._indirect(role, nodes)
             for unit in range(count):
                 for slot in range(ii):
                     model.add_at_most_one(self._at.site[n][unit, slot] for n in nodes)
@@ -131,6 +139,20 @@ class Model:
                 for n in nodes:
                     model.add_implication(self._at.unit[n][unit], serves[group[n]])
                     model.add(self._at.stage[n] == stage).only_enforce_if(self._at.unit[n][unit])
+
+    def _indirect(self, role: Role, nodes: list[int]) -> None:
+        """Positions go to output 1 alone, what is there comes from one input, in their order."""
+        model = self._model
+        mine = [n for n in nodes if self._nodes[n].indirect]
+        if not mine:
+            return
+        if role is Role.PUSH:
+            for n in nodes:
+                model.add(self._at.unit[n][1] == (n in mine))
+        for first, second in itertools.pairwise(mine):
+            model.add(self._at.time[first] < self._at.time[second])
+            for unit, var in self._at.unit[first].items():
+                model.add(var == self._at.unit[second][unit])
 
     def _groups(self, nodes: list[int], streams: int) -> dict[int, tuple[int, int]]:
         """What may share a stream: vectors of an array, and if streams suffice, of one row.
@@ -163,6 +185,9 @@ class Model:
                 model.add_implication(var, self._held[element, self._nodes[n].table])
         for table in written:
             model.add_exactly_one(self._held[element, table] for element in fabric.memories)
+        for n in users:
+            if self._nodes[n].table in self._pinned:
+                model.add(self._at.unit[n][self._pinned[self._nodes[n].table]] == 1)
 
     # ---- edges
 
@@ -177,6 +202,10 @@ class Model:
                     and not node.when and None not in node.operands):
                 self._swap[number] = model.new_bool_var(f"swap{number}")
             for operand, edge in node.edges():
+                if node.role is Role.POP:
+                    model.add(self._at.time[number] >= self._at.time[edge.source]
+                              + self._nodes[edge.source].latency)
+                    continue
                 self._choice[number, operand] = self._reach(
                     number, operand, [edge.source, *self._copies[edge.source]], edge.distance)
                 model.add_exactly_one(lit for _, _, lit in self._choice[number, operand])
@@ -315,7 +344,7 @@ class Model:
 
     # ---- answer
 
-    def solve(self, seed: int) -> Mapping | None:
+    def solve(self, seed: int) -> Mapped | None:
         """A mapping, or None if there is none or the effort is spent.
 
         ``refuted`` tells which.
@@ -333,7 +362,7 @@ class Model:
             return None
         return self._mapping(solver)
 
-    def _mapping(self, solver: cp_model.CpSolver) -> Mapping:
+    def _mapping(self, solver: cp_model.CpSolver) -> Mapped:
         kept = [n for n in range(len(self._nodes))
                 if n not in self._at.active or solver.value(self._at.active[n])]
         new = {number: index for index, number in enumerate(kept)}
@@ -357,7 +386,7 @@ class Model:
                 if used:
                     tables[element, table] = first
                     first += words
-        return Mapping(Graph(tuple(nodes), self._graph.tables), self._fabric, self._ii,
+        return Mapped(Graph(tuple(nodes), self._graph.tables), self._fabric, self._ii,
                        tuple(units), tuple(times), links, tables)
 
     def _rebuilt(self, solver: cp_model.CpSolver, number: int, node: Node,

@@ -12,6 +12,9 @@ __all__ = ["EFFORTS", "MapError", "search"]
 # Most graphs need no copies; full fabrics need time to wait in histories.
 EFFORTS = (Effort(0, 0, 4, 0.25), Effort(1, 0, 16, 2.5), Effort(1, 0, 20, 8.0),
            Effort(1, 0, 24, 12.0), Effort(1, 1, 8, 2.0))
+# Of large graphs, whose interval most often leaves elements free: few choices, more time.
+LARGE = 56
+LARGE_EFFORTS = (EFFORTS[0], Effort(0, 0, 16, 25.0), *EFFORTS[1:])
 # Above, a mapping may take many minutes.
 MOST_NODES = 100
 
@@ -20,8 +23,8 @@ class MapError(ModelError):
     """A graph that can't be mapped; the text names the resource."""
 
 
-def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1,
-           most: int | None = None) -> Mapping:
+def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int | None = None,
+           pinned: dict[int, int] | None = None) -> Mapping:
     """Try intervals upwards.
 
     Parameters
@@ -31,6 +34,8 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1,
     first, most : int
         Smallest and largest interval to try; by default 6 more than the smallest.
     seed : int
+    pinned : dict of int, optional
+        Elements of tables that other states of the kernel use too.
 
     Raises
     ------
@@ -42,8 +47,8 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1,
                        "kernels that hand arrays on")
     most = first + 6 if most is None else most
     for ii in range(first, most + 1):
-        for effort in EFFORTS:
-            mapping = Model(graph, fabric, ii, effort).solve(seed)
+        for effort in LARGE_EFFORTS if len(graph.nodes) >= LARGE else EFFORTS:
+            mapping = Model(graph, fabric, ii, effort, pinned).solve(seed)
             if mapping is not None:
                 return mapping
     raise MapError(f"no mapping of {len(graph.nodes)} nodes on {fabric.name} with an interval of "

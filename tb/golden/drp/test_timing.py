@@ -1,5 +1,6 @@
 """Predicted cycles of runs whose stalls can be counted by hand."""
 
+import numpy as np
 import pytest
 
 from golden.drp.stream import ONE, Loop, Stream
@@ -55,3 +56,15 @@ def test_output_words_are_merged():
     run = every_step(16, streams=0, outputs=1)
     found = timing(BASE, run, [None], [bytes_of(16)])
     assert found.words_written == 4 and found.cycles in (17, 18)
+
+
+def test_positions_are_known_when_pushed():
+    """Four vectors of four words each: 16 requests; a vector is taken when it is whole."""
+    picture = bytes_of(4, indirect=True)
+    places = np.tile(np.arange(4, dtype=np.uint32) << np.uint32(16), (4, 1))  # a row a lane
+    nothing = bytes_of(4)
+    run = Run(8, ([4, 5, 6, 7],), ([], [0, 1, 2, 3]), places)
+    found = timing(BASE, run, [picture], [None, nothing])
+    assert (found.cycles, found.words_read, found.words_written) == (17, 16, 0)
+    late = Run(14, ([10, 11, 12, 13],), ([], [6, 7, 8, 9]), places)
+    assert timing(BASE, late, [picture], [None, nothing]).cycles == 17 + 6

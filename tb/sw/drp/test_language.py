@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from golden.drp.stream import ONE
+from golden.spec.drp.fabric import fabric
 from golden.spec.drp.operations import Op
+from sw.drp.compiler import compile_kernel
 from sw.drp.domain import Grid
 from sw.drp.errors import KernelError
 from sw.drp.functions import absdiff, clip, fold, maximum, scan, total, where
 from sw.drp.kernel import kernel
-from sw.drp.types import In, Out, Table, i8, i32, u8, u8x4
+from sw.drp.mapper.search import MapError
+from sw.drp.types import Gather, In, Memory, Out, Table, i8, i8x4, i16, i32, u8, u8x4
 from sw.errors import InputError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 9), np.uint8)
@@ -119,6 +122,81 @@ def test_packed_streams_compute_in_their_own_type():
     assert operations(blend.trace()) == ["ABSDIFFU", "ADD"]
 
 
+def test_neighbours_along_the_packed_axis():
+    @kernel
+    def across(p: In(u8x4, border="constant", fill=7)) -> Out(u8x4):
+        """To both sides, within a value and beyond."""
+        return absdiff(p[0, -3], p[1, 2]) + p[0, 5]
+
+    picture = np.pad(PICTURE, ((0, 0), (0, 3)))  # 12 columns
+    wide = np.pad(picture.astype(int), ((0, 1), (3, 5)), constant_values=7)
+    wanted = (abs(wide[:-1, :12] - wide[1:, 5:17]) + wide[:-1, 8:]) % 256
+    assert (across(picture) == wanted).all()
+    for name in ("base", "board"):
+        assert (compile_kernel(across, fabric(name)).run(picture).outputs[0] == wanted).all()
+
+
+def test_memories():
+    @kernel
+    def gradients(p: In(u8), q: In(u8, step=2), bins: Memory(16)) -> Out(i32, "i"):
+        """Two additions, an index beyond the words, lanes past the end."""
+        bins.add(p >> 3, where(p > 100, p[0, 1] - 5, 2))
+        bins.add(q[1, 0])
+        return bins
+
+    q = np.random.default_rng(5).integers(0, 256, (12, 18), np.uint8)
+    wide = np.pad(PICTURE.astype(int), ((0, 0), (0, 1)), mode="edge")
+    wanted = np.bincount((PICTURE >> 3).ravel() % 16, np.where(
+        PICTURE > 100, wide[:, 1:] - 5, 2).ravel(), 16) + np.bincount(
+            q[1::2, ::2].ravel() % 16, minlength=16)
+    assert (gradients(PICTURE, q) == wanted).all()
+    for name in ("base", "board"):
+        compiled = compile_kernel(gradients, fabric(name))
+        assert (compiled.run(PICTURE, q).outputs[0] == wanted).all() and len(compiled.states) == 3
+    narrow = np.array([[3]], np.uint8)
+    found = compiled.run(narrow, np.zeros((2, 2), np.uint8)).outputs[0]
+    assert (found == gradients(narrow, np.zeros((2, 2), np.uint8))).all()
+
+
+def test_gathers():
+    @kernel
+    def swapped(p: Gather(i16, border="constant", fill=-9), at: In(i16, "nx", channels=2)) -> Out(
+            i32, "n"):
+        """Two elements for each position, one with its sides exchanged; reduced."""
+        y, x = at
+        return total(p.at(y, x) * 2 - p.at(x, y + 1))
+
+    rng = np.random.default_rng(8)
+    picture = rng.integers(-500, 500, (7, 9), np.int16)
+    places = rng.integers(-2, 10, (5, 6, 2)).astype(np.int16)
+    wide = np.full((14, 14), -9)
+    wide[2:9, 2:11] = picture
+    y, x = places[..., 0].astype(int) + 2, places[..., 1].astype(int) + 2
+    wanted = (2 * wide[y, x] - wide[x, y + 1]).sum(1)
+    assert (swapped(picture, places) == wanted).all()
+    for name in ("base", "board"):
+        compiled = compile_kernel(swapped, fabric(name))
+        outcome = compiled.run(picture, places)
+        assert (outcome.outputs[0] == wanted).all() and outcome.cycles >= outcome.steps
+    with pytest.raises(MapError, match="2 arrays to push, the fabric has 1 such streams"):
+        compile_kernel(swapped, fabric("tiny"))
+    with pytest.raises(InputError, match=r"p is int16\(63,\), accepted is int16 with axes 'yx'"):
+        swapped(picture.ravel(), places)
+
+
+def test_lanes_along_another_axis():
+    @kernel
+    def moved(p: In(i8x4, "yxb", border="constant")) -> Out(i8x4, "yxb", lanes="x"):
+        """Neighbours of several lanes."""
+        return maximum(maximum(p[0, -2], p[1, 1]), p[0, 3])
+
+    x = np.random.default_rng(6).integers(-128, 128, (3, 9, 4), np.int8)
+    wide = np.pad(x, ((0, 1), (2, 3), (0, 0)))
+    wanted = np.maximum(np.maximum(wide[:-1, :9], wide[1:, 3:12]), wide[:-1, 5:])
+    assert (moved(x) == wanted).all()
+    assert (compile_kernel(moved, fabric("base")).run(x).outputs[0] == wanted).all()
+
+
 @pytest.mark.parametrize(("body", "wanted"), [
     (lambda p: p + 0, []), (lambda p: p * 8 - p * 8, []),
     (lambda p: p * 2, ["ADD"]), (lambda p: p * 16, ["SLL"]), (lambda p: (p + 3) + 4, ["ADD"]),
@@ -205,7 +283,26 @@ def test_refusals_point_at_the_line():
     def indices(t: Table(16), p: In(u8x4, "x")) -> Out(u8x4, "x"):
         return t[p]
 
+    def beside(p: In(u8x4)) -> Out(u8x4):
+        return p[0, 1]
+
+    def keeps(p: In(u8), m: Memory(16)) -> Out(i32, "i"):
+        m.add(p > 3, 1)
+        return m
+
+    def boolean(p: In(u8), m: Memory(16)) -> Out(i32, "i"):
+        m.add(p, p > 3)
+        return m
+
+    def reads(p: Gather(u8), q: In(u8)) -> Out(u8):
+        return p[0, 1] + q
+
     for function, text, line in [
+            (reads, "a Gather is read at positions from data", "return p[0, 1] + q"),
+            (beside, "needs border='constant': a border is replicated in whole values",
+             "return p[0, 1]"),
+            (keeps, "a memory's index must be a 32-bit value from a stream", "m.add(p > 3, 1)"),
+            (boolean, "operands are bool and int32; write where", "m.add(p, p > 3)"),
             (divides, "can't do floordiv; write x >> n", "return q // 3"),
             (loops, "a kernel can't have while; write for over a range, or fold", "while p > 3:"),
             (returns, "return inside an if on data; assign in both branches", "if p > 3:"),
@@ -251,8 +348,39 @@ def test_refused_signatures():
     def several(p: In(u8)) -> Out(u8, channels=3):
         return p
 
+    def dropped(p: In(u8), m: Memory(16)) -> Out(i32, "i"):
+        m.add(p, 1)
+        return p
+
+    def unused(p: In(u8), m: Memory(16)) -> Out(i32, "i"):
+        return m
+
+    def axis(p: In(u8), m: Memory(16)) -> Out(i32):
+        m.add(p)
+        return m
+
+    def small(p: In(u8), m: Memory(100)) -> Out(i32, "i"):
+        m.add(p)
+        return m
+
+    def steps(p: In(u8x4, step=2, border="constant")) -> Out(u8x4):
+        return p
+
+    def lanes(p: In(u8)) -> Out(u8, lanes="z"):
+        return p
+
+    def two(p: Gather(u8), q: Gather(u8), r: In(u8)) -> Out(u8):
+        return p.at(r, r) + q.at(r, r)
+
     for function, text in [
-            (unknown, "accepted are In(...), Table(...) and int"),
+            (two, "2 Gathers and 1 results, accepted is one Gather, then one result"),
+            (dropped, "a kernel with a Memory returns it: return m"),
+            (unused, "nothing is added to m; write m.add(index, amount)"),
+            (axis, "has one result, with one axis that no stream has"),
+            (small, "a memory of 100 words, accepted is a power of two"),
+            (steps, "step=2 along the packed axis of u8x4; accepted is 1"),
+            (lanes, "lanes 'z', accepted is one of the result's axes"),
+            (unknown, "accepted are In(...), Gather(...), Table(...), Memory(...) and int"),
             (nothing, "the result must be annotated -> Out(...)"),
             (mixed, "packed streams (such as u8x4) and others don't mix"),
             (axes, "axes 'yy', accepted are different letters"),

@@ -9,17 +9,24 @@ from golden.attributes import Add, Mean, Softmax
 from golden.drp.stream import ONE
 from golden.ops import elementwise, pooling, softmax
 from golden.spec.drp.fabric import fabric
-from golden.spec.numerics import quantize_multiplier
+from golden.spec.numerics import quantize_multiplier, requantize
 from sw.drp.compiler import compile_kernel
 from sw.drp.domain import Grid
-from sw.drp.library import LIBRARY, network
+from sw.drp.library import LIBRARY, network, pipelines
+from sw.drp.library.normalization import LayerNorm
 from sw.drp.library.samples import sample
+from sw.drp.pipeline import Simulated
+from sw.errors import InputError
 
 # Mapped in about a second each; the others by `sentei drp list` and bench.
 QUICK = ["quantized_add", "quantized_mul", "max_pool_3x3s2", "max_pool_2x2s2",
          "average_pool_2x2s2", "global_mean", "argmax", "softmax_largest", "softmax_sum",
          "softmax_scale", "rgb_to_gray", "normalize", "nearest", "sobel_x", "threshold",
-         "nv12_to_rgb", "integral_rows", "integral_columns", "box3"]
+         "nv12_to_rgb", "integral_rows", "integral_columns", "box3", "lookup", "concat",
+         "transpose", "global_largest", "depth_mean", "depth_largest", "top2", "layer_norm_sums",
+         "layer_norm_scale", "swap_red_blue", "flip_sign",
+         "nearest_channels", "low_byte", "histogram", "fast_pack", "fast_score", "maxima3_bands",
+         "fast_unpack", "nearest_two"]
 SLOW = [name for name in LIBRARY if name not in QUICK]
 
 
@@ -128,6 +135,61 @@ def test_max_pool_ignores_padding():
     assert (found == views.max(axis=(3, 4))[:4, :3]).all()
 
 
+def test_concat_rescales_as_golden_s():
+    rng = np.random.default_rng(9)
+    a, b = rng.integers(-128, 128, (3, 16), np.int8), rng.integers(-128, 128, (3, 5), np.int8)
+    scales = [(scale(0.6), 3), (scale(0.25), -9)]
+    tables = [network.rescale_table(found, zero, 11) for found, zero in scales]
+    found = network.concat(a, b, *tables, split=16, sizes={"x": 21},
+                           grids={"a": Grid(), "b": Grid(x0=-16 * ONE)})
+    wanted = [np.clip([[requantize(int(value) - zero, *factor) + 11 for value in row]
+                       for row in part], -128, 127)
+              for part, (factor, zero) in zip((a, b), scales, strict=True)]
+    assert (found == np.concatenate(wanted, 1)).all()
+
+
+def test_movements_and_reductions():
+    x = np.random.default_rng(10).integers(-128, 128, (6, 8, 4), np.int8)
+    deep = network.transpose(x.reshape(3, 2, 4, 8)).reshape(3, 4, 16)
+    wanted = x.reshape(3, 2, 4, 2, 4).transpose(0, 2, 1, 3, 4).reshape(3, 4, 16)
+    assert (deep == wanted).all()
+    back = network.transpose(deep.reshape(3, 4, 2, 8)).reshape(6, 8, 4)
+    assert (back == x).all()
+    assert (network.global_largest(x) == x.max((0, 1))).all()
+    assert (network.depth_largest(x) == x.max(2)).all()
+    mean = network.depth_mean(x, multiplier=1 << 29)
+    assert abs(mean - x.mean(2)).max() <= 0.5
+    order = np.argsort(-x.reshape(24, 8).astype(int), axis=1, kind="stable")[:, :2]
+    assert (network.top2(x.reshape(24, 8)) == order).all()
+
+
+@pytest.mark.parametrize(("shape", "input_scale"), [((20, 64), 0.05), ((7, 768), 0.02),
+                                                    ((5, 7), 0.1), ((3, 1024), 0.001)])
+def test_layer_norm_is_onnx_runtime_s(shape, input_scale):
+    """Within one step, at most one value in 100 off; constant rows and small variances too."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from onnx import TensorProto, helper
+
+    rng = np.random.default_rng(11)
+    x = rng.integers(-128, 128, shape).astype(np.int8)
+    x[0], x[1] = 3, np.clip(100 + rng.integers(-2, 3, shape[1]), -128, 127)
+    gain, bias = rng.normal(1, 0.5, shape[1]), rng.normal(0, 0.5, shape[1])
+    constants = LayerNorm.of(gain, bias, input_scale=input_scale, output_scale=0.03,
+                             output_zero=-7)
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in
+              (("x", shape), ("g", shape[1:]), ("b", shape[1:]), ("y", shape))]
+    graph = helper.make_graph([helper.make_node("LayerNormalization", ["x", "g", "b"], ["y"])],
+                              "layer", values[:3], values[3:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(),
+                                           providers=["CPUExecutionProvider"])
+    real, = session.run(None, {"x": (x * input_scale).astype(np.float32),
+                               "g": gain.astype(np.float32), "b": bias.astype(np.float32)})
+    wanted = np.clip(np.rint(real / 0.03) - 7, -128, 127)
+    off = abs(pipelines.layer_norm(x, constants) - wanted)
+    assert off.max() <= 1 and (off > 0).mean() <= 0.01
+
+
 # ---- against OpenCV, all exact but bilinear
 
 cv2 = pytest.importorskip("cv2")
@@ -199,3 +261,110 @@ def test_maxima_against_dilation():
     score = np.random.default_rng(4).integers(-50, 50, (13, 17)).astype(np.int32)
     highest = cv2.dilate(score.astype(np.float32), np.ones((3, 3)), borderType=REPLICATE)
     assert (LIBRARY["maxima3"](score) == np.where(score >= highest, score, 0)).all()
+
+
+def blocks(height, width):
+    """A picture with corners."""
+    rng = np.random.default_rng(12)
+    small = rng.integers(0, 246, (height // 4, width // 4), np.uint8)
+    return np.kron(small, np.ones((4, 4), np.uint8)) + rng.integers(0, 10, (height, width),
+                                                                    np.uint8)
+
+
+@pytest.mark.parametrize("threshold", [10, 20])
+def test_fast9_is_opencv_s(threshold):
+    """All but the outermost 4 rows and columns."""
+    picture = blocks(64, 80)
+    detector = cv2.FastFeatureDetector_create(threshold, True,
+                                              cv2.FAST_FEATURE_DETECTOR_TYPE_9_16)
+    wanted = np.zeros_like(picture)
+    for point in detector.detect(picture):
+        wanted[int(point.pt[1]), int(point.pt[0])] = point.response
+    inside = slice(4, -4), slice(4, -4)
+    found = pipelines.fast9(picture, threshold=threshold)
+    assert (found[inside] == wanted[inside]).all() and (wanted > 0).sum() > 100
+    with pytest.raises(InputError, match="fast9 on 63 rows, accepted is a multiple of 4"):
+        pipelines.fast9(picture[:63])
+
+
+@pytest.mark.parametrize(("code", "row", "column"), [("RGGB", 0, 0), ("BGGR", 1, 1),
+                                                     ("GRBG", 0, 1), ("GBRG", 1, 0)])
+def test_bayer_is_opencv_s(code, row, column):
+    """All but the frame."""
+    found = LIBRARY["bayer_to_rgb"](PICTURE, red_row=row, red_column=column)
+    wanted = cv2.cvtColor(PICTURE, getattr(cv2, f"COLOR_Bayer{code}2RGB"))
+    assert (found[1:-1, 1:-1] == wanted[1:-1, 1:-1]).all()
+
+
+def test_letterbox_is_opencv_s():
+    """Bilinear within 1, the frame exact."""
+    rgb = np.random.default_rng(13).integers(0, 256, (30, 40, 3), np.uint8)
+    identity = (np.arange(256) - 128).astype(np.int32)
+    for inner, top, left in (((18, 24), 3, 0), ((24, 24), 0, 0), ((60, 80), -10, -21)):
+        grid = Grid.resize((30, 40), inner)
+        grid = dataclasses.replace(grid, y0=grid.y0 - top * grid.dy, x0=grid.x0 - left * grid.dx)
+        half = dataclasses.replace(grid, y0=grid.y0 + ONE // 2, x0=grid.x0 + ONE // 2)
+        found = LIBRARY["letterbox"](rgb, rgb, *[identity] * 3, sizes={"y": 24, "x": 24},
+                                     grids={"p": grid, "inside": half})
+        wanted = np.full((24, 24, 3), 114)
+        whole = cv2.resize(rgb, inner[::-1])
+        wanted[max(top, 0):max(top, 0) + inner[0]] = whole[
+            max(-top, 0):max(-top, 0) + 24, max(-left, 0):max(-left, 0) + 24]
+        off = abs(found.astype(int) + 128 - wanted)
+        assert off.max() <= 1 and not off[:max(top, 0)].any()
+
+
+def test_stereo_finds_the_shift():
+    right = blocks(16, 48)
+    left = np.roll(right, 5, axis=1)
+    assert (pipelines.stereo(left, right)[2:-2, 24:-2] == 5).all()
+    cost = [[np.abs(np.pad(left.astype(int), 1, "edge") - np.pad(
+        np.take(right, np.clip(np.arange(48) - d, 0, 47), 1).astype(int), 1, "edge"))]
+            for d in range(16)]
+    sums = np.stack([cv2.boxFilter(found[0].astype(np.float64), -1, (3, 3), normalize=False)[
+        1:-1, 1:-1] for found in cost])
+    inside = slice(1, -1), slice(20, -1)
+    assert (pipelines.stereo(left, right)[inside] == sums.argmin(0)[inside]).all()
+
+
+def test_histogram():
+    assert (LIBRARY["histogram"](PICTURE) == np.bincount(PICTURE.ravel(), minlength=256)).all()
+
+
+def test_matches_are_opencv_s():
+    rng = np.random.default_rng(14)
+    a, b = rng.integers(-(1 << 31), (1 << 31) - 1, (9, 8)), rng.integers(
+        -(1 << 31), (1 << 31) - 1, (12, 8))
+    b[3:9] = a[:6] ^ (1 << rng.integers(0, 31, (6, 8)))
+    a, b = a.astype(np.int32), b.astype(np.int32)
+    found = pipelines.match(a, b)
+    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(a.view(np.uint8), b.view(np.uint8), 2)
+    for row, (first, second) in zip(found, pairs, strict=True):
+        assert row[1] == first.distance and row[2] == second.distance
+    assert (found[:6, 0] == np.arange(3, 9)).all()
+
+
+def test_brief_on_the_tile():
+    rng = np.random.default_rng(15)
+    points = rng.integers(-2, 36, (3, 2)).astype(np.int16)
+    pattern = rng.integers(-12, 13, (4, 32, 4)).astype(np.int8)
+    found = LIBRARY["brief"](PICTURE, points, pattern)
+    for point, words in zip(points.astype(int), found, strict=True):
+        places = [point + pattern[..., at:at + 2].astype(int) for at in (0, 2)]
+        first, second = (PICTURE[np.clip(place[..., 0], 0, 20), np.clip(place[..., 1], 0, 33)]
+                         for place in places)
+        bits = np.packbits(first < second, axis=1).view(">u4")[:, 0]
+        assert (bits == words.view(np.uint32)).all()
+    compiled = compile_kernel(LIBRARY["brief"], fabric("base"))
+    assert compiled.proven
+    assert (compiled.run(PICTURE, points, pattern).outputs[0] == found).all()
+
+
+@pytest.mark.parametrize("name", ["integral"])
+def test_pipelines_on_the_tile(name):
+    engine = Simulated(fabric("base"))
+    small = PICTURE[:4, :8]
+    arrays = {"integral": (small,)}
+    made = pipelines.PIPELINES[name]
+    assert (made.run(engine, *arrays[name]) == made(*arrays[name])).all()
+    assert engine.cycles == sum(cycles for _, cycles in engine.calls) > 0
