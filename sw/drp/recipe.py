@@ -14,7 +14,7 @@ from sw.drp.compiler import Compiled
 from sw.drp.domain import Domain, Grid
 from sw.drp.graph import Role
 from sw.drp.launcher import Launcher
-from sw.drp.strips import ALIGN, SLACK
+from sw.drp.strips import room
 from sw.drp.transfer import copy_in, copy_out
 
 __all__ = ["Held", "Recipe", "Stage"]
@@ -38,9 +38,10 @@ class Held:
         """Bytes."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
-    def words(self, group: int) -> int:
-        """Words it takes, those behind it that lanes may touch included."""
-        return -(-(self.size + SLACK) // ALIGN) * ALIGN // group
+    def words(self, config: Config) -> int:
+        """Words of scratchpad it takes."""
+        assert config.fabric
+        return room(self.size, config.fabric) // config.group
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Recipe:
 
     def words(self, config: Config) -> int:
         """Scratchpad words that it takes."""
-        return sum(held.words(config.group) for held in self.arrays.values())
+        return sum(held.words(config) for held in self.arrays.values())
 
     def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
              homes: Mapping[str, tuple[Region, int]]) -> list[Instruction]:
@@ -103,12 +104,12 @@ class Recipe:
         bases, group = {}, config.group
         for name, held in self.arrays.items():
             bases[name] = word
-            word += held.words(group)
+            word += held.words(config)
         found: list[Instruction] = []
         runs: list[Callable[[], list[Instruction]]] = []
 
         def spans(names: Sequence[str]) -> list[Span]:
-            return [("sp", bases[name], bases[name] + self.arrays[name].words(group))
+            return [("sp", bases[name], bases[name] + self.arrays[name].words(config))
                     for name in names]
 
         # All that needs no result of the array comes first: it is loaded while that computes.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from golden.drp.stream import ONE
+from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.streams import Tap
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Domain
@@ -13,11 +14,15 @@ from sw.drp.graph import Role
 from sw.drp.types import In, Out
 from sw.errors import InputError
 
-__all__ = ["Array", "Strip", "cut"]
+__all__ = ["Array", "Strip", "cut", "room"]
 
-ALIGN = 16
-# Bytes behind an array that lanes beyond its end may touch.
-SLACK = 256
+_ALIGN = 16
+_SLACK = 64  # bytes behind an array that a lane beyond its end may touch
+
+
+def room(size: int, fabric: Fabric) -> int:
+    """Bytes of scratchpad that an array takes, those behind it that lanes may touch included."""
+    return -(-(size + _SLACK * fabric.lanes) // _ALIGN) * _ALIGN
 
 
 @dataclass(frozen=True)
@@ -28,15 +33,13 @@ class Array:
     ----------
     offset, size : int
         Its bytes in the array.
+    room : int
+        Bytes of scratchpad it takes.
     """
 
     offset: int
     size: int
-
-    @property
-    def room(self) -> int:
-        """Bytes of scratchpad it takes."""
-        return -(-(self.size + SLACK) // ALIGN) * ALIGN
+    room: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Strip:
         return sum(array.room for array in (*self.inputs, *self.outputs))
 
 
-def cut(compiled: Compiled, domain: Domain, room: int) -> list[Strip]:
+def cut(compiled: Compiled, domain: Domain, most: int) -> list[Strip]:
     """The fewest strips, all but the last alike, of which one fits the room, or two that take
     turns.
 
@@ -68,7 +71,7 @@ def cut(compiled: Compiled, domain: Domain, room: int) -> list[Strip]:
     ----------
     compiled : Compiled
     domain : Domain
-    room : int
+    most : int
         Bytes of scratchpad.
 
     Raises
@@ -78,19 +81,19 @@ def cut(compiled: Compiled, domain: Domain, room: int) -> list[Strip]:
     """
     cutter = _Cutter(compiled, domain)
     whole = cutter.strip(0, cutter.rows)
-    if whole.room <= room:
+    if whole.room <= most:
         return [whole]
-    cutter.check(whole.room, room)
-    least, most = 1, cutter.rows  # rows that fit, rows that don't
-    if cutter.largest(1) > room // 2:
+    cutter.check(whole.room, most)
+    least, beyond = 1, cutter.rows  # rows that fit, rows that don't
+    if cutter.largest(1) > most // 2:
         raise InputError(f"{compiled.kernel.name}: one row of results needs {cutter.largest(1)} "
-                         f"bytes of scratchpad, and two strips take turns in {room}")
-    while most - least > 1:
-        middle = (least + most) // 2
-        if cutter.largest(middle) <= room // 2:
+                         f"bytes of scratchpad, and two strips take turns in {most}")
+    while beyond - least > 1:
+        middle = (least + beyond) // 2
+        if cutter.largest(middle) <= most // 2:
             least = middle
         else:
-            most = middle
+            beyond = middle
     count = -(-cutter.rows // least)
     rows = -(-cutter.rows // count)
     return [cutter.strip(first, min(rows, cutter.rows - first))
@@ -110,7 +113,7 @@ class _Cutter:
                     if node.role is Role.POP and node.port == port]
             self._reach.append((min(rows, default=0), max(rows, default=0)))
 
-    def check(self, needed: int, room: int) -> None:
+    def check(self, needed: int, most: int) -> None:
         """Whether strips mean the same."""
         name = self._compiled.kernel.name
         why = ""
@@ -123,13 +126,16 @@ class _Cutter:
                for node in self._compiled.lowered.graph.nodes):
             why = "it uses the number of a row"
         if why:
-            raise InputError(f"{name}: its arrays take {needed} bytes, the scratchpad has {room}, "
+            raise InputError(f"{name}: its arrays take {needed} bytes, the scratchpad has {most}, "
                              f"and it can't be cut into strips: {why}")
 
     def largest(self, rows: int) -> int:
         """Room of the largest strip."""
         return max(self.strip(first, min(rows, self.rows - first)).room
                    for first in range(0, self.rows, rows))
+
+    def _array(self, offset: int, size: int) -> Array:
+        return Array(offset, size, room(size, self._compiled.mapping.fabric))
 
     def strip(self, first: int, rows: int) -> Strip:
         """Rows [first, first + rows) of the results."""
@@ -147,7 +153,7 @@ class _Cutter:
                 grid = replace(grid, y0=start - begin * ONE)
                 given["y"] = count
             row = _bytes(spec, given, skip="y")
-            inputs.append(Array(begin * row, count * row))
+            inputs.append(self._array(begin * row, count * row))
             grids.append(grid)
             sizes.append(given)
         whole = dict(domain.sizes)
@@ -157,7 +163,7 @@ class _Cutter:
         for out in self._outs:
             row = _bytes(out, {axis: whole[axis] for axis in out.axes}, skip="y")
             height = rows if "y" in out.axes else 1
-            outputs.append(Array(first * row if "y" in out.axes else 0, height * row))
+            outputs.append(self._array(first * row if "y" in out.axes else 0, height * row))
         return Strip(replace(domain, sizes=whole, grids=tuple(grids), inputs=tuple(sizes)),
                      tuple(inputs), tuple(outputs))
 
