@@ -7,9 +7,12 @@ examples:
   sentei drp show sobel -o sobel.png
   sentei drp run sobel --input photo.jpg -o edges.png
   sentei drp run resize_gray --input photo.jpg --size 96,96
+  sentei drp run sobel --input photo.jpg --engine rtl
 
 KERNEL is one of the library, or FILE.py, or FILE.py:NAME. Its scalars: --scalar name=value.
-The simulator executes contexts step by step; large pictures take minutes.
+Engines: simulator executes the tile's contexts step by step (large pictures take minutes);
+machine and rtl run a program of the whole chip, loads and stores included, large pictures in
+strips.
 """
 
 import argparse
@@ -22,19 +25,22 @@ from rich.console import Console
 from rich.table import Table
 
 from golden.drp.errors import TileError
+from golden.spec.config import PRESETS, preset
 from golden.spec.drp.fabric import FABRICS, fabric
 from sw.commands.options import add_json, writable
 from sw.commands.progress import Progress
 from sw.drp.cache import default_cache
 from sw.drp.chain import Chain, compile_whole, facts_of
-from sw.drp.compiler import Compiled
+from sw.drp.compiler import Compiled, Outcome
 from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
 from sw.drp.library import LIBRARY
 from sw.drp.library.samples import Call, sample
+from sw.drp.on_chip import OnChip
 from sw.drp.open import open_kernel
 from sw.drp.show import draw, text
 from sw.errors import DeviceError, InputError, MismatchError, SenteiError, UsageError
+from sw.session.engines import open_transport
 
 __all__ = ["add", "execute"]
 
@@ -59,6 +65,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         add_json(part)
     running.add_argument("--input", type=Path, action="append", default=[], metavar="FILE",
                          help="picture or .npy for each stream, in order; random data without")
+    running.add_argument("--engine", default="simulator", choices=("simulator", "machine", "rtl"),
+                         help="what runs it: the tile alone in numpy, or the whole chip "
+                         "(default: simulator)")
     running.add_argument("--size", metavar="H,W", help="of the result of a kernel that resizes")
     running.add_argument("-o", "--output", type=Path, metavar="FILE",
                          help="result as .npy, or as a picture")
@@ -122,8 +131,8 @@ def _compile(arguments: argparse.Namespace) -> int:
         return 0
     bound = found["bounds"]
     for piece in found.get("pieces", ()):
-        print(f"{piece['kernel']}: {piece['nodes']} nodes, an iteration every {piece['ii']} step(s), "
-              f"bound {max(piece['bounds'].values())}")
+        print(f"{piece['kernel']}: {piece['nodes']} nodes, an iteration every {piece['ii']} "
+              f"step(s), bound {max(piece['bounds'].values())}")
     print(f"{found['kernel']} on {found['fabric']}: an iteration every {found['ii']} step(s), "
           f"latency {found['latency']}; {found['nodes']} nodes, "
           f"{found['utilization']:.0%} of the elements' steps used")
@@ -187,28 +196,46 @@ def _run(arguments: argparse.Namespace) -> int:
     call = _call(arguments, kernel)
     with progress.step("running the reference"):
         wanted = kernel(*call.arrays, sizes=call.sizes, grids=call.grids, **compiled.scalars)
-    with progress.step("running the simulated tile"):
-        try:
-            outcome = compiled.run(*call.arrays, sizes=call.sizes, grids=call.grids)
-        except TileError as error:
-            raise DeviceError(f"{kernel.name}: {error}") from error
+    if arguments.engine == "simulator":
+        with progress.step("running the simulated tile"):
+            try:
+                outcome = compiled.run(*call.arrays, sizes=call.sizes, grids=call.grids)
+            except TileError as error:
+                raise DeviceError(f"{kernel.name}: {error}") from error
+    else:
+        outcome = _on_chip(arguments, compiled, call, progress)
     expected = wanted if isinstance(wanted, tuple) else (wanted,)
     mismatches = sum(int((a != b).sum()) for a, b in zip(expected, outcome.outputs, strict=True))
     if arguments.output:
         _save(outcome.outputs[0], arguments.output)
-    report = {**facts_of(compiled), "engine": "simulator", "cycles": outcome.cycles,
+    report = {**facts_of(compiled), "engine": arguments.engine, "cycles": outcome.cycles,
               "steps": outcome.steps, "elements": outcome.elements, "mismatches": mismatches}
     if arguments.json:
         print(json.dumps(report, indent=1))
     else:
         print(f"{kernel.name} on {arguments.fabric}: {outcome.cycles:,} cycles for "
               f"{outcome.elements:,} elements ({outcome.cycles / outcome.elements:.3f} each; "
-              f"{outcome.steps:,} steps, the rest waits for memory), "
+              f"{outcome.steps:,} steps of the tile, the rest waits for memory), "
               f"{mismatches} differ from the reference")
     if mismatches:
         raise MismatchError(f"{kernel.name}: {mismatches} of {outcome.elements} elements differ "
                             "from the reference")
     return 0
+
+
+def _on_chip(arguments: argparse.Namespace, compiled: Compiled | Chain, call: Call,
+             progress: Progress) -> Outcome:
+    """Run it on the whole chip."""
+    chips = [config for config in PRESETS.values() if config.drp == arguments.fabric]
+    config = chips[0] if chips else preset("base", drp=arguments.fabric)
+    with progress.step(f"starting the {arguments.engine} engine"):
+        transport = open_transport(arguments.engine, config, progress=progress.update)
+    try:
+        with progress.step(f"running {arguments.kernel} on {arguments.engine}"):
+            return OnChip(config, transport).run(compiled, *call.arrays, sizes=call.sizes,
+                                                 grids=call.grids)
+    finally:
+        transport.close()
 
 
 def _call(arguments: argparse.Namespace, kernel: Kernel) -> Call:

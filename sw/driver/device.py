@@ -10,7 +10,16 @@ from golden.spec.config import Config
 from golden.spec.isa import Opcode
 from golden.spec.layout import LOG_BYTES
 from golden.spec.program import Binding, ChipStep, HostStep, Program, ProgramError
-from golden.spec.registers import COUNTERS, ID, VERSION, Control, Region, Status, offset
+from golden.spec.registers import (
+    COUNTERS,
+    DRP_COUNTERS,
+    ID,
+    VERSION,
+    Control,
+    Region,
+    Status,
+    offset,
+)
 from sw.driver.host import HostOperator, host_operators
 from sw.driver.identity import known, settings
 from sw.driver.postmortem import post_mortem
@@ -180,7 +189,7 @@ class Device:
             self._fail(program, number, step, "" if finished else
                        f"no interrupt within {timeout_cycles} cycles\n")
         self._set("IRQ_PENDING", 1)
-        for counter in COUNTERS:
+        for counter in COUNTERS + (DRP_COUNTERS if self._config.fabric else ()):
             result.counters[counter.name] += self._get(f"COUNT_{counter.name.upper()}")
         result.cycles = result.counters["cycles"]
         result.log += self._read_log(program, number, step)

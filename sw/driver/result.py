@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from golden.spec.registers import COUNTERS
+from golden.spec.registers import COUNTERS, DRP_COUNTERS
 
 __all__ = ["LogRecord", "RunResult"]
 
@@ -46,7 +46,7 @@ class RunResult:
     cycles : int
         Chip cycles, summed over the chip's steps.
     counters : dict of str to int
-        By the names of `registers.COUNTERS`, summed over the chip's steps.
+        By the names of `registers.COUNTERS` and `DRP_COUNTERS`, summed over the chip's steps.
     log : list of LogRecord
     host_seconds : list of (str, float)
         Name and duration of every host step, in order.
@@ -55,6 +55,7 @@ class RunResult:
     outputs: dict[str, np.ndarray] = field(default_factory=dict)
     cycles: int = 0
     counters: dict[str, int] = field(
-        default_factory=lambda: {counter.name: 0 for counter in COUNTERS})
+        default_factory=lambda: {
+            counter.name: 0 for counter in COUNTERS + DRP_COUNTERS})
     log: list[LogRecord] = field(default_factory=list)
     host_seconds: list[tuple[str, float]] = field(default_factory=list)

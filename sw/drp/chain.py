@@ -1,6 +1,6 @@
 """A kernel on a fabric, whole or in pieces."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,9 @@ class Chain:
     pieces: tuple[Compiled, ...]
 
     def run(self, *given: np.ndarray, sizes: Mapping[str, int] | None = None,
-            grids: Mapping[str, Grid] | None = None) -> Outcome:
-        """As ``Compiled.run``."""
+            grids: Mapping[str, Grid] | None = None,
+            run: Callable[..., Outcome] = Compiled.run) -> Outcome:
+        """As ``Compiled.run``, or as ``run``, which is given each piece first."""
         arrays, tables = self.kernel.bind(given)
         domain = self.kernel.domain(arrays, sizes, grids)
         known, cycles, steps = {**arrays, **tables}, 0, 0
@@ -47,8 +48,8 @@ class Chain:
             piece = compiled.kernel
             assert isinstance(piece, Piece)
             placed = {name: whole.get(name, Grid()) for name in piece.streams}
-            outcome = compiled.run(*[known[name] for name in (*piece.streams, *piece.tables)],
-                                   sizes=domain.sizes, grids=placed)
+            outcome = run(compiled, *[known[name] for name in (*piece.streams, *piece.tables)],
+                          sizes=domain.sizes, grids=placed)
             known |= dict(zip(piece.results, outcome.outputs, strict=True))
             cycles, steps = cycles + outcome.cycles, steps + outcome.steps
         outputs = tuple(known[f"out{port}"] for port in range(len(self.kernel.outs)))

@@ -105,19 +105,19 @@ class Launcher:
         return {"contexts": self._fabric.contexts, "states": self._fabric.states,
                 "memories": self._fabric.elements}
 
-    def prepare(self, tag: int, compiled: Compiled, counts: tuple[int, ...],
+    def prepare(self, tag: int, compiled: Compiled, launch: Launch,
                 tables: tuple[np.ndarray, ...]) -> tuple["Prepared", list[Instruction]]:
-        """A kernel for loops of given counts, and the LOADs of what is missing of it.
+        """A kernel for a run, and the LOADs of what is missing of it.
 
         Parameters
         ----------
         tag : int
             Of its layer.
         compiled : Compiled
-        counts : tuple of int
+        launch : Launch
         tables : tuple of (words,) int32
         """
-        kernel = compiled.image(*tables).with_counts(0, counts)
+        kernel = compiled.image(*tables).with_counts(launch.state, launch.counts)
         found: list[Instruction] = []
         contexts, missing = self._contexts.find(
             (kernel.elements, kernel.inputs, kernel.outputs), len(kernel.elements[0]))

@@ -49,6 +49,10 @@ def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Co
         raise InputError(f"{compiled.kernel.name} is mapped on fabric "
                          f"{compiled.mapping.fabric.name}, preset {config.name} has "
                          f"{config.fabric.name if config.fabric else 'no DRP'}")
+    if compiled.kernel.gathers:
+        raise InputError(f"{compiled.kernel.name} reads at positions that it computes "
+                         f"({', '.join(compiled.kernel.gathers)}); the chip's tile can't yet, "
+                         "accepted is the simulator")
     arrays, tables = compiled.kernel.bind(given)
     domain = compiled.kernel.domain(arrays, sizes, grids)
     inputs, ends = [], dict.fromkeys((Region.INPUT, Region.OUTPUT), 0)
@@ -108,7 +112,7 @@ def _strip(compiled: Compiled, config: Config, launcher: Launcher, strip: Strip,
     for port, (array, binding) in enumerate(zip(strip.inputs, inputs, strict=True)):
         found += copy_in(config, 0, *moved(array, binding), bases[Role.POP, port] // group)
     launch = compiled.launch(strip.domain, bases)
-    prepared, loads = launcher.prepare(0, compiled, launch.counts, tables)
+    prepared, loads = launcher.prepare(0, compiled, launch, tables)
     found += loads + launcher.run(0, prepared, launch, spans[Role.POP], spans[Role.PUSH])
     for port, (array, binding) in enumerate(zip(strip.outputs, outputs, strict=True)):
         found += copy_out(config, 0, *moved(array, binding), bases[Role.PUSH, port] // group)

@@ -118,7 +118,7 @@ class Recipe:
                   for role, names in ((Role.POP, stage.inputs), (Role.PUSH, stage.outputs))
                   for port, name in enumerate(names)}
             launch = stage.compiled.launch(self._domain(stage), at)
-            prepared, loads = launcher.prepare(tag, stage.compiled, launch.counts, stage.tables)
+            prepared, loads = launcher.prepare(tag, stage.compiled, launch, stage.tables)
             found += loads
             runs.append(partial(launcher.run, tag, prepared, launch, spans(stage.inputs),
                                 spans(stage.outputs)))

@@ -16,7 +16,8 @@ from sw.driver.transport import Transport
 from sw.errors import ToolError, UsageError
 from sw.onnx_runtime import run_external
 
-__all__ = ["ENGINES", "ChipEngine", "Engine", "GoldenEngine", "Waves", "open_engine"]
+__all__ = ["ENGINES", "ChipEngine", "Engine", "GoldenEngine", "Waves", "open_engine",
+           "open_transport"]
 
 ENGINES = {
     "golden": "the network's operators in numpy: results, no cycles",
@@ -94,8 +95,15 @@ class ChipEngine:
         self._device.transport.close()
 
 
-def _transport(name: str, config: Config, waves: Waves | None,
-               progress: Callable[[str], None] | None) -> Transport:
+def open_transport(name: str, config: Config, waves: Waves | None = None,
+                   progress: Callable[[str], None] | None = None) -> Transport:
+    """A simulated chip by its engine's name, ``machine`` or ``rtl``.
+
+    Raises
+    ------
+    ToolError
+        If the simulator is missing.
+    """
     if name == "machine":
         from sw.engines.machine import MachineTransport
 
@@ -138,6 +146,6 @@ def open_engine(name: str, config: Config, program: Program, *, waves: Waves | N
     """
     if waves is not None and name != "rtl":
         raise UsageError(f"--waves needs --engine rtl, not {name}: only signals have waves")
-    device = Device(transport or _transport(name, config, waves, progress))
+    device = Device(transport or open_transport(name, config, waves, progress))
     device.load(program)
     return ChipEngine(device)
