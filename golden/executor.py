@@ -7,11 +7,13 @@ import numpy as np
 
 from golden import attributes, edges
 from golden.broadcast import Maximum, Minimum, Multiply
+from golden.camera import CameraInput
 from golden.external import External, Runner
 from golden.extreme import ArgMax, ReduceMax
 from golden.graph import Graph, Node
 from golden.lookup import Lookup
 from golden.movement import DepthToSpace, SpaceToDepth, Take
+from golden.ops.camera import camera_input
 from golden.ops.convolution import (
     conv2d,
     depthwise_conv2d,
@@ -62,6 +64,7 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     attributes.Add: add,
     ArgMax: arg_max,
     attributes.AveragePool: average_pool,
+    CameraInput: camera_input,
     attributes.Clamp: clamp,
     attributes.Concat: concat,
     attributes.Conv2D: conv2d,

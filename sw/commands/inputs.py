@@ -6,11 +6,12 @@ from pathlib import Path
 from sw.commands.options import count, numbers
 from sw.errors import UsageError
 from sw.inputs import COLORS, LAYOUTS, RESIZES, Pictures, TensorSpec, read_samples
+from sw.inputs.camera import FORMATS, Camera
 from sw.report.answers import Reader, read_labels
 from sw.session import Model
 from sw.zoo import Sample
 
-__all__ = ["add_inputs", "add_pictures", "only_input", "pictures", "reader", "samples"]
+__all__ = ["add_inputs", "add_pictures", "frames", "only_input", "pictures", "reader", "samples"]
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,9 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
                        help="run the first K bundled samples of a zoo network (default: 1, "
                        "where there is no --input)")
     group.add_argument("--labels", type=Path, metavar="FILE", help="class names, one a line")
+    group.add_argument("--camera", metavar="FORMAT[:WxH]", help="feed pictures as a camera's "
+                       f"frames ({', '.join(FORMATS)}; 640x480 if no size is given), which the "
+                       "chip's DRP turns into the network's input")
     add_pictures(parser)
 
 
@@ -62,6 +66,28 @@ def only_input(model: Model) -> TensorSpec:
                          f"({', '.join(map(str, model.inputs))}); a folder of samples is only "
                          "accepted for networks with one")
     return model.inputs[0]
+
+
+def frames(arguments: argparse.Namespace, model: Model, camera: Camera) -> list[Sample]:
+    """The samples asked for, as a camera's frames.
+
+    Raises
+    ------
+    UsageError, InputError
+        If there are none, or they are no pictures.
+    """
+    for option in ("mean", "std", "layout", "color"):
+        if getattr(arguments, option) is not None:
+            raise UsageError(f"--{option}: with --camera the chip makes the input, pixels less "
+                             "128")
+    (spec,) = model.inputs
+    if arguments.input:
+        return [Sample(name, {spec.name: camera.frame(Pictures().open(Path(name)))})
+                for name in arguments.input]
+    if model.network is None or not model.network.pictures:
+        raise UsageError(f"{model.path}: --camera without --input; accepted are pictures")
+    return [Sample(path.name, {spec.name: camera.frame(Pictures().open(path))}, label)
+            for path, label in model.network.pictures[:arguments.samples or 1]]
 
 
 def samples(arguments: argparse.Namespace, model: Model) -> list[Sample]:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 from golden.spec.config import Config
 from golden.spec.program import Program
-from sw.commands.inputs import reader, samples
+from sw.commands.inputs import frames, reader, samples
 from sw.commands.options import chip
 from sw.commands.progress import Progress
 from sw.driver.device import RunResult
 from sw.driver.transport import Transport
 from sw.errors import UsageError
+from sw.inputs.camera import Camera
 from sw.report.summary import Summary
 from sw.session import (
     GoldenEngine,
@@ -23,7 +24,9 @@ from sw.session import (
     open_reference,
     run_samples,
 )
+from sw.session.camera import CameraReference, with_camera
 from sw.session.engines import Engine
+from sw.session.reference import Reference
 from sw.words import counted
 from sw.zoo import Sample
 
@@ -64,9 +67,15 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
             raise UsageError("--check with --rate: the reference has the weights of the file; the "
                              "engines golden, machine and rtl agree on the pruned ones")
         model = at_rate(model, config, arguments.rate)
-        chosen = samples(arguments, model)
+        reference: Reference | None = open_reference(model) if check else None
+        if arguments.camera:
+            camera = Camera.parse(arguments.camera)
+            model = with_camera(model, camera)
+            chosen = frames(arguments, model, camera)
+            reference = CameraReference(reference, model) if reference else None
+        else:
+            chosen = samples(arguments, model)
         answers = reader(arguments, model)
-        reference = open_reference(model) if check else None
         if reference is not None:
             reference.outputs(chosen[0].inputs)  # a refusal comes before the long part
     for text in model.graph.notes if model.graph else ():

@@ -23,6 +23,7 @@ __all__ = ["lower"]
 
 _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
     "Add": lower_simple.add, "AveragePool": lower_simple.average_pool,
+    "CameraInput": lower_simple.camera_input,
     "Clamp": lower_tables.clamp, "Concat": lower_simple.concat,
     "Conv2D": lower_weighted.conv2d, "DepthToSpace": lower_movement.depth_to_space,
     "DepthwiseConv2D": lower_weighted.depthwise_conv2d,

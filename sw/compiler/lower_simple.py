@@ -19,6 +19,7 @@ from golden.attributes import (
     Reshape,
     Softmax,
 )
+from golden.camera import CameraInput
 from golden.extreme import ReduceMax
 from golden.graph import Node
 from golden.slopes import PRelu
@@ -30,7 +31,8 @@ from sw.compiler.taps import sparse_taps
 from sw.compiler.views import joined, takes_channels
 from sw.compiler.window import LayerTensor, Taps, WindowOp
 from sw.drp.mapper.search import MapError
-from sw.drp.operators import softmax_recipe
+from sw.drp.operators import camera_call, softmax_recipe
+from sw.errors import InputError
 
 __all__ = ["add", "average_pool", "concat", "max_pool", "mean", "pad", "prelu", "quantize",
            "reshape", "softmax"]
@@ -280,6 +282,22 @@ def softmax(net: Lowering, node: Node) -> None:
                  f"{net.config.words}")
         return
     net.kernels(node, recipe)
+
+
+def camera_input(net: Lowering, node: Node) -> None:
+    """The DRP's; without one the host's."""
+    assert isinstance(node.attrs, CameraInput)
+    if net.config.fabric is None:
+        net.host(node, f"cameras need the DRP, chip {net.config.name} has none")
+        return
+    height, width = net.graph.tensors[node.inputs[0]].shape
+    try:
+        call = camera_call(net.config, node.attrs, (height, width), node.inputs[0],
+                           node.outputs[0])
+    except (MapError, InputError) as error:
+        net.host(node, str(error))
+        return
+    net.kernels(node, call)
 
 
 def pad(net: Lowering, node: Node) -> None:

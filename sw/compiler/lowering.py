@@ -17,6 +17,7 @@ from sw.compiler.views import ChannelView, copy_taps, may_view
 from sw.compiler.window import HostOp, KernelOp, LayerTensor, Operator, Post, Taps, WindowOp
 from sw.driver.host import attributes_to_json
 from sw.drp.recipe import Recipe
+from sw.drp.streamed import Streamed
 from sw.errors import ModelError
 
 __all__ = ["MAX_STRIDE", "MAX_WINDOW", "MOST_COPIES", "Lowered", "Lowering", "pixels"]
@@ -148,7 +149,7 @@ class Lowering:
                     f"{self.config.words}")
         return ""
 
-    def kernels(self, node: Node, recipe: Recipe) -> None:
+    def kernels(self, node: Node, recipe: Recipe | Streamed) -> None:
         """Give a node to the DRP."""
         self._as_bytes(node)
         self.out.ops.append(KernelOp(node.name, node.op, list(node.inputs), list(node.outputs),

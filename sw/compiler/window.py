@@ -15,6 +15,7 @@ from golden.spec.isa import ArrayMode, PostMode
 
 if TYPE_CHECKING:
     from sw.drp.recipe import Recipe  # which emits instructions
+    from sw.drp.streamed import Streamed
 
 __all__ = ["Gate", "Gather", "HostOp", "KernelOp", "LayerTensor", "Operator", "Post", "Taps",
            "WindowOp"]
@@ -267,7 +268,7 @@ class KernelOp:
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : Recipe or Streamed
         Its kernels; arrays are named as the tensors.
     """
 
@@ -275,7 +276,7 @@ class KernelOp:
     operator: str
     sources: list[str]
     writes: list[str]
-    recipe: "Recipe"
+    recipe: "Recipe | Streamed"
     layer: int = 0
 
     @property

@@ -10,13 +10,11 @@ from golden.spec.isa import Opcode
 from golden.spec.program import Binding, ChipStep, Program
 from golden.spec.registers import Region
 from sw.compiler.emit import Constants
-from sw.compiler.sync import Instruction, Span, synchronize
+from sw.compiler.sync import Instruction, synchronize
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Grid
-from sw.drp.graph import Role
 from sw.drp.launcher import Launcher
-from sw.drp.strips import Array, Strip, cut
-from sw.drp.transfer import copy_in, copy_out
+from sw.drp.streamed import Streamed
 from sw.errors import InputError
 
 __all__ = ["kernel_program"]
@@ -71,12 +69,11 @@ def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Co
 
     constants = Constants()
     launcher = Launcher(config, constants)
-    strips = cut(compiled, domain, config.words * config.group)
-    instructions: list[Instruction] = []
-    for number, strip in enumerate(strips):
-        base = config.words // 2 if number % 2 else 0
-        instructions += _strip(compiled, config, launcher, strip, tuple(tables.values()),
-                               inputs, outputs, base)
+    call = Streamed(compiled, domain, tuple((item.name, 0) for item in inputs),
+                    tuple((item.name, 0) for item in outputs), tuple(tables.values()),
+                    config.words)
+    instructions = call.emit(config, launcher, 0, 0, {
+        item.name: (item.region, item.offset) for item in (*inputs, *outputs)})
     synchronize(instructions, {"sp": config.words, **launcher.spaces, **{
         region.name: size for region, size in ends.items()}})
     instructions.append(Instruction(Opcode.END, {}))
@@ -88,32 +85,5 @@ def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Co
         inputs=inputs, outputs=outputs, steps=[step],
         layers=[{"tag": 0, "name": compiled.kernel.name, "operator": "KERNEL", "unit": "drp",
                  "macs": 0, "ideal_cycles": 0}],
-        info={"strips": len(strips), "fabric": config.drp, "ii": compiled.mapping.ii})
+        info={"strips": len(call.strips(config)), "fabric": config.drp, "ii": compiled.mapping.ii})
 
-
-def _strip(compiled: Compiled, config: Config, launcher: Launcher, strip: Strip,
-           tables: tuple[np.ndarray, ...], inputs: list[Binding], outputs: list[Binding],
-           word: int) -> list[Instruction]:
-    """Load, run, store; the strip's arrays lie from a word on."""
-    group = config.group
-    bases: dict[tuple[Role, int], int] = {}
-    spans: dict[Role, list[Span]] = {Role.POP: [], Role.PUSH: []}
-    for role, arrays in ((Role.POP, strip.inputs), (Role.PUSH, strip.outputs)):
-        for port, array in enumerate(arrays):
-            bases[role, port] = word * group
-            end = word + array.room // group
-            spans[role].append(("sp", word, end))
-            word = end
-
-    def moved(array: Array, at: Binding) -> tuple[Region, int, int]:
-        return at.region, at.offset + array.offset, array.size
-
-    found: list[Instruction] = []
-    for port, (array, binding) in enumerate(zip(strip.inputs, inputs, strict=True)):
-        found += copy_in(config, 0, *moved(array, binding), bases[Role.POP, port] // group)
-    launch = compiled.launch(strip.domain, bases)
-    prepared, loads = launcher.prepare(0, compiled, launch, tables)
-    found += loads + launcher.run(0, prepared, launch, spans[Role.POP], spans[Role.PUSH])
-    for port, (array, binding) in enumerate(zip(strip.outputs, outputs, strict=True)):
-        found += copy_out(config, 0, *moved(array, binding), bases[Role.PUSH, port] // group)
-    return found

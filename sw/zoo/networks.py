@@ -82,6 +82,14 @@ class Network:
             return list(csv.DictReader(file))
 
     @property
+    def pictures(self) -> list[tuple[Path, int | None]]:
+        """Bundled pictures with their labels; none of a network that takes others."""
+        folder = _FOLDER / "samples" / self.name
+        return [] if self.features else [
+            (folder / row["file"], int(row["label"]) if row["label"] else None)
+            for row in self._rows()]
+
+    @property
     def sample_count(self) -> int:
         """Bundled samples."""
         return len(self._rows())

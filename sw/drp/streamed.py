@@ -1,0 +1,91 @@
+"""One kernel on arrays in DRAM, in strips that take turns in the scratchpad."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.spec.config import Config
+from golden.spec.registers import Region
+from sw.compiler.sync import Instruction, Span
+from sw.drp.compiler import Compiled
+from sw.drp.domain import Domain
+from sw.drp.graph import Role
+from sw.drp.launcher import Launcher
+from sw.drp.strips import Array, Strip, cut
+from sw.drp.transfer import copy_in, copy_out
+
+__all__ = ["Streamed"]
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A kernel's call.
+
+    Parameters
+    ----------
+    compiled : Compiled
+    domain : Domain
+    inputs, outputs : tuple of (str, int)
+        By port: the tensor an array lies in, and its first byte there.
+    tables : tuple of (words,) int32
+    most : int
+        Words of scratchpad that it may take.
+    """
+
+    compiled: Compiled
+    domain: Domain
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+    tables: tuple[np.ndarray, ...]
+    most: int
+
+    def strips(self, config: Config) -> list[Strip]:
+        """What is loaded, run and stored together.
+
+        Raises
+        ------
+        InputError
+            If not even one row fits.
+        """
+        return cut(self.compiled, self.domain, self.most * config.group)
+
+    def words(self, config: Config) -> int:
+        """Scratchpad words that it takes."""
+        strips = self.strips(config)
+        return self.most if len(strips) > 1 else strips[0].room // config.group
+
+    def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
+             homes: Mapping[str, tuple[Region, int]]) -> list[Instruction]:
+        """As ``Recipe.emit``."""
+        found: list[Instruction] = []
+        for number, strip in enumerate(self.strips(config)):
+            half = number % 2 * (self.most // 2)
+            found += self._strip(config, launcher, tag, word + half, homes, strip)
+        return found
+
+    def _strip(self, config: Config, launcher: Launcher, tag: int, word: int,
+               homes: Mapping[str, tuple[Region, int]], strip: Strip) -> list[Instruction]:
+        group = config.group
+        bases: dict[tuple[Role, int], int] = {}
+        spans: dict[Role, list[Span]] = {Role.POP: [], Role.PUSH: []}
+        for role, arrays in ((Role.POP, strip.inputs), (Role.PUSH, strip.outputs)):
+            for port, array in enumerate(arrays):
+                bases[role, port] = word * group
+                end = word + array.room // group
+                spans[role].append(("sp", word, end))
+                word = end
+
+        def moved(array: Array, at: tuple[str, int]) -> tuple[Region, int, int]:
+            region, offset = homes[at[0]]
+            return region, offset + at[1] + array.offset, array.size
+
+        found: list[Instruction] = []
+        for port, (array, at) in enumerate(zip(strip.inputs, self.inputs, strict=True)):
+            found += copy_in(config, tag, *moved(array, at), bases[Role.POP, port] // group)
+        launch = self.compiled.launch(strip.domain, bases)
+        prepared, loads = launcher.prepare(tag, self.compiled, launch, self.tables)
+        found += loads + launcher.run(tag, prepared, launch, spans[Role.POP], spans[Role.PUSH])
+        for port, (array, at) in enumerate(zip(strip.outputs, self.outputs, strict=True)):
+            found += copy_out(config, tag, *moved(array, at), bases[Role.PUSH, port] // group)
+        return found
