@@ -56,37 +56,41 @@ class Alu(wiring.Component):
             second.a.eq(first.o), second.b.eq(logic), second.ends.eq(ends),
             self.o.eq(second.o),
         ]
-        found = self._compared(m, first.over, ends, single, parts)
+        found = self._compared(m, first.over, single, parts)
+        carries = Signal(2)  # by what was found
+        m.d.comb += carries.eq(Cat(
+            code.add & (code.negate ^ code.free),
+            (code.add ^ code.add_if) & (code.negate ^ code.negate_if ^ code.free)))
         for byte in range(_BYTES):
-            negate, adds = Signal(name=f"negate_{byte}"), Signal(name=f"adds_{byte}")
             m.d.comb += [
-                negate.eq(code.negate ^ (code.negate_if & found[byte])),
-                adds.eq(code.add ^ (code.add_if & found[byte])),
-                second.invert[byte].eq(negate), second.adds[byte].eq(adds),
-                second.carry[byte].eq(adds & (negate ^ code.free)),
+                second.invert[byte].eq(code.negate ^ (code.negate_if & found[byte])),
+                second.adds[byte].eq(code.add ^ (code.add_if & found[byte])),
+                second.carry[byte].eq(Mux(found[byte], carries[1], carries[0])),
             ]
         return m
 
-    def _compared(self, m, over, ends, single, parts):
-        """By byte, of its sub-word: the first adder's carry; or, with EQ's code, if a == b."""
+    def _compared(self, m, over, single, parts):
+        """By byte, of its sub-word: the first adder's carry; or, with EQ's code, if a == b.
+
+        The carry comes late: it goes through as little as can be.
+        """
         code = self.code
         equal = [self.a.word_select(byte, 8) == self.b.word_select(byte, 8)
                  for byte in range(_BYTES)]
         halves = [parts | (equal[2] & equal[3]), parts | (equal[0] & equal[1])]
         equal = [equal[byte] & (single | (equal[byte ^ 1] & halves[byte // 2]))
                  for byte in range(_BYTES)]
-        carries = []
-        for byte in range(_BYTES):
-            top = 8 * byte + 7
-            carry = Signal(name=f"carry_{byte}")
-            m.d.comb += carry.eq(over[byte] ^ (code.signed & (self.a[top] ^ self.b[top])))
-            carries.append(carry)
-        pair = Mux(ends[1], carries[1], carries[3])
-        carries = [Mux(ends[0], carries[0], pair), pair,
-                   Mux(ends[2], carries[2], carries[3]), carries[3]]
+        signs = [code.signed & (self.a[top] ^ self.b[top]) for top in range(7, 32, 8)]
+
+        def of_part(values):
+            low = Mux(single, values[0], values[1])
+            return (Mux(parts, low, values[3]), Mux(parts, values[1], values[3]),
+                    Mux(single, values[2], values[3]), values[3])
+
         found = []
-        for byte, (same, carry) in enumerate(zip(equal, carries, strict=True)):
-            result = Signal(name=f"found_{byte}")
-            m.d.comb += result.eq(Mux(code.free, same, carry))
+        for byte, (carry, sign) in enumerate(zip(of_part(over), of_part(signs), strict=True)):
+            early, result = Signal(name=f"early_{byte}"), Signal(name=f"found_{byte}")
+            m.d.comb += [early.eq(Mux(code.free, equal[byte], sign)),
+                         result.eq((~code.free & carry) ^ early)]
             found.append(result)
         return found

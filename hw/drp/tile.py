@@ -47,6 +47,8 @@ class Tile(wiring.Component):
         The context that is executed takes a vector of these.
     load : In(stream of load_layout)
         For memories that no kernel is using.
+    stop : In(1)
+        No more steps: something else is wrong.
     begun, ended : Out(1)
         A kernel begins; has executed its last step.
     step : Out(1)
@@ -71,7 +73,7 @@ class Tile(wiring.Component):
             "inputs": In(stream.Signature(vector)).array(fabric.inputs),
             "outputs": Out(stream.Signature(vector)).array(fabric.outputs),
             "wants": Out(fabric.inputs), "load": In(stream.Signature(load_layout(fabric))),
-            "begun": Out(1), "ended": Out(1), "step": Out(1), "waits_in": Out(1),
+            "stop": In(1), "begun": Out(1), "ended": Out(1), "step": Out(1), "waits_in": Out(1),
             "waits_out": Out(1), "cause": Out(Cause)})
 
     def elaborate(self, platform):
@@ -115,7 +117,7 @@ class Tile(wiring.Component):
                          port.valid.eq(unit.acts & now.valid & ~stopped & ~lacks.any()
                                        & ~others.any())]
         m.d.comb += [
-            stopped.eq(self.cause != Cause.NONE),
+            stopped.eq(self.stop | (self.cause != Cause.NONE)),
             self.step.eq(now.valid & ~stopped & ~lacks.any() & ~full.any()),
             advance.eq(self.step | ~now.valid),
             self.waits_in.eq(now.valid & ~stopped & lacks.any()),

@@ -116,7 +116,7 @@ class Unit(wiring.Component):
             self.run.ready.eq(~pending & ~starts & ~go.any() & kernels.i.ready & ~stopped),
             accept.eq(self.run.valid & self.run.ready),
             kernels.i.valid.eq(accept), kernels.i.payload.eq(enabled[fabric.inputs:]),
-            tile.start.valid.eq(starts),
+            tile.start.valid.eq(starts), tile.stop.eq(stopped),
         ]
         first = Signal.like(tile.start.payload, reset_less=True)
         m.d.comb += tile.start.payload.eq(first)

@@ -13,11 +13,13 @@ from hw.control.sequencer import Sequencer
 from hw.dma.load import LoadUnit
 from hw.dma.read_master import ReadMaster
 from hw.dma.store import StoreUnit
+from hw.drp.unit import Unit
 from hw.interfaces import RunRead
 from hw.mac.unit import MacUnit
 from hw.mem.scratchpad import Scratchpad
 from hw.mem.weight_store import WeightStore
 from hw.post.unit import PostUnit
+from tb.unit.drp.kernels import TINY, WORDS
 
 __all__ = ["CONFIG", "TOP", "Blocks", "Dma", "blocks_verilog"]
 
@@ -85,7 +87,8 @@ class Blocks(wiring.Component):
     def __init__(self, config):
         self.blocks = {
             "mac": MacUnit(config), "post": PostUnit(config), "scratchpad": Scratchpad(config),
-            "weights": WeightStore(config), "dma": Dma(config), "sequencer": Sequencer(config)}
+            "weights": WeightStore(config), "dma": Dma(config), "sequencer": Sequencer(config),
+            "drp": Unit(TINY, WORDS)}
         super().__init__({name: Out(block.signature) for name, block in self.blocks.items()})
 
     def elaborate(self, platform):
