@@ -7,10 +7,10 @@ import numpy as np
 
 from golden.drp.arithmetic import evaluate
 from golden.drp.errors import TileError
+from golden.drp.iteration import Iteration
 from golden.drp.kernel import Kernel
 from golden.drp.stream import Stream
 from golden.spec.drp.contexts import (
-    FIRST,
     LAST,
     LOOPS,
     element_context,
@@ -225,7 +225,7 @@ class Tile:
                     raise
 
     def _walk(self, registers: list[np.ndarray],
-              max_steps: int) -> Iterator[tuple[int, "_Iteration"]]:
+              max_steps: int) -> Iterator[tuple[int, Iteration]]:
         """(context address, iteration) of every step."""
         fabric = self._fabric
         record, end = state_record(fabric), end_state(fabric)
@@ -245,7 +245,7 @@ class Tile:
             last = (trips + state["stages"]) * (state["ii"] + 1) - 1
             flag, at = 0, 0
             for turn in range(trips + state["stages"]):
-                iteration = _Iteration(turn, trips, counts)
+                iteration = Iteration(turn, trips, counts)
                 for slot in range(state["ii"] + 1):
                     if steps == max_steps:
                         raise TileError(Cause.WATCHDOG, f"no end after {max_steps} steps")
@@ -350,7 +350,7 @@ class Tile:
         return 2 * fabric.elements + (row if row < fabric.inputs else fabric.inputs)
 
     def _execute(self, issue: _Issue, registers: list[np.ndarray],
-                 iteration: "_Iteration") -> np.ndarray:
+                 iteration: Iteration) -> np.ndarray:
         a, c = registers[issue.a], registers[issue.c]
         fixed = np.full(self._lanes, issue.immediate, np.uint32)
         b = fixed if issue.b is None else registers[issue.b]
@@ -361,26 +361,6 @@ class Tile:
             found = _MEMORY[issue.op](self._memories[issue.element], a, b, acts)
             return self._unspecified() if found is None else found
         return evaluate(issue.op, a, b, c, issue.subword, issue.immediate)
-
-
-class _Iteration:
-    """Valid and conditions of one pass, by stage."""
-
-    def __init__(self, turn: int, trips: int, counts: list[int]) -> None:
-        self._turn, self._trips = turn, trips
-        self._sizes = np.cumprod(counts).tolist()
-
-    def holds(self, stage: int, when: int) -> bool:
-        """Whether the stage is valid and the condition true."""
-        number = self._turn - stage
-        if not 0 <= number < self._trips:
-            return False
-        if when == 0:
-            return True
-        if when < LAST:
-            return number % self._sizes[when - FIRST] == 0
-        size = self._sizes[when - LAST]
-        return number % size == size - 1
 
 
 def _lookup(table: np.ndarray, a: np.ndarray, b: np.ndarray, acts: bool) -> np.ndarray:
