@@ -24,11 +24,14 @@ from sw.compiler.sync import Instruction, synchronize
 from sw.compiler.transfer import Home
 from sw.compiler.window import HostOp, KernelOp, WindowOp
 from sw.drp.launcher import Launcher
+from sw.drp.recipe import Ready, Recipe
+from sw.drp.streamed import Streamed
 from sw.errors import ModelError
 
 __all__ = ["compile_graph"]
 
 _ALIGN = 64
+_AHEAD = 3000  # cycles of the array while which kernels are loaded
 
 
 def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: bool = True,
@@ -107,6 +110,7 @@ class _Assembly:
         self._place_values()
         self.launcher = Launcher(config, self.constants) if config.fabric else None
         self.steps: list[ChipStep | HostStep] = []
+        self.ready: dict[int, Ready] = {}  # kernels that are loaded, by operator
 
     def program(self) -> Program:
         """Emit everything."""
@@ -136,6 +140,7 @@ class _Assembly:
                                     for number in range(max(turns) + 1)], turns)
             elif not member[2].chained:
                 self.emitter.operator(*member)
+            self._load_ahead(index)
         self._end_step()
         return Program(
             network=self.graph.name, config=dataclasses.asdict(self.config),
@@ -151,13 +156,38 @@ class _Assembly:
         assert isinstance(op, WindowOp) and packed is not None and plan is not None
         return op, packed, plan
 
+    def _load_ahead(self, index: int) -> None:
+        """Some cycles before an operator of the DRP: what it needs, if nothing replaces it."""
+        ops = self.lowered.ops
+        kernels = [(place, op) for place, op in enumerate(ops) if isinstance(op, KernelOp)]
+        recipes = [(place, op.recipe) for place, op in kernels if isinstance(op.recipe, Recipe)]
+        fabric = self.config.fabric
+        if not self.launcher or not fabric or len(recipes) != 1 or self.ready:
+            return
+        ((place, recipe),) = recipes
+        between = sum(int(str(self._row(*self._member(number))["ideal_cycles"]))
+                      for number in range(index + 2, place) if isinstance(ops[number], WindowOp))
+        if between > _AHEAD:
+            return
+        others = sum(state.ii for _, op in kernels if isinstance(op.recipe, Streamed)
+                     for state in op.recipe.compiled.states)
+        if (place < index or recipe.contexts() + others > fabric.contexts
+                or any(isinstance(op, HostOp) for op in ops[index:place])):
+            return
+        loads, self.ready[place] = recipe.prepare(
+            self.config, self.launcher, ops[place].layer, self.plan.kernels[place])
+        self.emitter.append(loads)
+
     def _kernels(self, index: int, op: KernelOp) -> dict[str, object]:
         """Emit an operator of the DRP; its row for reports."""
         assert self.launcher
-        self.emitter.append(op.recipe.emit(
-            self.config, self.launcher, op.layer, self.plan.kernels[index],
-            {name: (home.region, home.offset) for name in (*op.sources, *op.writes)
-             for home in [self.homes[self.lowered.root.get(name, name)]]}))
+        homes = {name: (home.region, home.offset) for name in (*op.sources, *op.writes)
+                 for home in [self.homes[self.lowered.root.get(name, name)]]}
+        if ready := self.ready.pop(index, None):
+            self.emitter.append(ready(homes))
+        else:
+            self.emitter.append(op.recipe.emit(self.config, self.launcher, op.layer,
+                                               self.plan.kernels[index], homes))
         self.emitter.log(op.layer)
         return {"tag": op.layer, "name": op.name, "operator": op.operator, "unit": "drp",
                 "macs": 0, "macs_skipped": 0, "ideal_cycles": 0}

@@ -17,7 +17,10 @@ from sw.drp.launcher import Launcher
 from sw.drp.strips import room
 from sw.drp.transfer import copy_in, copy_out
 
-__all__ = ["Held", "Recipe", "Stage"]
+__all__ = ["Held", "Homes", "Ready", "Recipe", "Stage"]
+
+Homes = Mapping[str, tuple[Region, int]]
+Ready = Callable[[Homes], list[Instruction]]
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,13 @@ class Recipe:
         """Scratchpad words that it takes."""
         return sum(held.words(config) for held in self.arrays.values())
 
-    def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
-             homes: Mapping[str, tuple[Region, int]]) -> list[Instruction]:
-        """Load, run, store.
+    def contexts(self) -> int:
+        """Context addresses that its kernels take."""
+        return sum(sum(state.ii for state in stage.compiled.states) for stage in self.stages)
+
+    def prepare(self, config: Config, launcher: Launcher, tag: int,
+                word: int) -> tuple[list[Instruction], Ready]:
+        """What can be loaded before its inputs are there, and the rest.
 
         Parameters
         ----------
@@ -98,37 +105,53 @@ class Recipe:
             Of its layer.
         word : int
             First of its words.
-        homes : dict of (Region, offset)
-            Where inputs and outputs lie in DRAM.
         """
         bases, group = {}, config.group
         for name, held in self.arrays.items():
             bases[name] = word
             word += held.words(config)
-        found: list[Instruction] = []
+        loads: list[Instruction] = []
         runs: list[Callable[[], list[Instruction]]] = []
 
         def spans(names: Sequence[str]) -> list[Span]:
             return [("sp", bases[name], bases[name] + self.arrays[name].words(config))
                     for name in names]
 
-        # All that needs no result of the array comes first: it is loaded while that computes.
         for stage in self.stages:
             at = {(role, port): bases[name] * group
                   for role, names in ((Role.POP, stage.inputs), (Role.PUSH, stage.outputs))
                   for port, name in enumerate(names)}
             launch = stage.compiled.launch(self._domain(stage), at)
-            prepared, loads = launcher.prepare(tag, stage.compiled, launch, stage.tables)
-            found += loads
+            prepared, more = launcher.prepare(tag, stage.compiled, launch, stage.tables)
+            loads += more
             runs.append(partial(launcher.run, tag, prepared, launch, spans(stage.inputs),
                                 spans(stage.outputs)))
-        for name in self.inputs:
-            found += copy_in(config, tag, *homes[name], self.arrays[name].size, bases[name])
-        for run in runs:
-            found += run()
-        for name in self.outputs:
-            found += copy_out(config, tag, *homes[name], self.arrays[name].size, bases[name])
-        return found
+
+        def ready(homes: Homes) -> list[Instruction]:
+            found: list[Instruction] = []
+            for name in self.inputs:
+                found += copy_in(config, tag, *homes[name], self.arrays[name].size, bases[name])
+            for run in runs:
+                found += run()
+            for name in self.outputs:
+                found += copy_out(config, tag, *homes[name], self.arrays[name].size, bases[name])
+            return found
+
+        return loads, ready
+
+    def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
+             homes: Homes) -> list[Instruction]:
+        """Load, run, store.
+
+        Parameters
+        ----------
+        config, launcher, tag, word
+            As `prepare`'s.
+        homes : dict of (Region, offset)
+            Where inputs and outputs lie in DRAM.
+        """
+        loads, ready = self.prepare(config, launcher, tag, word)
+        return loads + ready(homes)
 
     def _domain(self, stage: Stage) -> Domain:
         kernel = stage.compiled.kernel
