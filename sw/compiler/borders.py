@@ -27,22 +27,15 @@ class Border:
 
 def borders(lowered: Lowered) -> dict[str, Border]:
     """By the host's operators' names."""
-    def origin(name: str) -> str:
-        """The feature map whose bytes these are."""
-        name = lowered.root.get(name, name)
-        while name in lowered.tensors and (seen := lowered.tensors[name].alias):
-            name = lowered.root.get(seen, seen)
-        return name
-
     def size(names: set[str]) -> int:
         return sum(lowered.tensors[name].bytes for name in names)
 
     by_chip, behind = set[str](), set[str]()  # written by the chip; with its work before them
-    for_chip = {origin(name) for op in lowered.ops if not isinstance(op, HostOp)
+    for_chip = {lowered.origin(name) for op in lowered.ops if not isinstance(op, HostOp)
                 for name in op.reads}
     after: dict[str, tuple[set[str], bool]] = {}
     for op in lowered.ops:
-        sources, results = set(map(origin, op.reads)), set(map(origin, op.writes))
+        sources, results = set(map(lowered.origin, op.reads)), set(map(lowered.origin, op.writes))
         if not isinstance(op, HostOp):
             by_chip |= results
         if not isinstance(op, HostOp) or sources & behind:
@@ -50,7 +43,7 @@ def borders(lowered: Lowered) -> dict[str, Border]:
         after[op.name] = sources & by_chip, bool(sources & behind)
     ahead, found = set(for_chip), dict[str, Border]()
     for op in reversed(lowered.ops):
-        sources, results = set(map(origin, op.reads)), set(map(origin, op.writes))
+        sources, results = set(map(lowered.origin, op.reads)), set(map(lowered.origin, op.writes))
         if not isinstance(op, HostOp):
             continue
         if results & ahead:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from golden.graph import Graph
 from golden.spec.config import Config
@@ -96,6 +97,27 @@ def _kept_bytes(plan: Plan, lowered: Lowered, turns: Iterable[int]) -> int:
                * lowered.tensors[name].channels for name in inner)
 
 
+@dataclass
+class _Beside:
+    """A kernel whose strips are spread over the array's work.
+
+    Members
+    -------
+    parts : iterator of lists of Instruction
+        Its strips.
+    count, work : int
+        Strips in all, and cycles of the array that they are spread over.
+    left : int
+        Strips that were not emitted.
+    """
+
+    layer: int
+    parts: Iterator[list[Instruction]]
+    count: int
+    work: int
+    left: int
+
+
 class _Assembly:
     def __init__(self, graph: Graph, config: Config, lowered: Lowered,
                  packed: list[PackedOp | None], plan: Plan) -> None:
@@ -111,12 +133,14 @@ class _Assembly:
         self.launcher = Launcher(config, self.constants) if config.fabric else None
         self.steps: list[ChipStep | HostStep] = []
         self.ready: dict[int, Ready] = {}  # kernels that are loaded, by operator
+        self.beside: list[_Beside] = []  # kernels that run beside the array's work
 
     def program(self) -> Program:
         """Emit everything."""
         layers, crossing = [], borders(self.lowered)
         for index, op in enumerate(self.lowered.ops):
             if isinstance(op, HostOp):
+                self._catch_up(0)
                 self._end_step()
                 self.steps.append(HostStep(
                     op.operator, op.name, op.attrs, [self._binding(n) for n in op.sources],
@@ -141,6 +165,8 @@ class _Assembly:
             elif not member[2].chained:
                 self.emitter.operator(*member)
             self._load_ahead(index)
+            self._catch_up(self._work(index + 1))
+        self._catch_up(0)
         self._end_step()
         return Program(
             network=self.graph.name, config=dataclasses.asdict(self.config),
@@ -165,9 +191,7 @@ class _Assembly:
         if not self.launcher or not fabric or len(recipes) != 1 or self.ready:
             return
         ((place, recipe),) = recipes
-        between = sum(int(str(self._row(*self._member(number))["ideal_cycles"]))
-                      for number in range(index + 2, place) if isinstance(ops[number], WindowOp))
-        if between > _AHEAD:
+        if self._work(index + 2, place) > _AHEAD:
             return
         others = sum(state.ii for _, op in kernels if isinstance(op.recipe, Streamed)
                      for state in op.recipe.compiled.states)
@@ -178,19 +202,42 @@ class _Assembly:
             self.config, self.launcher, ops[place].layer, self.plan.kernels[place])
         self.emitter.append(loads)
 
+    def _work(self, first: int, end: int | None = None) -> int:
+        """Cycles of the array in operators [first, end)."""
+        ops = self.lowered.ops[:end]
+        return sum(int(str(self._row(*self._member(number))["ideal_cycles"]))
+                   for number in range(first, len(ops)) if isinstance(ops[number], WindowOp))
+
+    def _catch_up(self, left: int) -> None:
+        """Emit of the kernels that run beside the array as much as belongs before ``left`` cycles
+        of its work."""
+        for item in self.beside:
+            while item.left * item.work > left * item.count:
+                self.emitter.append(next(item.parts))
+                item.left -= 1
+                if not item.left:
+                    self.emitter.log(item.layer)
+
     def _kernels(self, index: int, op: KernelOp) -> dict[str, object]:
         """Emit an operator of the DRP; its row for reports."""
-        assert self.launcher
         homes = {name: (home.region, home.offset) for name in (*op.sources, *op.writes)
                  for home in [self.homes[self.lowered.root.get(name, name)]]}
+        assert self.launcher
+        row: dict[str, object] = {
+            "tag": op.layer, "name": op.name, "operator": op.operator, "unit": "drp", "macs": 0,
+            "macs_skipped": 0, "ideal_cycles": 0}
+        word = self.plan.kernels[index]
+        if op.beside and isinstance(op.recipe, Streamed):
+            parts = op.recipe.parts(self.config, self.launcher, op.layer, word, homes)
+            count = len(op.recipe.strips(self.config))
+            self.beside.append(_Beside(op.layer, parts, count, self._work(index), count))
+            return row
         if ready := self.ready.pop(index, None):
             self.emitter.append(ready(homes))
         else:
-            self.emitter.append(op.recipe.emit(self.config, self.launcher, op.layer,
-                                               self.plan.kernels[index], homes))
+            self.emitter.append(op.recipe.emit(self.config, self.launcher, op.layer, word, homes))
         self.emitter.log(op.layer)
-        return {"tag": op.layer, "name": op.name, "operator": op.operator, "unit": "drp",
-                "macs": 0, "macs_skipped": 0, "ideal_cycles": 0}
+        return row
 
     def _end_step(self) -> None:
         instructions = self.emitter.flush()

@@ -17,7 +17,8 @@ from sw.compiler.focus import with_blocks
 from sw.compiler.fold import fold_narrow
 from sw.compiler.lowering import Lowered, Lowering
 from sw.compiler.split import split_wide
-from sw.compiler.window import WindowOp
+from sw.compiler.window import KernelOp, WindowOp
+from sw.drp.streamed import Streamed
 
 __all__ = ["lower"]
 
@@ -68,4 +69,7 @@ def lower(graph: Graph, config: Config, *, dense: bool = False) -> Lowered:
         split_wide(config, op, net.out.tensors) if isinstance(op, WindowOp) else [op])]
     for number, op in enumerate(net.out.ops):
         op.layer = number
+        if isinstance(op, KernelOp) and isinstance(op.recipe, Streamed):
+            read = {net.out.origin(name) for other in net.out.ops for name in other.reads}
+            op.beside = not read & {net.out.origin(name) for name in op.writes}
     return net.out

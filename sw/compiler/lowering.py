@@ -38,6 +38,13 @@ class Lowered:
     tensors: dict[str, LayerTensor] = field(default_factory=dict)
     root: dict[str, str] = field(default_factory=dict)
 
+    def origin(self, name: str) -> str:
+        """The feature map whose bytes a tensor's are."""
+        name = self.root.get(name, name)
+        while name in self.tensors and (seen := self.tensors[name].alias):
+            name = self.root.get(seen, seen)
+        return name
+
 
 def pixels(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """(height, width, channels) of a tensor's bytes."""

@@ -137,6 +137,11 @@ class _Planner:
             for index in range(birth, death + 1):
                 self.taken[index] += self.words[name]
         self.budget = [config.words] * len(self.units)
+        for index, unit in enumerate(self.units):
+            op = ops[unit.first]
+            if isinstance(op, KernelOp) and op.beside:  # the others must leave it its words
+                for later in range(index + 1, len(self.units)):
+                    self.taken[later] += op.recipe.words(config)
 
     def _operands(self, unit: _Unit) -> list[str]:
         """Feature maps that a unit shares with others."""
@@ -239,7 +244,9 @@ class _Planner:
         """First fit, largest first; on failure shrink or evict and return None."""
         items = [_Item((name,), self.words[name], *self.life[name]) for name in self.resident]
         for index, shape in enumerate(shapes):
-            items += [_Item((str(index), *key), words, index, index)
+            op = self.ops[self.units[index].first]
+            last = (len(shapes) - 1 if isinstance(op, KernelOp) and op.beside else index)
+            items += [_Item((str(index), *key), words, index, last)
                       for key, words in self._areas(index, shape) if words]
         placed: dict[tuple[str, ...], _Item] = {}
         for item in sorted(items, key=lambda i: (-i.words, i.birth, i.key)):

@@ -270,6 +270,8 @@ class KernelOp:
     ----------
     recipe : Recipe or Streamed
         Its kernels; arrays are named as the tensors.
+    beside : bool
+        Nothing that follows reads what it writes: its strips run beside the array's work.
     """
 
     name: str
@@ -278,6 +280,7 @@ class KernelOp:
     writes: list[str]
     recipe: "Recipe | Streamed"
     layer: int = 0
+    beside: bool = False
 
     @property
     def reads(self) -> list[str]:

@@ -1,6 +1,6 @@
 """One kernel on arrays in DRAM, in strips that take turns in the scratchpad."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,11 +58,14 @@ class Streamed:
     def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
              homes: Mapping[str, tuple[Region, int]]) -> list[Instruction]:
         """As ``Recipe.emit``."""
-        found: list[Instruction] = []
+        return [item for part in self.parts(config, launcher, tag, word, homes) for item in part]
+
+    def parts(self, config: Config, launcher: Launcher, tag: int, word: int,
+              homes: Mapping[str, tuple[Region, int]]) -> Iterator[list[Instruction]]:
+        """The same strip by strip, so that others may come between."""
         for number, strip in enumerate(self.strips(config)):
             half = number % 2 * (self.most // 2)
-            found += self._strip(config, launcher, tag, word + half, homes, strip)
-        return found
+            yield self._strip(config, launcher, tag, word + half, homes, strip)
 
     def _strip(self, config: Config, launcher: Launcher, tag: int, word: int,
                homes: Mapping[str, tuple[Region, int]], strip: Strip) -> list[Instruction]:
