@@ -35,7 +35,7 @@ class Traffic:
     feature_maps_read, feature_maps_written : int
         Inputs and outputs of the network are among them.
     weights : int
-        Weight streams and tables, as often as they are loaded.
+        Weight streams, tables and kernels, as often as they are loaded.
     program : int
         Instructions.
     log : int
@@ -84,5 +84,5 @@ class Traffic:
         """(what, bytes) for people."""
         return [("feature maps read", self.feature_maps_read),
                 ("feature maps written", self.feature_maps_written),
-                ("weights and tables", self.weights), ("program", self.program),
+                ("weights, tables, kernels", self.weights), ("program", self.program),
                 ("log records", self.log)]
