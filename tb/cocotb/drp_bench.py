@@ -70,7 +70,7 @@ class Host:
 
 
 @cocotb.test()
-@cocotb.parametrize(seed=range(3))
+@cocotb.parametrize(seed=range(2))
 async def drp_kernels(dut, seed):
     """A random kernel, and again on other streams while it still runs."""
     bench = BlockBench(dut, "drp", f"kernels {seed}")
@@ -97,7 +97,7 @@ async def drp_kernels(dut, seed):
 
 
 @cocotb.test()
-@cocotb.parametrize(seed=range(4))
+@cocotb.parametrize(seed=range(2))
 async def drp_streams(dut, seed):
     """Copies from or to random streams, each kernel loaded while the one before it runs."""
     bench = BlockBench(dut, "drp", f"streams {seed}")

@@ -6,6 +6,7 @@ __all__ = ["for_icarus", "ports"]
 
 _NAME = r"\\\$auto\$verilog_backend\S* "
 _DECLARED = re.compile(rf"^(\s*)reg ({_NAME}) *= 0;$", re.MULTILINE)
+_SINGLE = re.compile(r"always @\*(?=\n\s*\S+ = )")
 _USED = re.compile(rf"if \(({_NAME})\) begin end")
 
 
@@ -13,7 +14,8 @@ def for_icarus(text):
     """The same Verilog with its triggers set by ``initial``.
 
     Yosys starts every ``always @*`` by reading a trigger declared ``reg t = 0``. As SystemVerilog,
-    which cocotb compiles it as, that is no event: Icarus leaves what never changes X.
+    which cocotb compiles it as, that is no event: Icarus leaves what never changes X. An ``always
+    @*`` of one assignment has no trigger at all; ``always_comb`` needs none.
 
     Raises
     ------
@@ -25,7 +27,7 @@ def for_icarus(text):
         match[2] for match in _DECLARED.finditer(text)}
     if missed:
         raise ValueError(f"triggers without the known declaration: {', '.join(sorted(missed))}")
-    return changed
+    return _SINGLE.sub("always_comb", changed)
 
 
 def ports(text, top):
