@@ -3,7 +3,8 @@
 The steps of pops and pushes are known from the run (``Run``); what a stream asks of the
 scratchpad for each vector from its descriptor. This model follows the rules at the end of
 ``golden.spec.drp.streams`` cycle by cycle: a request a cycle for each input while its FIFO has
-room, one scratchpad read a cycle for all inputs, round robin, one write a cycle for all outputs.
+room, one scratchpad read a cycle for all inputs, round robin, one write a cycle for all outputs;
+with one lane, one address a cycle for all streams.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.streams import Border, Tap
 
 __all__ = ["Timing", "timing"]
+
+_REQUESTS = 16  # addresses that a stream may have under way with one lane
+_VECTORS = 4  # that an output has and hasn't merged
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,14 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
     sinks = [_Sink(stream, fabric, silent=bool(indirect) and number == 1)
              if stream is not None else None for number, stream in enumerate(outputs)]
     pops, pushes = _by_step(run.pops, run.steps), _by_step(run.pushes, run.steps)
+    shared = fabric.lanes == 1
+    streams: list[_Source | _Sink | None] = [*sources, *sinks]
     cycle = step = turn = waits_in = waits_out = 0
-    while step < run.steps or any(sink and sink.waiting for sink in sinks):
+    while step < run.steps or any(sink and sink.busy for sink in sinks):
+        free = True  # the way to the scratchpad
         for sink in sinks:
-            if sink is not None and sink.waiting:
-                sink.waiting -= 1
-                break
+            if sink is not None:
+                free = sink.work(free, step == run.steps)
         there = step < run.steps and all(
             sources[number] is not None and sources[number].vectors  # type: ignore[union-attr]
             for number in pops[step])
@@ -75,10 +81,15 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
                     for waiting in indirect:
                         waiting.known += waiting.taps
             step += 1
-            if step == run.steps:
-                for sink in sinks:
-                    if sink is not None:
-                        sink.flush()
+        if shared:
+            for place in range(len(streams)):
+                stream = streams[(turn + place) % len(streams)]
+                if stream is not None and stream.wants:
+                    stream.address()
+                    turn = (turn + place + 1) % len(streams)
+                    break
+            cycle += 1
+            continue
         granted = False
         for place in range(len(sources)):
             source = sources[(turn + place) % len(sources)]
@@ -109,6 +120,7 @@ class _Source:
 
     def __init__(self, stream: Stream, fabric: Fabric, places: np.ndarray) -> None:
         self.vectors, self._room = 0, fabric.fifo
+        self._ahead = max(fabric.fifo, _REQUESTS)
         self.indirect, self.taps = stream.indirect, len(stream.taps)
         # (last of its vector, reads a word)
         self._requests = _requests(stream, fabric, places)
@@ -121,6 +133,16 @@ class _Source:
         """Has a request and room for its vector."""
         return (self._next < len(self._requests) and self.vectors < self._room
                 and self.known > 0)
+
+    @property
+    def wants(self) -> bool:
+        """With one lane: has a request, and room for its vector or its address."""
+        return (self._next < len(self._requests) and self.vectors < self._ahead
+                and self.known > 0)
+
+    def address(self) -> None:
+        """With one lane: the request's address, by which its vector comes."""
+        self.serve()
 
     @property
     def reads(self) -> bool:
@@ -149,17 +171,23 @@ def _requests(stream: Stream, fabric: Fabric, places: np.ndarray) -> list[tuple[
         words[outside] = -1
     found, held = [], -1
     for vector in words.tolist():
-        groups: list[int] = []
-        for number in vector:
-            if not groups or (number >= 0 and groups[-1] not in (-1, number)):
-                groups.append(number)
-            elif groups[-1] == -1:
-                groups[-1] = number
+        groups = _grouped(vector)
         for place, number in enumerate(groups):
             reads = number not in (-1, held)
             held = number if reads else held
             found.append((place == len(groups) - 1, reads))
     return found
+
+
+def _grouped(vector: list[int]) -> list[int]:
+    """Words of lanes that are served together; -1 for what needs no memory."""
+    groups: list[int] = []
+    for number in vector:
+        if not groups or (number >= 0 and groups[-1] not in (-1, number)):
+            groups.append(number)
+        elif groups[-1] == -1:
+            groups[-1] = number
+    return groups
 
 
 class _Sink:
@@ -169,31 +197,69 @@ class _Sink:
         y, x, offset = stream.positions(fabric.lanes)
         address, outside = stream.addresses(y, x, offset)
         outside = outside | silent
-        self._words = [np.unique(row[~out] // fabric.word_bytes).tolist()
-                       for row, out in zip(address, outside, strict=True)]
-        self._next = self.waiting = self.total = 0
-        self._open: int | None = None
-        self._room = fabric.fifo
+        words = np.where(outside, -1, address // fabric.word_bytes)
+        self._groups = [_grouped(vector) for vector in words.tolist()]
+        self._next = self._done = self.total = 0  # vectors taken, and merged
+        self._place = 0  # in the groups of the vector at hand
+        self._open = -1
+        # Vectors whose addresses are known, and which may be: with one lane that takes cycles.
+        self._shared = fabric.lanes == 1
+        self._known, self._ahead = 0, max(fabric.fifo, _REQUESTS)
+
+    @property
+    def wants(self) -> bool:
+        """With one lane: has a vector whose address isn't known, and room for that."""
+        return self._known < min(len(self._groups), self._next + self._ahead)
+
+    def address(self) -> None:
+        """With one lane: a vector's address."""
+        self._known += 1
 
     @property
     def full(self) -> bool:
         """Takes no vector now."""
-        return self.waiting >= self._room
+        return self._next - self._done >= _VECTORS or (
+            self._shared and self._known <= self._next)
+
+    @property
+    def busy(self) -> bool:
+        """Something is not written."""
+        return self._done < self._next or self._open >= 0
 
     def take(self) -> None:
         """One vector."""
-        for word in self._words[self._next]:
-            if self._open is not None and word != self._open:
-                self._write()
-            self._open = word
         self._next += 1
 
-    def flush(self) -> None:
-        """The word under way."""
-        if self._open is not None:
-            self._write()
-        self._open = None
+    def work(self, free: bool, last: bool) -> bool:
+        """A cycle: lanes in one word are merged, the word before is written. Gives whether the
+        way to the scratchpad is still free.
 
-    def _write(self) -> None:
-        self.waiting += 1
+        Parameters
+        ----------
+        free : bool
+            It is before.
+        last : bool
+            No vector will follow.
+        """
+        if self._done == self._next:
+            if self._open < 0 or not last or not free:
+                return free
+            self._write(-1)
+            return False
+        groups = self._groups[self._done]
+        word = groups[self._place]
+        writes = word >= 0 and self._open not in (-1, word)
+        if writes and not free:
+            return free
+        if writes:
+            self._write(word)
+        elif word >= 0:
+            self._open = word
+        self._place += 1
+        if self._place == len(groups):
+            self._place, self._done = 0, self._done + 1
+        return free and not writes
+
+    def _write(self, word: int) -> None:
+        self._open = word
         self.total += 1

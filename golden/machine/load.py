@@ -279,12 +279,13 @@ class Load:
         for section in found:
             words = len(section.items) * item_bytes(fabric, section.space) // ITEM_ALIGN
             slow = section.space in (Space.TABLE, Space.INPUT_STREAM, Space.OUTPUT_STREAM)
-            costs += [1] + [4 if slow else 1] * words
+            costs += [2 if words else 1] + [4 if slow else 1] * words
         parts = ITEM_ALIGN // self._config.group
         if self._races:
             self._note(instruction, found)
 
         def sink(time: int, written: Callable[[int], None]) -> Process:
+            free = time  # when the word before is in its place
             for cost in costs:
                 for part in range(parts):
                     while not self._port.beats:
@@ -292,10 +293,11 @@ class Load:
                         yield self._port.came
                     time = max(time + 1, self._port.beats.popleft())
                     if part == parts - 1:
-                        time += cost - 1
+                        time = max(time, free)
+                        free = time + cost
                     self._port.use(time)
             self._port.changed.fire()
-            written(time + self._timing.image_item)
+            written(free - 1 + self._timing.image_item)
 
         def complete() -> None:
             for section in found:

@@ -180,7 +180,7 @@ class Timing:
     post_ahead: int = 2
     image_item: int = 3
     kernels: int = 4
-    kernel: int = 4
+    kernel: int = 13
     kernel_end: int = 1
 
     @property

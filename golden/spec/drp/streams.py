@@ -31,9 +31,12 @@ Cycles. An input makes one request a cycle while its FIFO has room: lanes from t
 served are served together as long as their elements lie in one word (filled lanes and taps
 without memory lie in any); that word is read from the scratchpad unless it is the one the stream
 read last. The inputs of a tile share one scratchpad read a cycle, round robin. An output merges
-what it is given into a word and writes it when the next byte lies elsewhere or at the end, one
-write a cycle for all outputs, partial words by byte strobes. Reads and writes of one kernel are
-not ordered: a kernel must not read what it writes.
+what it is given into a word, lanes in one word in a cycle, and writes it when the next byte lies
+elsewhere or at the end, one write a cycle for all outputs, partial words by byte strobes; four
+vectors may wait for it. In a tile of one lane all streams
+share what makes addresses: one of them gets its next vector's a cycle, round robin, inputs up to
+16 vectors ahead, outputs likewise. Reads and writes of one kernel are not ordered: a kernel must
+not read what it writes.
 """
 
 import enum
