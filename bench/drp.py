@@ -1,30 +1,34 @@
 """Kernels of the DRP's library: interval, bounds, mapping time, cycles per element.
 
 ``python bench/drp.py`` maps the library anew on fabric ``base`` (and ``--fabric``), runs every
-kernel on the simulated tile, and writes ``bench/drp.json``. Seconds are of the processor, the
-mapper has one thread.
+kernel and every pipeline on the simulated tile, and writes ``bench/drp.json``. Seconds are of the
+processor, the mapper has one thread. ``fast9`` is run at 640 x 480, which takes a minute.
 """
 
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
 from golden.spec.drp.fabric import FABRICS, fabric
-from sw.drp.compiler import compile_kernel, facts
+from sw.drp.cache import Cache
+from sw.drp.chain import compile_whole, facts_of
 from sw.drp.library import LIBRARY
-from sw.drp.library.samples import sample
+from sw.drp.library.pipelines import PIPELINES
+from sw.drp.library.samples import pipeline_sample, sample
+from sw.drp.pipeline import Simulated
 from sw.errors import SenteiError
 
 
-def measured(name: str, shape: str, height: int, width: int) -> dict[str, object]:
+def measured(name: str, shape: str, cache: Cache, height: int, width: int) -> dict[str, object]:
     """One kernel's row."""
     kernel, start = LIBRARY[name], time.process_time()
     try:
-        compiled = compile_kernel(kernel, fabric(shape))
+        compiled = compile_whole(kernel, fabric(shape), cache=cache)
     except SenteiError as error:
         return {"kernel": name, "fabric": shape, "error": str(error)}
     seconds = time.process_time() - start
@@ -32,10 +36,23 @@ def measured(name: str, shape: str, height: int, width: int) -> dict[str, object
     wanted = kernel(*call.arrays, sizes=call.sizes, grids=call.grids)
     found = compiled.run(*call.arrays, sizes=call.sizes, grids=call.grids)
     pairs = zip(wanted if isinstance(wanted, tuple) else (wanted,), found.outputs, strict=True)
-    return {**facts(compiled), "seconds": round(seconds, 2), "cycles": found.cycles,
+    return {**facts_of(compiled), "seconds": round(seconds, 2), "cycles": found.cycles,
             "elements": found.elements,
             "cycles_per_element": round(found.cycles / found.elements, 3),
             "mismatches": sum(int((a != b).sum()) for a, b in pairs)}
+
+
+def whole(name: str, shape: str, cache: Cache) -> dict[str, object]:
+    """One pipeline's row: cycles of its kernels, one after the other."""
+    engine, made = Simulated(fabric(shape), cache), PIPELINES[name]
+    size = (480, 640) if name == "fast9" else (24, 96)
+    arrays = pipeline_sample(name, np.random.default_rng(1), *size)
+    try:
+        found = made.run(engine, *arrays)
+    except SenteiError as error:
+        return {"pipeline": name, "fabric": shape, "error": str(error)}
+    return {"pipeline": name, "fabric": shape, "size": size, "calls": engine.calls,
+            "cycles": engine.cycles, "mismatches": int((found != made(*arrays)).sum())}
 
 
 def main() -> None:
@@ -46,18 +63,24 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path(__file__).with_name("drp.json"))
     arguments = parser.parse_args()
     rows = []
+    cache = Cache(Path(tempfile.mkdtemp()))
     for name in LIBRARY:
-        row = measured(name, arguments.fabric, *arguments.size)
+        row = measured(name, arguments.fabric, cache, *arguments.size)
         rows.append(row)
         print(row.get("error") or " ".join(f"{key}={row[key]}" for key in (
             "kernel", "nodes", "ii", "bounds", "proven", "latency", "utilization", "seconds",
             "cycles_per_element", "mismatches")), flush=True)
+    pipelines = [whole(name, arguments.fabric, cache) for name in PIPELINES]
+    for row in pipelines:
+        print(row, flush=True)
     mapped = [row for row in rows if "ii" in row]
     seconds = [float(str(row["seconds"])) for row in mapped]
-    found = {"fabric": arguments.fabric, "kernels": rows, "mapped": len(mapped),
+    found = {"fabric": arguments.fabric, "kernels": rows, "pipelines": pipelines,
+             "mapped": len(mapped),
              "proven": sum(bool(row["proven"]) for row in mapped),
              "seconds_median": statistics.median(seconds), "seconds_most": max(seconds)}
-    print({key: value for key, value in found.items() if key != "kernels"})
+    print({key: value for key, value in found.items() if key not in (
+        "kernels", "pipelines")})
     arguments.json.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -8,6 +8,7 @@ examples:
   sentei drp run sobel --input photo.jpg -o edges.png
   sentei drp run resize_gray --input photo.jpg --size 96,96
   sentei drp run sobel --input photo.jpg --engine rtl
+  sentei drp run fast9 --input photo.jpg -o corners.png
 
 KERNEL is one of the library, or FILE.py, or FILE.py:NAME. Its scalars: --scalar name=value.
 Engines: simulator executes the tile's contexts step by step (large pictures take minutes);
@@ -17,6 +18,8 @@ strips.
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +34,15 @@ from sw.commands.options import add_json, writable
 from sw.commands.progress import Progress
 from sw.drp.cache import default_cache
 from sw.drp.chain import Chain, compile_whole, facts_of
-from sw.drp.compiler import Compiled, Outcome
+from sw.drp.compiler import Compiled
 from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
 from sw.drp.library import LIBRARY
-from sw.drp.library.samples import Call, sample
+from sw.drp.library.pipelines import PIPELINES
+from sw.drp.library.samples import Call, pipeline_sample, sample
 from sw.drp.on_chip import OnChip
 from sw.drp.open import open_kernel
+from sw.drp.pipeline import Simulated
 from sw.drp.show import draw, text
 from sw.errors import DeviceError, InputError, MismatchError, SenteiError, UsageError
 from sw.session.engines import open_transport
@@ -114,6 +119,7 @@ def _list(arguments: argparse.Namespace) -> int:
         else:
             table.add_row(row["kernel"], *_cells(row))
     Console().print(table)
+    print(f"of several kernels (sentei drp run NAME): {', '.join(PIPELINES)}")
     return 0
 
 
@@ -189,6 +195,8 @@ def _text(compiled: Compiled | Chain) -> str:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.output:
         writable(arguments.output)
+    if arguments.kernel in PIPELINES:
+        return _run_pipeline(arguments)
     kernel = open_kernel(arguments.kernel)
     progress = Progress(plain=arguments.json)
     with progress.step(f"mapping {arguments.kernel}"):
@@ -203,7 +211,8 @@ def _run(arguments: argparse.Namespace) -> int:
             except TileError as error:
                 raise DeviceError(f"{kernel.name}: {error}") from error
     else:
-        outcome = _on_chip(arguments, compiled, call, progress)
+        with _chip(arguments, progress) as chip:
+            outcome = chip.run(compiled, *call.arrays, sizes=call.sizes, grids=call.grids)
     expected = wanted if isinstance(wanted, tuple) else (wanted,)
     mismatches = sum(int((a != b).sum()) for a, b in zip(expected, outcome.outputs, strict=True))
     if arguments.output:
@@ -223,29 +232,79 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _on_chip(arguments: argparse.Namespace, compiled: Compiled | Chain, call: Call,
-             progress: Progress) -> Outcome:
-    """Run it on the whole chip."""
+@contextmanager
+def _chip(arguments: argparse.Namespace, progress: Progress) -> Iterator[OnChip]:
+    """The whole chip with the fabric asked for."""
     chips = [config for config in PRESETS.values() if config.drp == arguments.fabric]
     config = chips[0] if chips else preset("base", drp=arguments.fabric)
     with progress.step(f"starting the {arguments.engine} engine"):
         transport = open_transport(arguments.engine, config, progress=progress.update)
     try:
         with progress.step(f"running {arguments.kernel} on {arguments.engine}"):
-            return OnChip(config, transport).run(compiled, *call.arrays, sizes=call.sizes,
-                                                 grids=call.grids)
+            yield OnChip(config, transport, None if arguments.no_cache else default_cache(),
+                         arguments.seed)
     finally:
         transport.close()
+
+
+def _run_pipeline(arguments: argparse.Namespace) -> int:
+    """Several kernels, one after the other."""
+    name, made = arguments.kernel, PIPELINES[arguments.kernel]
+    if arguments.scalar or arguments.size:
+        raise UsageError(f"{name} is several kernels; accepted are --input and --output")
+    arrays = pipeline_sample(name, np.random.default_rng(arguments.seed), 24, 32)
+    if arguments.input:
+        if len(arguments.input) != len(arrays) or not all(
+                isinstance(array, np.ndarray) for array in arrays):
+            raise UsageError(f"{name} takes {len(arrays)} arrays; accepted is --input for each, if "
+                             "all are pictures or .npy")
+        arrays = tuple(_picture(path) for path in arguments.input)
+    progress = Progress(plain=arguments.json)
+    with progress.step("running the reference"):
+        try:
+            wanted = made(*arrays)
+        except ValueError as error:
+            raise InputError(f"{name}: {error}") from error
+    engine: Simulated | OnChip
+    if arguments.engine == "simulator":
+        engine = Simulated(fabric(arguments.fabric),
+                           None if arguments.no_cache else default_cache(), arguments.seed)
+        with progress.step("mapping, and running the simulated tile"):
+            try:
+                found = made.run(engine, *arrays)
+            except TileError as error:
+                raise DeviceError(f"{name}: {error}") from error
+    else:
+        with _chip(arguments, progress) as engine:
+            found = made.run(engine, *arrays)
+    mismatches = int((found != wanted).sum())
+    if arguments.output:
+        _save(found, arguments.output)
+    if arguments.json:
+        print(json.dumps({
+            "kernel": name, "fabric": arguments.fabric, "engine": arguments.engine,
+            "cycles": engine.cycles, "elements": found.size, "mismatches": mismatches,
+            "calls": [{"kernel": kernel, "cycles": cycles} for kernel, cycles in engine.calls]},
+            indent=1))
+    else:
+        for kernel, cycles in engine.calls:
+            print(f"{kernel}: {cycles:,} cycles")
+        print(f"{name} on {arguments.fabric}: {engine.cycles:,} cycles for {found.size:,} "
+              f"elements, {mismatches} differ from the reference")
+    if mismatches:
+        raise MismatchError(f"{name}: {mismatches} of {found.size} elements differ from the "
+                            "reference")
+    return 0
 
 
 def _call(arguments: argparse.Namespace, kernel: Kernel) -> Call:
     """Arguments of the run: files, or random data."""
     if not arguments.input:
         return sample(kernel, np.random.default_rng(arguments.seed), 24, 32)
-    if len(arguments.input) != len(kernel.streams) or kernel.tables:
-        raise UsageError(f"{kernel.name} takes {len(kernel.streams)} streams and "
-                         f"{len(kernel.tables)} tables; accepted is --input for each stream of a "
-                         "kernel without tables")
+    others = len(kernel.tables) + len(kernel.gathers)
+    if len(arguments.input) != len(kernel.streams) or others:
+        raise UsageError(f"{kernel.name} takes {len(kernel.streams)} streams and {others} tables; "
+                         "accepted is --input for each stream of a kernel without tables")
     arrays = [_read(path, name, kernel) for path, name in
               zip(arguments.input, kernel.streams, strict=True)]
     free = [name for name, spec in kernel.streams.items() if spec.step == "free"]
@@ -267,17 +326,24 @@ def _read(path: Path, name: str, kernel: Kernel) -> np.ndarray:
     """A stream's array from a file."""
     spec = kernel.streams[name]
     if path.suffix == ".npy":
+        return _picture(path)
+    if spec.type.memory != "uint8" or spec.axes != "yx" or spec.channels not in (1, 3):
+        raise InputError(f"{path}: stream {name} isn't a gray or RGB picture; accepted is .npy")
+    return _picture(path, "L" if spec.channels == 1 else "RGB")
+
+
+def _picture(path: Path, mode: str = "L") -> np.ndarray:
+    """An array from .npy, or a picture."""
+    if path.suffix == ".npy":
         try:
             return np.load(path, allow_pickle=False)
         except ValueError as error:
             raise InputError(f"{path}: {error}") from None
     from PIL import Image, UnidentifiedImageError
 
-    if spec.type.memory != "uint8" or spec.axes != "yx" or spec.channels not in (1, 3):
-        raise InputError(f"{path}: stream {name} isn't a gray or RGB picture; accepted is .npy")
     try:
         with Image.open(path) as picture:
-            return np.array(picture.convert("L" if spec.channels == 1 else "RGB"))
+            return np.array(picture.convert(mode))
     except UnidentifiedImageError:
         raise InputError(f"{path}: not a picture that can be read, and not .npy") from None
 

@@ -88,8 +88,7 @@ class Expression(Operators):
     ----------
     tracer : Tracer
     op : Op or str
-        ``tap``, ``constant``, ``phi`` (a reduction's value so far), ``gather`` (the element at a
-        position), or an operation.
+        ``tap``, ``constant``, ``phi`` (a reduction's value so far), ``gather``, or an operation.
     args : tuple of Expression
         Operands a, b, c.
     dtype : str
@@ -291,28 +290,14 @@ class Tracer:
             index, offset = index.args[0], index.args[1].constant
         return self.make(Op.LOOKUP, index, self.raw(offset, index), table=table)
 
-    def gather(self, port: int, kind: Any, row: Any, column: Any) -> Expression:
+    def gather(self, position: Expression, port: int, dtype: str) -> Expression:
         """The element of a gathered picture at a position."""
-        row, column = self.operands(row, column)
-        for item in (row, column):
-            if item.dtype != "int32":
-                raise self.error(f"a position is {item.dtype}, accepted are 32-bit values")
-        least, most = interval(column)
-        if least < 0 or most > 0xFFFF:
-            column = self.make(Op.AND, column, self.raw(0xFFFF, column))
-        position = self.make(Op.OR, self.make(Op.SLL, row, self.raw(16, row)), column)
         key = ("gather", port, position.number)
         if key not in self._known:
             self._count += 1
-            self._known[key] = Expression(self, "gather", (position,), dtype=kind.arithmetic,
-                                          port=port, number=self._count)
+            self._known[key] = Expression(self, "gather", (position,), dtype, port=port,
+                                          number=self._count)
         return self._known[key]
-
-    def memory_index(self, words: int, index: Expression) -> Expression:
-        """An index modulo a memory's words; the fabric's memories may be larger."""
-        least, most = interval(index)
-        return index if 0 <= least and most < words else self.make(
-            Op.AND, index, self.constant(words - 1, index))
 
     def _fold(self, op: Op, args: tuple[Expression, ...], constant: int) -> Expression | None:
         if op in (Op.LOOKUP, Op.LANE) or not all(arg.is_constant for arg in args):

@@ -112,6 +112,10 @@ def launch_memory(mapped: Mapped, reading: Mapped, lowered: Lowered, domain: Dom
     out : Out
     """
     axes = domain.reduced
+    for axis in axes:
+        if domain.sizes[axis] > MAX_COUNT:
+            raise InputError(f"axis {axis} is {domain.sizes[axis]}, accepted is {MAX_COUNT} for a "
+                             "kernel with a Memory")
     whole = Domain({axis: domain.sizes[axis] for axis in axes}, len(axes), domain.grids,
                    domain.inputs)
     found = _Launch(mapped, lowered, whole, ins, (replace(out, axes=axes, lanes=""),), bases, False,

@@ -10,6 +10,7 @@ from golden.spec.drp.operations import Op
 from golden.spec.drp.streams import Tap
 from sw.drp.expression import Expression, Tracer
 from sw.drp.graph import Edge, Graph, Node, Role
+from sw.drp.intervals import interval
 from sw.drp.types import Memory
 from sw.drp.window import Window
 
@@ -85,8 +86,10 @@ class TracedMemory(MemoryInBody):
                                "value; write where(condition, 1, 0)")
         inside = tracer.binary(Op.LT, column, 0)
         # Lanes past the end of a row add nothing.
-        self.added.append((tracer.memory_index(self._spec.words, index),
-                           tracer.where(inside, amount, 0)))
+        least, most = interval(index)
+        if least < 0 or most >= self._spec.words:  # the fabric's memory may be larger
+            index = tracer.make(Op.AND, index, tracer.constant(self._spec.words - 1, index))
+        self.added.append((index, tracer.where(inside, amount, 0)))
 
 
 def _counter() -> list[Node]:

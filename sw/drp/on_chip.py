@@ -50,6 +50,11 @@ class OnChip:
         self.calls: list[tuple[str, int]] = []
         self.counters: dict[str, int] = {}
 
+    @property
+    def cycles(self) -> int:
+        """Of all calls, one after the other."""
+        return sum(cycles for _, cycles in self.calls)
+
     def __call__(self, kernel: Kernel, *arrays: np.ndarray,
                  sizes: Mapping[str, int] | None = None,
                  grids: Mapping[str, Grid] | None = None, **scalars: int) -> Any:

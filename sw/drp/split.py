@@ -152,15 +152,14 @@ class _Cut:
                 if handed[source]:
                     gives[source].append(self._any(handed[source]))
         for piece in pieces:
-            pushed = [last for last, channels in ends for last in [self._in[last][piece]]
-                      for _ in range(channels)]
+            pushed = [self._in[number][piece] * channels for number, channels in ends]
             size = sum(places[piece] for places in self._in.values())
             model.add(size + sum(reads[piece]) + sum(gives[piece]) + sum(pushed) <= most)
             model.add(size >= 1)
             model.add(sum(gives[piece]) <= TAPS)
             model.add(sum(self._any(found) for found in arrays[piece].values()) <= fabric.inputs)
-            last = [self._in[number][piece] for number, _ in ends]
-            model.add(sum(last) + self._any(gives[piece]) <= fabric.outputs)
+            results = [self._in[number][piece] for number, _ in ends]
+            model.add(sum(results) + self._any(gives[piece]) <= fabric.outputs)
         model.minimize(sum(sum(found) for found in gives) * 2 + sum(sum(found) for found in reads))
 
     def _ends(self, trace: Trace) -> list[tuple[int, int]]:

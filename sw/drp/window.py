@@ -239,7 +239,8 @@ class GatherReader:
         """The element at a row and column, 16 bits each, signed; outside is the border."""
         row, column = (item.value if isinstance(item, Window) else item for item in (row, column))
         if self._tracer is not None:
-            found = self._tracer.gather(self._port, self.spec.type, row, column)
+            found = self._tracer.gather(self._position(self._tracer, row, column), self._port,
+                                        self.spec.type.arithmetic)
             if self.spec.type.memory != "int32":
                 limits = np.iinfo(self.spec.type.memory)
                 fill = self.spec.fill if self.spec.border == "constant" else 0
@@ -254,6 +255,16 @@ class GatherReader:
             outside = (places[0] != limited[0]) | (places[1] != limited[1])
             values = np.where(outside, np.int32(self.spec.fill), values)
         return values
+
+    @staticmethod
+    def _position(tracer: Tracer, row: Any, column: Any) -> Expression:
+        row, column = tracer.operands(row, column)
+        if row.dtype != "int32":
+            raise tracer.error(f"a position is {row.dtype}, accepted are 32-bit values")
+        least, most = interval(column)
+        if least < 0 or most > 0xFFFF:
+            column = tracer.make(Op.AND, column, tracer.raw(0xFFFF, column))
+        return tracer.make(Op.OR, tracer.make(Op.SLL, row, tracer.raw(16, row)), column)
 
     def _refused(self, *given: Any) -> Any:
         del given

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +10,9 @@ from golden.drp.stream import ONE
 from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
 from sw.drp.library.network import add_table, rescale_table
-from sw.drp.library.normalization import layer_norm_sums, root_table
+from sw.drp.library.normalization import LayerNorm, layer_norm_sums, root_table
 
-__all__ = ["Call", "sample"]
+__all__ = ["Call", "pipeline_sample", "sample"]
 
 
 @dataclass(frozen=True)
@@ -163,3 +164,24 @@ _SPECIAL: dict[str, Callable[[Kernel, np.random.Generator, int, int], Call]] = {
     "nv12_input": _nv12_input, "softmax_sum": _softmax,
     "softmax_scale": _softmax, "softmax_inverse": _sums,
 }
+
+
+def pipeline_sample(name: str, rng: np.random.Generator, height: int,
+                    width: int) -> tuple[Any, ...]:
+    """Arguments of a pipeline on random data."""
+    picture = rng.integers(0, 255, (height, width), np.uint8, endpoint=True)
+    rows = (picture.astype(np.int32) - 128).astype(np.int8)
+    if name == "fast9":
+        blocks = rng.integers(0, 245, (height // 8 + 1, width // 8 + 1), np.uint8)
+        return (np.kron(blocks, np.ones((8, 8), np.uint8))[:height, :width] + picture // 32,)
+    if name == "stereo":
+        return picture, np.roll(picture, -5, axis=1)
+    if name == "match":
+        return tuple(rng.integers(-(1 << 31), (1 << 31) - 1, (height, 8), np.int32)
+                     for _ in range(2))
+    if name == "softmax":
+        return rows, _exponentials(rng)
+    if name == "layer_norm":
+        return rows, LayerNorm.of(rng.normal(1, 0.5, width), rng.normal(0, 0.5, width),
+                                  input_scale=0.05, output_scale=0.03)
+    return (picture,)

@@ -28,6 +28,7 @@ from sw.drp.mapper.effort import Effort
 from sw.drp.mapper.mapping import Link
 from sw.drp.mapper.mapping import Mapping as Mapped
 from sw.drp.mapper.sites import Sites
+from sw.drp.mapper.tables import place_tables
 
 __all__ = ["Model"]
 
@@ -48,7 +49,6 @@ class Model:
     def __init__(self, graph: Graph, fabric: Fabric, ii: int, effort: Effort,
                  pinned: Mapping[int, int] | None = None) -> None:
         self._graph, self._fabric, self._ii = graph, fabric, ii
-        self._pinned = pinned or {}
         self._model = cp_model.CpModel()
         self._uses = graph.consumers()
         self._nodes: list[Node] = list(graph.nodes)
@@ -65,7 +65,7 @@ class Model:
                          self._earliest, self._latest)
         self._resources()
         self._streams()
-        self._tables()
+        place_tables(self._model, graph, fabric, self._nodes, self._at, pinned or {})
         self._edges()
         self._views()
         self._effort = effort
@@ -162,32 +162,6 @@ class Model:
         found = {n: (self._nodes[n].port, self._nodes[n].tap.dy) for n in nodes}
         needed = sum(-(-count // self._ii) for count in Counter(found.values()).values())
         return found if needed <= streams else {n: (self._nodes[n].port, 0) for n in nodes}
-
-    def _tables(self) -> None:
-        """Tables fit their elements; one that is written exists once."""
-        model, fabric = self._model, self._fabric
-        users = [n for n, node in enumerate(self._nodes) if node.table >= 0]
-        written = {self._nodes[n].table for n in users
-                   if OPERATIONS[self._nodes[n].op].effect}
-        self._held: dict[tuple[int, int], cp_model.IntVar] = {}
-        for element in fabric.memories:
-            for table in range(len(self._graph.tables)):
-                self._held[element, table] = model.new_bool_var(f"table{element}_{table}")
-            model.add(sum(words * self._held[element, table] for table, words in
-                          enumerate(self._graph.tables)) <= fabric.table_words)
-            for table in written:  # addresses of writes have no place for a table's
-                for other in range(len(self._graph.tables)):
-                    if other != table:
-                        model.add_at_most_one(self._held[element, table],
-                                              self._held[element, other])
-        for n in users:
-            for element, var in self._at.unit[n].items():
-                model.add_implication(var, self._held[element, self._nodes[n].table])
-        for table in written:
-            model.add_exactly_one(self._held[element, table] for element in fabric.memories)
-        for n in users:
-            if self._nodes[n].table in self._pinned:
-                model.add(self._at.unit[n][self._pinned[self._nodes[n].table]] == 1)
 
     # ---- edges
 

@@ -72,7 +72,31 @@ def test_show(capsys, mine, tmp_path):
         assert code == 0 and picture.width > 200
 
 
+def test_pipelines(capsys, tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (8, 12), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    code, out, _ = run(capsys, "run", "integral", "--input", str(tmp_path / "a.png"), "--json",
+                       "-o", str(tmp_path / "b.npy"))
+    facts = json.loads(out)
+    assert code == 0 and facts["mismatches"] == 0 and facts["elements"] == 96
+    assert [call["kernel"] for call in facts["calls"]] == ["integral_rows", "integral_columns"]
+    assert facts["cycles"] == sum(call["cycles"] for call in facts["calls"])
+    assert (np.load(tmp_path / "b.npy") == picture.cumsum(0).cumsum(1)).all()
+
+
+def test_a_memory_s_states_are_shown(capsys, tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (3, 7), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    code, out, _ = run(capsys, "run", "histogram", "--input", str(tmp_path / "a.png"), "--json")
+    assert code == 0 and json.loads(out)["mismatches"] == 0
+    _, out, _ = run(capsys, "show", "histogram")
+    assert all(f"== histogram, state {n}" in out for n in range(3))
+    assert "store 0" in out and "add_to" in out and "lookup 0" in out
+
+
 @pytest.mark.parametrize(("arguments", "code", "text"), [
+    (["run", "fast9", "--scalar", "threshold=5"], 2, "accepted are --input and --output"),
+    (["run", "layer_norm", "--input", "a", "--input", "b"], 2, "layer_norm takes 2 arrays"),
     (["compile", "nonesuch"], 2, "nonesuch: no kernel of the library; accepted is FILE.py"),
     (["compile", "none.py"], 2, "none.py: no such file"),
     (["compile", "MINE:other"], 2, "no kernel other; it has edges"),

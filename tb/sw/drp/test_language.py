@@ -153,6 +153,11 @@ def test_memories():
     for name in ("base", "board"):
         compiled = compile_kernel(gradients, fabric(name))
         assert (compiled.run(PICTURE, q).outputs[0] == wanted).all() and len(compiled.states) == 3
+    tall = np.zeros((70_000, 1), np.uint8)
+    with pytest.raises(InputError, match="axis y is 70000, accepted is 65535 for a kernel with a"):
+        compiled.run(tall, np.zeros((140_000, 2), np.uint8))
+    with pytest.raises(InputError, match="axis x is 32768, accepted is 32767 for a kernel with a"):
+        compiled.run(np.zeros((1, 32768), np.uint8), np.zeros((2, 65536), np.uint8))
     narrow = np.array([[3]], np.uint8)
     found = compiled.run(narrow, np.zeros((2, 2), np.uint8)).outputs[0]
     assert (found == gradients(narrow, np.zeros((2, 2), np.uint8))).all()

@@ -66,7 +66,7 @@ def test_little_is_handed_on():
     compiled = compile_whole(hourglass, fabric("base"), most=10, piece=22)
     first, second = (piece.kernel for piece in compiled.pieces)
     assert first.results == ("hourglass.1",) and "hourglass.1" in second.streams
-    assert first.outs[0].channels == 1 and first.outs[0].type in (u8, i16)
+    assert first.outs[0].channels == 1 and first.outs[0].type.bytes <= 2
     picture = arguments()[0]
     assert (compiled.run(picture).outputs[0] == hourglass(picture)).all()
 
@@ -75,22 +75,22 @@ STEPS = [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a ^ b, minimum, ma
          lambda a, b: where(a > b, a, b + 1), lambda a, b: (a * 3) & b]
 
 
-@settings(max_examples=5, deadline=None, derandomize=True,
+@settings(max_examples=3, deadline=None, derandomize=True,
           suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 99),
-                                st.integers(0, 99)), min_size=14, max_size=20))
+                                st.integers(0, 99)), min_size=7, max_size=9))
 def test_random_kernels_in_pieces(steps):
     @kernel
     def made(p: In(u8), q: In(i16)) -> Out(i32):
-        """Random; everything is used."""
+        """Random."""
         values = [p[0, 0], p[0, 1], q.value, p[-1, 0] + 1]
         for what, left, right in steps:
             values.append(STEPS[what](values[left % len(values)], values[right % len(values)]))
-        return sum(values[4:], values[-1])
+        return values[-1] + values[-2] + values[-4]
 
     shape = fabric("board")
     p, q = RNG.integers(0, 256, (3, 5), np.uint8), RNG.integers(-999, 999, (3, 5)).astype(np.int16)
-    compiled = compile_whole(made, shape, most=12, piece=24)
+    compiled = compile_whole(made, shape, most=5, piece=14)
     assert (compiled.run(p, q).outputs[0] == made(p, q)).all()
 
 
