@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fpga.area import area, blocks
 from fpga.boards import Board
+from fpga.constants import spread_constants
 from fpga.dsp_registers import pack_registers
 from fpga.floorplan import floorplan
 from fpga.netlist import synthesize
@@ -147,6 +148,7 @@ class Build:
         registers = pack_registers(module)
         fix_multipliers(module, self.board.multipliers)
         fix_memories(module, self.board.memories)
+        spread_constants(module)
         (self.folder / f"{TOP}.json").write_text(json.dumps(netlist))
         return {name: cell["type"] for name, cell in module["cells"].items()}, registers
 

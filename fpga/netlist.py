@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from fpga.constants import repeat_addresses
 from fpga.dsp_registers import pack_registers
 from fpga.toolchain import Tool
 from fpga.wide_muxes import wide_muxes
@@ -62,6 +63,7 @@ def synthesize(folder: Path, top: str, blocks: Iterable[str], yosys: Tool,
         f"write_json {top}.json", ""]))
     yosys.run(["-Q", "synth.ys"], folder, "yosys.log", _teller(tell))
     found: dict[str, Any] = json.loads((folder / f"{top}.json").read_text())
+    repeat_addresses(found["modules"][top])
     return found
 
 

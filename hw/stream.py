@@ -8,7 +8,7 @@ __all__ = ["Queue", "SkidBuffer"]
 
 
 class Queue(wiring.Component):
-    """First in, first out, in LUT RAM.
+    """First in, first out, in LUT RAM or block RAM.
 
     Parameters
     ----------
@@ -17,8 +17,11 @@ class Queue(wiring.Component):
     depth : int
         Items it can hold, at least 1; any number.
     registered : bool
-        Put a register between RAM and output, for wide or deep queues on a critical path. It
-        counts as one of the ``depth`` places.
+        Block RAM, for what is wide: 32 bits take 48 LUT4 of LUT RAM. Its output register counts
+        as one of the ``depth`` places, and is slow to show what it holds.
+    late : bool
+        Block RAM without that cycle more: ``o.payload`` is the item that was taken last, from the
+        cycle after that.
 
     Members
     -------
@@ -34,10 +37,12 @@ class Queue(wiring.Component):
     ``o.valid`` are registers.
     """
 
-    def __init__(self, *, shape, depth, registered=False):
+    def __init__(self, *, shape, depth, registered=False, late=False):
         if not isinstance(depth, int) or depth < 1:
             raise ValueError(f"depth is {depth!r}, accepted is an integer of at least 1")
-        self.shape, self.depth, self.registered = shape, depth, registered
+        if registered and late:
+            raise ValueError("a queue is registered or late, not both")
+        self.shape, self.depth, self.registered, self.late = shape, depth, registered, late
         super().__init__({
             "i": In(stream.Signature(shape)),
             "o": Out(stream.Signature(shape)),
@@ -46,8 +51,13 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.ram = ram = memory.Memory(shape=self.shape, depth=self.depth, init=[])
-        write, read = ram.write_port(), ram.read_port(domain="comb")
+        # Only an empty or a full RAM has both addresses equal, and then one port rests.
+        block = self.registered or self.late
+        m.submodules.ram = ram = memory.Memory(
+            shape=self.shape, depth=self.depth, init=[],
+            attrs={"no_rw_check": 1, "ram_style": "block"} if block else {})
+        write = ram.write_port()
+        read = ram.read_port(domain="sync" if block else "comb")
         # Items in the RAM.
         stored = Signal(range(self.depth + 1)) if self.registered else self.level
         some, full = Signal(), Signal()  # stored != 0, level == depth: straight from registers
@@ -58,7 +68,10 @@ class Queue(wiring.Component):
             take.eq(self.o.valid & self.o.ready),
             write.en.eq(push),
             write.data.eq(self.i.payload),
+            self.o.payload.eq(read.data),
         ]
+        if block:
+            m.d.comb += read.en.eq(pop)
         with m.If(push):
             m.d.sync += write.addr.eq(self._after(write.addr))
         with m.If(pop):
@@ -71,23 +84,17 @@ class Queue(wiring.Component):
             m.d.sync += [self.level.eq(self.level + Mux(push, 1, -1)),
                          full.eq(push & (self.level == self.depth - 1))]
         if self.registered:
-            payload = Signal(self.shape, reset_less=True)
             valid = Signal()
             m.d.comb += [
                 self.o.valid.eq(valid),
-                self.o.payload.eq(payload),
                 pop.eq(some & (~valid | self.o.ready)),
             ]
             with m.If(pop):
-                m.d.sync += [valid.eq(1), payload.eq(read.data)]
+                m.d.sync += valid.eq(1)
             with m.Elif(self.o.ready):
                 m.d.sync += valid.eq(0)
         else:
-            m.d.comb += [
-                self.o.valid.eq(some),
-                self.o.payload.eq(read.data),
-                pop.eq(take),
-            ]
+            m.d.comb += [self.o.valid.eq(some), pop.eq(take)]
         return m
 
     def _after(self, index):

@@ -17,7 +17,7 @@ class InstructionQueue(wiring.Component):
     Parameters
     ----------
     config : Config
-        ``queue_depth`` instructions wait in LUT RAM, as beats of ``group`` bytes; one more
+        ``queue_depth`` instructions wait in block RAM, as beats of ``group`` bytes; one more
         stands at the output.
 
     Members
@@ -60,15 +60,16 @@ class InstructionQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.beats = beats = Queue(shape=unsigned(self.beat_bits), depth=self.rows)
+        m.submodules.beats = beats = Queue(shape=unsigned(self.beat_bits), depth=self.rows,
+                                           late=True)
         wiring.connect(m, wiring.flipped(self.i), beats.i)
 
         head = Signal(8 * isa.INSTRUCTION_BYTES, reset_less=True)
         header = data.View(record_layout(isa.HEADER), head)
         held = Signal(range(self.beats + 1))  # beats in head, and on their way there
         whole, granted, move = Signal(), Signal(), Signal()
-        # The head is wide: what moves it is a register.
-        beat, shift, complete = Signal(self.beat_bits, reset_less=True), Signal(), Signal()
+        # The head is wide: what moves it is a register. The beat is there a cycle late, too.
+        shift, complete = Signal(), Signal()
         m.d.comb += [
             whole.eq(held[-1]),  # the only such count: the number of beats is a power of two
             beats.o.ready.eq(~whole),
@@ -82,12 +83,11 @@ class InstructionQueue(wiring.Component):
         with m.If(move):
             m.d.sync += held.eq(held + 1)
         m.d.sync += [
-            beat.eq(beats.o.payload),
             shift.eq(move),
             complete.eq(move & (held == self.beats - 1)),
         ]
         with m.If(shift):
-            m.d.sync += head.eq(Cat(head[self.beat_bits:], beat))
+            m.d.sync += head.eq(Cat(head[self.beat_bits:], beats.o.payload))
         leave = self.o.valid & self.o.ready
         # Not as conditions: the grant comes late in the cycle, and enables are slower than data.
         m.d.sync += [

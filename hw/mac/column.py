@@ -73,11 +73,13 @@ class Column(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        # A slot is written before it is read, and again after that.
         m.submodules.words = words = memory.Memory(
-            shape=word_layout(self.config), depth=slots(self.config), init=[])
-        write, read = words.write_port(), words.read_port(domain="comb")
+            shape=word_layout(self.config), depth=slots(self.config), init=[],
+            attrs={"no_rw_check": 1, "ram_style": "block"})
+        write, read = words.write_port(), words.read_port()
         m.d.comb += [write.en.eq(self.en), write.addr.eq(self.slot), write.data.eq(self.word),
-                     read.addr.eq(self.i.slot)]
+                     read.en.eq(self.i.next.pop), read.addr.eq(self.i.next.slot)]
         kept, size = read.data, 8 * self.config.group
         popped = Mux(kept.padded, kept.pad.replicate(self.config.group),
                      kept.word ^ kept.inverted.replicate(size))

@@ -64,7 +64,8 @@ class Drain(wiring.Component):
         m = Module()
         config = self.config
         vectors, segments = config.drain_cycles, config.lanes // config.drain
-        m.submodules.queue = queue = Queue(shape=tile_vector_layout(config), depth=self.PLACES)
+        m.submodules.queue = queue = Queue(shape=tile_vector_layout(config), depth=self.PLACES,
+                                           registered=True)
         copy = Signal()
         taken = Signal()  # one was, in the cycle before: whether one is, is known late
         self._clear(m, copy, taken)
@@ -98,9 +99,10 @@ class Drain(wiring.Component):
                 m.d.sync += register.eq(Mux(final, 0, beside + 1))
                 beside = register
 
-        # Three steps: one vector of each pair, one of those, what it means; a register after each.
-        valid = Signal(3)
-        vector = Signal(tile_vector_layout(config), reset_less=True)
+        # Three steps: one vector of each pair, one of those, a register after both; what it means,
+        # on the way into the queue.
+        valid = Signal(2)
+        vector = Signal(tile_vector_layout(config))
         m.d.sync += valid.eq(Cat(copy, valid))
         far = copies(m, turn[len(near[0][0]):], "far", count=4)
         for lane in range(config.drain):
@@ -109,7 +111,7 @@ class Drain(wiring.Component):
                 for q in columns for part in range(segments)], near[pair][lane])
                 for pair, columns in enumerate(pairs)]
             acc, is_max = self._pick(m, lane, beside, far[lane % len(far)])
-            m.d.sync += vector[lane].eq(Mux(is_max, (acc[:8] ^ (1 << 7)).as_signed(), acc))
+            m.d.comb += vector[lane].eq(Mux(is_max, (acc[:8] ^ (1 << 7)).as_signed(), acc))
         m.d.comb += [
             queue.i.valid.eq(valid[-1]), queue.i.payload.eq(vector),
             self.tile.valid.eq(queue.o.valid), self.tile.p.eq(queue.o.payload),

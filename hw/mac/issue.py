@@ -79,8 +79,9 @@ class Issuer(wiring.Component):
         m.d.sync += [
             row.eq(self.rows.payload), from_slot.eq(slot), flags.pop.eq(go & fresh),
             flags.add.eq(self.row), flags.last.eq(self.last), flags.max.eq(entry.max),
-            token.flags.eq(flags), token.slot.eq(from_slot),
+            token.flags.eq(flags),
         ]
+        m.d.comb += [token.next.pop.eq(flags.pop), token.next.slot.eq(from_slot)]
         for lane in range(self.config.lanes):
             m.d.sync += [
                 token.value[lane].eq(Mux(flags.add, row.value[lane], 0)),

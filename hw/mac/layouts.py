@@ -14,8 +14,8 @@ _BITS = {field.name: field.bits for field in MAC.fields}
 def slots(config):
     """Entries whose words can wait in front of each column.
 
-    A column reads its word ``columns - 1`` cycles after the first one does; twice the RAM where
-    that skew would leave too few places to fetch ahead.
+    A column reads its word ``columns - 1`` cycles after the first one does; more where that skew
+    would leave too few places to fetch ahead.
     """
     return 16 if config.columns <= 8 else 32
 
@@ -43,7 +43,7 @@ def fetched_layout(config):
         "n": range(config.group + 1), "last": 1, "max": 1, "count": range(config.columns + 1)})
 
 
-# What a column does in one cycle. ``pop``: take the word of ``slot`` first. ``add``: use the row.
+# What a column does in one cycle. ``pop``: take the word that was read first. ``add``: use the row.
 # ``last``: hand the accumulators over (after adding) and clear them. ``max``: ArrayMode.MAX, in
 # which a tile's last token adds nothing.
 # All 0 is a bubble; without ``add`` the row's values are 0.
@@ -51,8 +51,13 @@ TOKEN_FLAGS = data.StructLayout({"pop": 1, "add": 1, "last": 1, "max": 1})
 
 
 def token_layout(config):
-    """What is handed from column to column, one cycle each."""
+    """What is handed from column to column, one cycle each.
+
+    ``next`` belongs to the token of the cycle to come, whose word is then there to be taken:
+    whether that one has ``pop``, and which slot.
+    """
     return data.StructLayout({
-        "flags": TOKEN_FLAGS, "slot": range(slots(config)),
+        "flags": TOKEN_FLAGS,
+        "next": data.StructLayout({"pop": 1, "slot": range(slots(config))}),
         "value": data.ArrayLayout(signed(8), config.lanes),
         "index": data.ArrayLayout(unsigned(config.index_bits), config.lanes)})

@@ -95,7 +95,7 @@ BLOCKS = {
         ("element", "tile"), ("tile", "tile", "unit"), ("ports", "control"),
         ("walk", "generator"), ("generator", "generator"), ("input_stream", "streams"),
         ("shared_inputs", "streams"), ("output_stream", "streams"), ("words", "streams"),
-        ("unit", "unit"), ("loader", "unit"))},
+        ("unit", "unit"), ("loader", "unit"), ("executor", "executor"))},
 }
 
 # (block, name, what fault it is, text before, text after[, why no bench can tell])
@@ -303,7 +303,12 @@ _TABLE = [
      "plans.i.ready & lengths.o.valid & lengths.o.p.last", "plans.i.ready & lengths.o.valid"),
 
     ("mem.scratchpad", "write", "a blocked write goes to another client's row",
-     "asks[0] | asks[2] & ~asks[1]", "asks[0] | asks[2]"),
+     "next_write = Mux(ask, int(writes), next_write)",
+     "next_write = next_write | (ask & int(writes))"),
+    ("mem.scratchpad", "strobe", "the tile writes whole words",
+     "Mux(asks[0] | asks[2], ~0, self.tile_write.p.strobe)", "~0"),
+    ("mem.scratchpad", "strobes", "others write the tile's bytes only",
+     "Mux(asks[0] | asks[2], ~0, self.tile_write.p.strobe)", "self.tile_write.p.strobe"),
     ("mem.scratchpad", "stall", "dropped stall: a later client does not wait",
      "enumerate(clients[:index])", "enumerate(clients[:min(index, 1)])"),
     ("mem.scratchpad", "bank", "waits for a client of another bank",
@@ -731,6 +736,17 @@ _TABLE = [
     ("drp.ports", "source", "another element's value",
      "source.eq(self.context.source)", "source.eq(self.context.source + 1)"),
 
+    ("drp.executor", "release", "descriptors are given back when the kernel has ended",
+     "self.release.valid.eq(taken)", "self.release.valid.eq(unit.done)"),
+    ("drp.executor", "post", "the next kernel's semaphores",
+     "self.retire.post.eq(pending.o.p.post)", "self.retire.post.eq(given.post)"),
+    ("drp.executor", "tag", "the tag of the instruction on offer",
+     "self.error.tag.eq(pending.o.p.tag)", "self.error.tag.eq(given.tag)"),
+    ("drp.executor", "part", "an image counts as loaded in the middle of a word",
+     "unit.loaded & (part == 0)", "unit.loaded"),
+    ("drp.executor", "beats", "beats of a word in the wrong order",
+     "Cat(before, self.image.payload)),", "Cat(self.image.payload, before)),"),
+
     ("drp.walk", "room", "a vector without room", "asks.eq(self.busy & self.room)",
      "asks.eq(self.busy)"),
     ("drp.walk", "inner", "a loop steps before the inner ones have ended",
@@ -776,7 +792,7 @@ _TABLE = [
     ("drp.loader", "table", "words of an item swapped",
      "Cat(part, section.first), section.first)", "Cat(~part, section.first), section.first)"),
     ("drp.loader", "header", "takes the header behind a section for an item",
-     "(~done | ~last | (section.count != 1))", "1"),
+     "(~done | (section.count != 1))", "1"),
 ]
 
 MUTATIONS = [Mutation(*row) for row in _TABLE]

@@ -92,7 +92,7 @@ def folder(tmp_path_factory):
     (["run", "vww", "--input", "two.txt", *GOLDEN], 4, "not a picture"),
     (["run", "dscnn", "--input", "other=good.npy", *GOLDEN], 4, "names no input"),
     (["run", "dscnn", "--labels", "two.txt", *GOLDEN], 4, "--labels has 2 names"),
-    (["run", "dscnn", "--preset", "huge"], 5, "no preset 'huge'; presets are tiny, base"),
+    (["run", "dscnn", "--preset", "huge"], 5, "no preset 'huge'; presets are tiny, tiny_drp, base"),
     (["run", "dscnn", "--set", "lanes=5"], 5, "lanes is 5, accepted is 4, 8, 16 or 32"),
     (["run", "dscnn", "--set", "frob=5"], 5, "no configuration field 'frob'; fields are"),
     (["run", "dscnn", "--set", "lanes"], 5, "accepted is field=value with an integer"),
@@ -258,7 +258,8 @@ def test_memory_options_reach_the_memory(capsys):
 def test_table_of_a_run(capsys):
     code, out, err = run(capsys, "run", "resnet8", "--samples", 1)
     assert code == 0 and "waited for" in out and "inferences/s at 100 MHz" in out
-    assert "on the host" in out and "automobile" in out and "1 of 1 right" in out
+    assert "Softmax" in out and "on the host" not in out
+    assert "automobile" in out and "1 of 1 right" in out
     assert err.startswith("reading resnet8 …\n")
 
 

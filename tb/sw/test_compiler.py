@@ -270,8 +270,9 @@ def test_networks(name, dense):
     expected = executor.run(graph, {spec.name: data})
     assert all(np.array_equal(result.outputs[key], expected[key]) for key in graph.outputs)
     assert [row["tag"] for row in program.layers] == list(range(len(program.layers)))
+    assert {row["unit"] for row in program.layers} <= {"mac", "drp"}
+    assert [record.tag for record in result.log] == [row["tag"] for row in program.layers]
     chip = [row for row in program.layers if row["unit"] == "mac"]
-    assert [record.tag for record in result.log] == [row["tag"] for row in chip]
     ideal = sum(row["ideal_cycles"] for row in chip)
     assert ideal <= result.cycles <= 1.2 * ideal + 1000
     skipped = sum(row["macs_skipped"] for row in chip)

@@ -62,8 +62,10 @@ def test_what_its_graph_is(graph):
     assert max(int(np.abs(kernel).max()) for kernel in kernels) == 203
     (pool,) = [node.attrs for node in graph.nodes if isinstance(node.attrs, AveragePool)]
     assert pool.origin == -128
-    assert [op.operator for op in lower(graph, preset("base")).ops if isinstance(op, HostOp)] == [
-        "Quantize", "Softmax", "Quantize"]
+    for drp, hosts in (("base", []), ("none", ["Softmax"])):
+        ops = lower(graph, preset("base", drp=drp)).ops
+        assert [op.operator for op in ops if isinstance(op, HostOp)] == [
+            "Quantize", *hosts, "Quantize"]
 
 
 def test_pruned_file_has_its_zero_points(graph, tmp_path):

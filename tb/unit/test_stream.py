@@ -1,9 +1,10 @@
 """Queue and SkidBuffer: order, capacity, level, rate, stream rules under random stalls."""
 
 import random
+from operator import attrgetter
 
 import pytest
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import data
 
 from hw.stream import Queue, SkidBuffer
@@ -99,6 +100,41 @@ def test_level(depth, registered):
             ctx.set(dut.o.ready, 0)
 
     simulate(dut, bench, cycles=300)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 8])
+def test_late(depth):
+    """What is taken shows from the cycle after that, until the next is taken; valid as ever."""
+    rng = random.Random(depth)
+    late, now = (Queue(shape=unsigned(8), depth=depth, late=late) for late in (True, False))
+    m = Module()
+    m.submodules.late, m.submodules.now = late, now
+
+    async def bench(ctx):
+        taken = None
+        for _ in range(400):
+            for dut, (valid, ready, payload) in ((dut, offer) for offer in [
+                    (rng.random() < 0.6, rng.random() < 0.6, rng.getrandbits(8))]
+                    for dut in (late, now)):
+                ctx.set(dut.i.valid, valid)
+                ctx.set(dut.o.ready, ready)
+                ctx.set(dut.i.payload, payload)
+            for name in ("i.ready", "o.valid", "level"):
+                one, other = (ctx.get(attrgetter(name)(dut)) for dut in (late, now))
+                assert one == other, name
+            if taken is not None:
+                assert ctx.get(late.o.payload) == taken
+            if ctx.get(now.o.valid) and ctx.get(now.o.ready):
+                taken = ctx.get(now.o.payload)
+            await ctx.tick()
+        assert taken is not None
+
+    simulate(m, bench, cycles=500)
+
+
+def test_late_or_registered():
+    with pytest.raises(ValueError, match="registered or late"):
+        Queue(shape=unsigned(8), depth=4, registered=True, late=True)
 
 
 @pytest.mark.parametrize("depth", [0, -1, 2.0])

@@ -47,6 +47,7 @@ class Bench:
     async def give(self, ctx, **fields):
         raw = isa.encode(Opcode.DRP, **fields)
         await drive(ctx, self.dut.i, [int.from_bytes(raw, "little")])
+        ctx.set(self.dut.i.payload, self.rng.getrandbits(8 * isa.INSTRUCTION_BYTES))
 
     async def idle(self, ctx):
         while ctx.get(self.dut.busy) and not ctx.get(self.dut.error.valid):
@@ -133,6 +134,21 @@ def test_errors(cause):
 
     bench.run(main)
     assert "retire" not in [event for _, event, _ in bench.log]
+
+
+def test_half_a_word_is_not_loaded():
+    bench = Bench("half", 0.0)
+
+    async def main(ctx):
+        first, *others = beats(streams_image(TINY, [None, None], [None]))
+        await drive(ctx, bench.dut.image, [first])
+        await ctx.tick()
+        assert not ctx.get(bench.dut.loaded)
+        await drive(ctx, bench.dut.image, others)
+        await ctx.tick()
+        assert ctx.get(bench.dut.loaded)
+
+    bench.run(main)
 
 
 def test_refused_image():

@@ -18,6 +18,16 @@ CONFIGS = {
 }
 
 
+def ports(tokens):
+    """Tokens as columns want them: each says which word the following one takes."""
+    def read_for(token):
+        return {"pop": token["flags"]["pop"], "slot": token["slot"]} if token else {}
+
+    return [{**{key: value for key, value in (token or {}).items() if key != "slot"},
+             "next": read_for(following)}
+            for token, following in zip([None, *tokens], [*tokens, None], strict=True)]
+
+
 def signed_byte(value):
     return (value & 255) - 256 * (value >> 7 & 1)
 
@@ -106,7 +116,8 @@ def test_column(name, lut):
         ctx.set(dut.en, 0)
         ctx.set(dut.word, {})
         held = None
-        for cycle, token in enumerate([*tokens, *[None] * (Column.LATENCY + 2)]):
+        for cycle, token in enumerate(
+                ports([None, *tokens, *[None] * (Column.LATENCY + 2)])[1:], start=-1):
             note = f"{name}, cycle {cycle}"
             ctx.set(dut.i, token)
             assert ctx.get(dut.loaded) == (cycle in tiles), note
@@ -143,7 +154,9 @@ def test_array(name):
                 await ctx.tick()
         ctx.set(dut.write, {})
         held = [None] * config.columns
-        for cycle, token in enumerate([*tokens, *[None] * (Column.LATENCY + config.columns + 1)]):
+        for cycle, token in enumerate(
+                ports([None, *tokens, *[None] * (Column.LATENCY + config.columns + 1)])[1:],
+                start=-1):
             ctx.set(dut.token, token)
             assert ctx.get(dut.loaded) == (cycle in tiles[0]), f"{name}, cycle {cycle}"
             for q in range(config.columns):

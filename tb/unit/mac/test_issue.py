@@ -67,13 +67,14 @@ def test_tokens(name, stall):
             if len(seen) < seen.maxlen:
                 continue
             clear, _, row, last, pixels, needs, has = seen[0]
-            token = seen[-1][1]
+            token, slot = seen[-1][1], seen[-2][1].next.slot
+            assert seen[-2][1].next.pop == token.flags.pop
             pop, flags = token.flags.pop, token.flags
             assert (flags.add, flags.last) == (row, last)
             if pop or row or last:
                 assert clear or not last, f"{name}, token {len(tokens)}"
                 assert has and not needs
-                tokens.append((token.slot, bool(pop), bool(row), bool(last),
+                tokens.append((slot, bool(pop), bool(row), bool(last),
                                bool(flags.max), list(token.value),
                                list(token.index) if row else None, pixels))
             else:

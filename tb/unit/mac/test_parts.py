@@ -43,7 +43,7 @@ def test_multipliers_in_silicon(lut, dsp):
 def test_reset_clears_accumulators():
     """What a tile had summed up before a reset is not part of the next one."""
     column, reset = Column(TINY, lut=False), Signal()
-    token = {"value": [3] * TINY.lanes, "index": [0] * TINY.lanes}
+    token = {"value": [3] * TINY.lanes, "index": [0] * TINY.lanes, "next": {"pop": 1}}
 
     async def bench(ctx):
         ctx.set(column.en, 1)
