@@ -136,6 +136,8 @@ class Launcher:
             if raw != self._tables.get(element):
                 found.append(self._load(tag, raw, memories[-1:]))
                 self._tables[element] = raw
+        if compiled.kernel.memories:  # it writes to some
+            self._tables.clear()
         return Prepared(states.first, steps_of(kernel), [mine, steps, *memories]), found
 
     def run(self, tag: int, prepared: "Prepared", launch: Launch, reads: list[Span],
