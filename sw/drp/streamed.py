@@ -79,16 +79,22 @@ class Streamed:
                 spans[role].append(("sp", word, end))
                 word = end
 
-        def moved(array: Array, at: tuple[str, int]) -> tuple[Region, int, int]:
+        def moved(array: Array, at: tuple[str, int],
+                  base: int) -> Iterator[tuple[Region, int, int, int]]:
+            """(region, offset, bytes, word) of what lies together."""
             region, offset = homes[at[0]]
-            return region, offset + at[1] + array.offset, array.size
+            for run in range(array.runs):
+                yield (region, offset + at[1] + array.offset + run * array.stride, array.size,
+                       (base + run * array.size) // group)
 
         found: list[Instruction] = []
         for port, (array, at) in enumerate(zip(strip.inputs, self.inputs, strict=True)):
-            found += copy_in(config, tag, *moved(array, at), bases[Role.POP, port] // group)
+            for part in moved(array, at, bases[Role.POP, port]):
+                found += copy_in(config, tag, *part)
         launch = self.compiled.launch(strip.domain, bases)
         prepared, loads = launcher.prepare(tag, self.compiled, launch, self.tables)
         found += loads + launcher.run(tag, prepared, launch, spans[Role.POP], spans[Role.PUSH])
         for port, (array, at) in enumerate(zip(strip.outputs, self.outputs, strict=True)):
-            found += copy_out(config, tag, *moved(array, at), bases[Role.PUSH, port] // group)
+            for part in moved(array, at, bases[Role.PUSH, port]):
+                found += copy_out(config, tag, *part)
         return found

@@ -1,5 +1,6 @@
 """A call cut into strips of rows whose arrays fit the scratchpad."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,14 +33,19 @@ class Array:
     Parameters
     ----------
     offset, size : int
-        Its bytes in the array.
+        Its bytes in the array: where they begin, and how many lie together.
     room : int
         Bytes of scratchpad it takes.
+    runs, stride : int
+        How often as many follow, each so far from the one before (axes before y); in the
+        scratchpad they lie together.
     """
 
     offset: int
     size: int
     room: int
+    runs: int = 1
+    stride: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,11 +123,14 @@ class _Cutter:
         """Whether strips mean the same."""
         name = self._compiled.kernel.name
         why = ""
-        if self._outs[0].axes[:1] != "y":
-            why = "its results have no axis y first"
-        for spec, key in zip(self._ins, self._compiled.kernel.streams, strict=True):
-            if "y" in spec.axes[1:]:
-                why = f"y is not the first axis of {key}"
+        if "y" not in self._outs[0].axes:
+            why = "its results have no axis y"
+        strip = self.strip(0, 1)
+        names = [*self._compiled.kernel.streams, *["its result"] * len(self._outs)]
+        for key, array in zip(names, (*strip.inputs, *strip.outputs), strict=True):
+            if array.runs > 1 and array.size % _ALIGN:
+                why = (f"{key} has axes before y, and rows that aren't multiples of {_ALIGN} "
+                       "bytes")
         if any(node.role is Role.POP and node.tap.what is Tap.ROW
                for node in self._compiled.lowered.graph.nodes):
             why = "it uses the number of a row"
@@ -134,8 +143,19 @@ class _Cutter:
         return max(self.strip(first, min(rows, self.rows - first)).room
                    for first in range(0, self.rows, rows))
 
-    def _array(self, offset: int, size: int) -> Array:
-        return Array(offset, size, room(size, self._compiled.mapping.fabric))
+    def _array(self, spec: In | Out, sizes: Mapping[str, int], first: int, rows: int) -> Array:
+        """Rows [first, first + rows) of an array; all of one without axis y."""
+        before, _, behind = spec.axes.partition("y")
+        if "y" not in spec.axes:
+            before, behind, first, rows = "", spec.axes, 0, 1
+        row = spec.channels * np.dtype(spec.type.memory).itemsize * math.prod(
+            sizes[axis] for axis in behind)
+        runs = math.prod(sizes[axis] for axis in before)
+        if rows == sizes.get("y", 1):  # all of it lies together
+            rows, runs = rows * runs, 1
+        size = rows * row
+        return Array(first * row, size, room(runs * size, self._compiled.mapping.fabric), runs,
+                     sizes.get("y", 1) * row)
 
     def strip(self, first: int, rows: int) -> Strip:
         """Rows [first, first + rows) of the results."""
@@ -152,8 +172,7 @@ class _Cutter:
                 count = min(max((bottom >> 16) + high, begin), count - 1) + 1 - begin
                 grid = replace(grid, y0=start - begin * ONE)
                 given["y"] = count
-            row = _bytes(spec, given, skip="y")
-            inputs.append(self._array(begin * row, count * row))
+            inputs.append(self._array(spec, domain.inputs[port], begin, count))
             grids.append(grid)
             sizes.append(given)
         whole = dict(domain.sizes)
@@ -161,14 +180,7 @@ class _Cutter:
             whole["y"] = rows
         outputs = []
         for out in self._outs:
-            row = _bytes(out, {axis: whole[axis] for axis in out.axes}, skip="y")
-            height = rows if "y" in out.axes else 1
-            outputs.append(self._array(first * row if "y" in out.axes else 0, height * row))
+            outputs.append(self._array(out, domain.sizes, first, rows))
         return Strip(replace(domain, sizes=whole, grids=tuple(grids), inputs=tuple(sizes)),
                      tuple(inputs), tuple(outputs))
 
-
-def _bytes(spec: In | Out, sizes: Mapping[str, int], skip: str) -> int:
-    """Bytes of an array of some sizes, but for an axis."""
-    return int(np.prod([size for axis, size in sizes.items() if axis != skip], dtype=np.int64)
-               ) * np.dtype(spec.type.memory).itemsize * spec.channels
