@@ -38,7 +38,9 @@ def sections(fabric: Fabric, raw: bytes) -> Iterator[Section]:
     Raises
     ------
     TileError
-        ILLEGAL for a space that there isn't, and for an image that ends within a section.
+        ILLEGAL for a space that there isn't.
+    ValueError
+        For an image that ends within a section.
     """
     at = 0
     while at < len(raw):
@@ -50,7 +52,7 @@ def sections(fabric: Fabric, raw: bytes) -> Iterator[Section]:
         size, at = item_bytes(fabric, space), at + ITEM_ALIGN
         end = at + header["count"] * size
         if end > len(raw):
-            raise TileError(Cause.ILLEGAL, f"an image ends within a section of {space.name}")
+            raise ValueError(f"an image ends within a section of {space.name}")
         yield Section(space, header["unit"], header["first"], [
             int.from_bytes(raw[place:place + size], "little") for place in range(at, end, size)])
         at = end
@@ -94,6 +96,20 @@ class Contents:
     def _enabled(self) -> list[Stream | None]:
         return [stream if self._used >> number & 1 else None
                 for number, stream in enumerate(self._streams)]
+
+    def has(self, section: Section) -> bool:
+        """Whether there are the section's unit and addresses."""
+        fabric, space = self._fabric, section.space
+        if space is Space.USED:
+            return True
+        if space is Space.TABLE:
+            return section.unit in self.memories and (
+                section.first + len(section.items)) * (ITEM_ALIGN // _WORD) <= fabric.table_words
+        if space in self._words:
+            units = self._words[space]
+            return section.unit < len(units) and (
+                section.first + len(section.items) <= len(units[0]))
+        return section.unit < (fabric.inputs if space is Space.INPUT_STREAM else fabric.outputs)
 
     def load(self, section: Section) -> None:
         """Put a section where it belongs; units and addresses that there aren't are ignored."""

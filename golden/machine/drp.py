@@ -1,5 +1,6 @@
 """DRP: kernels on the tile, one after the other."""
 
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,6 +63,7 @@ class Drp:
         self._account, self._races = account, races
         self._changed = Signal(kernel)
         self._taken = self._retired = 0
+        self._tags: deque[int] = deque()  # of kernels that haven't written everything
         self._since = self._until = 0  # busy since, if it is; or until
         self._stepped = 0  # when the last kernel's steps end
         account.standing.append(self._standing)
@@ -84,6 +86,7 @@ class Drp:
                 self._account.add("drp_wait_semaphore", max(instruction.wanted, self._until), now)
                 self._since = now + 1
             self._taken += 1
+            self._tags.append(instruction.tag)
             self._sequencer.release(instruction)
             result = self._result(instruction)
             start = max(now + self._timing.kernel, self._stepped)
@@ -98,6 +101,7 @@ class Drp:
     def _complete(self, instruction: Instruction, result: _Result) -> None:
         self._chip.words.reshape(-1)[result.places] = result.data
         self._retired += 1
+        self._tags.popleft()
         if self._taken == self._retired:
             self._until = self._kernel.now
             self._account.add("drp_busy", self._since, self._until)
@@ -124,7 +128,7 @@ class Drp:
             run = tile.run(memory, inputs, outputs, max_steps=fields["limit"])
             took = tile_timing(self._fabric, run, inputs, outputs)
         except TileError as error:
-            raise MachineError(_CAUSES[error.cause], Unit.DRP, instruction.tag, error.stream,
+            raise MachineError(_CAUSES[error.cause], Unit.DRP, self._tags[0], error.stream,
                                str(error)) from error
         places = np.concatenate([np.zeros(0, np.int64), *(
             stream.places(self._fabric.lanes, output=True) for stream in outputs if stream)])

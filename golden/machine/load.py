@@ -272,9 +272,16 @@ class Load:
                          f"{ITEM_ALIGN}")
         try:
             found = list(sections(fabric, raw.tobytes()))
+        except ValueError as error:
+            instruction.need(False, str(error))
+            raise
         except TileError as error:
             raise MachineError(Cause.KERNEL_IMAGE, instruction.unit, instruction.tag,
                                text=str(error)) from error
+        for section in found:
+            instruction.need(contents.has(section), f"a section of {section.space.name} for unit "
+                             f"{section.unit}, {len(section.items)} from {section.first} on; there "
+                             "is none")
         costs: list[int] = []  # cycles of each word
         for section in found:
             words = len(section.items) * item_bytes(fabric, section.space) // ITEM_ALIGN

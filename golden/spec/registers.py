@@ -43,7 +43,8 @@ class Cause(enum.IntEnum):
 
     KERNEL_IMAGE is a section of a kernel image that doesn't exist; the other KERNEL causes are
     those of ``golden.spec.drp.controller``, whose address is the stream's number (outputs after
-    inputs) if one is at fault.
+    inputs) if one is at fault, and whose tag is that of the oldest kernel that has not written
+    everything: the one that follows it may be at fault.
     """
 
     NONE = 0

@@ -272,7 +272,7 @@ class LoadUnit(wiring.Component):
         ]
         with m.If(mine):
             m.d.comb += [beat.ready.eq(self.image.valid & self.image.ready),
-                         done.eq(whole & self.image_loaded)]
+                         done.eq(whole & self.image_loaded & ~self.image_refused)]
         with m.If(done):
             m.d.sync += whole.eq(0)
         with m.Elif(mine & ends):

@@ -76,14 +76,18 @@ def frames(arguments: argparse.Namespace, model: Model, camera: Camera) -> list[
     UsageError, InputError
         If there are none, or they are no pictures.
     """
-    for option in ("mean", "std", "layout", "color"):
-        if getattr(arguments, option) is not None:
+    if arguments.input and arguments.samples:
+        raise UsageError("--input and --samples: accepted is one of them")
+    for option, plain in (("mean", None), ("std", None), ("layout", None), ("color", None),
+                          ("resize", "stretch")):
+        if getattr(arguments, option) != plain:
             raise UsageError(f"--{option}: with --camera the chip makes the input, pixels less "
                              "128")
     (spec,) = model.inputs
     if arguments.input:
+        files = [name.removeprefix(f"{spec.name}=") for name in arguments.input]
         return [Sample(name, {spec.name: camera.frame(Pictures().open(Path(name)))})
-                for name in arguments.input]
+                for name in files]
     if model.network is None or not model.network.pictures:
         raise UsageError(f"{model.path}: --camera without --input; accepted are pictures")
     return [Sample(path.name, {spec.name: camera.frame(Pictures().open(path))}, label)

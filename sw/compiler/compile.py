@@ -187,16 +187,19 @@ class _Assembly:
         ops = self.lowered.ops
         kernels = [(place, op) for place, op in enumerate(ops) if isinstance(op, KernelOp)]
         recipes = [(place, op.recipe) for place, op in kernels if isinstance(op.recipe, Recipe)]
-        fabric = self.config.fabric
-        if not self.launcher or not fabric or len(recipes) != 1 or self.ready:
+        if not self.launcher or len(recipes) != 1 or self.ready:
             return
         ((place, recipe),) = recipes
         if self._work(index + 2, place) > _AHEAD:
             return
-        others = sum(state.ii for _, op in kernels if isinstance(op.recipe, Streamed)
-                     for state in op.recipe.compiled.states)
-        if (place < index or recipe.contexts() + others > fabric.contexts
+        if (place < index or not recipe.together()
                 or any(isinstance(op, HostOp) for op in ops[index:place])):
+            return
+        # Of others whose strips may come in between; their states differ in the counts of loops.
+        others = [state for _, op in kernels if isinstance(op.recipe, Streamed)
+                  for state in op.recipe.compiled.states]
+        if not self.launcher.reserve(recipe.contexts() + sum(state.ii for state in others),
+                                     recipe.states() + 4 * len(others)):
             return
         loads, self.ready[place] = recipe.prepare(
             self.config, self.launcher, ops[place].layer, self.plan.kernels[place])
@@ -230,8 +233,9 @@ class _Assembly:
         if op.beside and isinstance(op.recipe, Streamed):
             parts = op.recipe.parts(self.config, self.launcher, op.layer, word, homes)
             count = len(op.recipe.strips(self.config))
-            self.beside.append(_Beside(op.layer, parts, count, self._work(index), count))
-            return row
+            if work := self._work(index):
+                self.beside.append(_Beside(op.layer, parts, count, work, count))
+                return row
         if ready := self.ready.pop(index, None):
             self.emitter.append(ready(homes))
         else:

@@ -208,6 +208,7 @@ class _Planner:
         if not live:
             unit = self.units[index]
             what = "not even one row of a chain fits" if unit.chain else \
+                "its arrays don't fit" if isinstance(self.ops[unit.first], KernelOp) else \
                 "not even one output pixel fits"
             raise ModelError(
                 f"{self.ops[unit.first].name}: {what} the scratchpad of {self.config.words} "

@@ -122,6 +122,7 @@ def _edges(instructions: list[Instruction], sizes: dict[str, int],
         row = _UNITS.index(item.unit)
         for spans, name in ((item.reads, "read"), (item.writes, "write")):
             for space, first, end in spans:
+                assert 0 <= first <= end <= sizes[space], f"{space} {first} to {end}"
                 trace = traces[space]
                 getattr(trace, name)[row, trace.window(first, end)] = index
     return edges

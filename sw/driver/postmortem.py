@@ -5,15 +5,16 @@ from collections.abc import Callable
 from golden.spec import isa
 from golden.spec.isa import Unit
 from golden.spec.program import ChipStep, Program
-from golden.spec.registers import COUNTERS, Cause, Status
+from golden.spec.registers import COUNTERS, DRP_COUNTERS, Cause, Status
 
 __all__ = ["post_mortem", "semaphore_name"]
 
 
 def semaphore_name(number: int) -> str:
-    """``5 (LOAD to LOAD)``: a semaphore and the units between which the compiler uses it."""
+    """``6 (LOAD to MAC)``: a semaphore and the units between which the compiler uses it."""
     names = {isa.semaphore(producer, consumer): f"{producer.name} to {consumer.name}"
              for producer in Unit for consumer in Unit}
+    names[isa.RELEASED] = "DRP to LOAD, descriptors"
     return f"{number} ({names[number]})"
 
 
@@ -48,7 +49,7 @@ def post_mortem(program: Program, step: ChipStep, read: Callable[[str], int]) ->
     names = [semaphore_name(number) for number in range(isa.SEMAPHORES) if waited >> number & 1]
     lines.append(f"semaphores waited for: {', '.join(names) or 'none'}")
     counters = ", ".join(f"{counter.name} {read('COUNT_' + counter.name.upper())}"
-                         for counter in COUNTERS)
+                         for counter in COUNTERS + DRP_COUNTERS)
     lines.append(f"counters: {counters}")
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from sw.drp.compiler import Compiled
 from sw.drp.image import contexts_image, states_image, streams_image, table_image
 from sw.drp.launch import Launch
 
-__all__ = ["Launcher", "Prepared"]
+__all__ = ["Launcher", "Prepared", "memories_of"]
 
 # Cycles that a kernel may wait for memory before it counts as stuck.
 _PATIENCE = 1 << 16
@@ -31,13 +31,14 @@ class Prepared:
         Its first state.
     steps : int
         Those it takes.
-    needs : list of Span
-        Where it lies.
+    needs, changes : list of Span
+        Where it lies, memories that it reads included; those that it writes.
     """
 
     first: int
     steps: int
     needs: list[Span]
+    changes: list[Span]
 
 
 @dataclass
@@ -59,6 +60,15 @@ class _Ring:
     def __init__(self, size: int) -> None:
         self._size, self._next = size, 0
         self._held: dict[object, _Place] = {}
+
+    def reserve(self, count: int) -> bool:
+        """Whether there is room for so much; if so, it will lie behind all that is held."""
+        if count > self._size:
+            return False
+        if self._next + count > self._size:
+            self._next = 0
+            self._held.clear()
+        return True
 
     def find(self, key: object, count: int) -> tuple[_Place, bool]:
         """(where it lies, whether it must be loaded first)."""
@@ -105,6 +115,11 @@ class Launcher:
         return {"contexts": self._fabric.contexts, "states": self._fabric.states,
                 "memories": self._fabric.elements}
 
+    def reserve(self, contexts: int, states: int) -> bool:
+        """Whether so much can be prepared, one kernel after the other, and all stays until it has
+        run; if so it will."""
+        return self._contexts.reserve(contexts) and self._states.reserve(states)
+
     def prepare(self, tag: int, compiled: Compiled, launch: Launch,
                 tables: tuple[np.ndarray, ...]) -> tuple["Prepared", list[Instruction]]:
         """A kernel for a run, and the LOADs of what is missing of it.
@@ -129,16 +144,17 @@ class Launcher:
         if missing:
             found.append(self._load(tag, states_image(kernel, states.first, contexts.first),
                                     [steps]))
-        memories: list[Span] = []
         for element, words in kernel.tables.items():
-            memories.append(("memories", element, element + 1))
             raw = table_image(self._fabric, element, words)
             if raw != self._tables.get(element):
-                found.append(self._load(tag, raw, memories[-1:]))
+                found.append(self._load(tag, raw, [("memories", element, element + 1)]))
                 self._tables[element] = raw
-        if compiled.kernel.memories:  # it writes to some
+        memories: list[Span] = [("memories", element, element + 1)
+                                for element in sorted(memories_of(compiled))]
+        if writes := bool(compiled.kernel.memories):
             self._tables.clear()
-        return Prepared(states.first, steps_of(kernel), [mine, steps, *memories]), found
+        return Prepared(states.first, steps_of(kernel), [mine, steps, *memories],
+                        memories if writes else []), found
 
     def run(self, tag: int, prepared: "Prepared", launch: Launch, reads: list[Span],
             writes: list[Span]) -> list[Instruction]:
@@ -160,7 +176,7 @@ class Launcher:
         return [streams, Instruction(
             Opcode.DRP, {"tag": tag, "first": prepared.first, "release": 1 << RELEASED,
                          "limit": prepared.steps + _PATIENCE},
-            [*prepared.needs, *reads], writes, after=[streams])]
+            [*prepared.needs, *reads], [*prepared.changes, *writes], after=[streams])]
 
     def _load(self, tag: int, raw: bytes, writes: list[Span]) -> Instruction:
         if raw not in self._images:
@@ -168,6 +184,11 @@ class Launcher:
         return Instruction(Opcode.LOAD, {
             "tag": tag, "target": Target.DRP, "region": Region.CONSTANTS,
             "address": self._images[raw], "run_bytes": len(raw), "runs": 1}, [], writes)
+
+
+def memories_of(compiled: Compiled) -> set[int]:
+    """Elements whose memories a kernel uses."""
+    return {element for state in compiled.states for element, _ in state.tables}
 
 
 def steps_of(kernel: Kernel) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from sw.compiler.sync import Instruction, Span
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Domain, Grid
 from sw.drp.graph import Role
-from sw.drp.launcher import Launcher
+from sw.drp.launcher import Launcher, memories_of
 from sw.drp.strips import room
 from sw.drp.transfer import copy_in, copy_out
 
@@ -93,9 +93,25 @@ class Recipe:
         """Context addresses that its kernels take."""
         return sum(sum(state.ii for state in stage.compiled.states) for stage in self.stages)
 
+    def states(self) -> int:
+        """States that its kernels take."""
+        return sum(len(stage.compiled.states) for stage in self.stages)
+
+    def together(self) -> bool:
+        """Whether the tile can hold the tables of all stages at once, and no stage writes to
+        memories that others use."""
+        held: dict[int, tuple[bytes, ...]] = {}
+        for stage in self.stages:
+            mine = tuple(table.tobytes() for table in stage.tables)
+            for element in memories_of(stage.compiled):
+                if stage.compiled.kernel.memories or held.setdefault(element, mine) != mine:
+                    return len(self.stages) == 1
+        return True
+
     def prepare(self, config: Config, launcher: Launcher, tag: int,
                 word: int) -> tuple[list[Instruction], Ready]:
-        """What can be loaded before its inputs are there, and the rest.
+        """What can be loaded before its inputs are there, and the rest; for recipes that are
+        `together`, with what they take reserved.
 
         Parameters
         ----------
@@ -106,10 +122,7 @@ class Recipe:
         word : int
             First of its words.
         """
-        bases, group = {}, config.group
-        for name, held in self.arrays.items():
-            bases[name] = word
-            word += held.words(config)
+        bases, group = self._bases(config, word), config.group
         loads: list[Instruction] = []
         runs: list[Callable[[], list[Instruction]]] = []
 
@@ -150,8 +163,29 @@ class Recipe:
         homes : dict of (Region, offset)
             Where inputs and outputs lie in DRAM.
         """
-        loads, ready = self.prepare(config, launcher, tag, word)
-        return loads + ready(homes)
+        if self.together() and launcher.reserve(self.contexts(), self.states()):
+            loads, ready = self.prepare(config, launcher, tag, word)
+            return loads + ready(homes)
+        found: list[Instruction] = []
+        for name in self.inputs:
+            found += copy_in(config, tag, *homes[name], self.arrays[name].size,
+                             self._bases(config, word)[name])
+        for stage in self.stages:
+            alone = replace(self, stages=(stage,), inputs=(), outputs=())
+            loads, ready = alone.prepare(config, launcher, tag, word)
+            found += loads + ready(homes)
+        for name in self.outputs:
+            found += copy_out(config, tag, *homes[name], self.arrays[name].size,
+                              self._bases(config, word)[name])
+        return found
+
+    def _bases(self, config: Config, word: int) -> dict[str, int]:
+        """First word of each array."""
+        bases = {}
+        for name, held in self.arrays.items():
+            bases[name] = word
+            word += held.words(config)
+        return bases
 
     def _domain(self, stage: Stage) -> Domain:
         kernel = stage.compiled.kernel

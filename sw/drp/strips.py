@@ -90,18 +90,23 @@ def cut(compiled: Compiled, domain: Domain, most: int) -> list[Strip]:
     if whole.room <= most:
         return [whole]
     cutter.check(whole.room, most)
-    least, beyond = 1, cutter.rows  # rows that fit, rows that don't
-    if cutter.largest(1) > most // 2:
-        raise InputError(f"{compiled.kernel.name}: one row of results needs {cutter.largest(1)} "
-                         f"bytes of scratchpad, and two strips take turns in {most}")
-    while beyond - least > 1:
-        middle = (least + beyond) // 2
+    grain = cutter.grain
+    least, beyond = grain, cutter.rows  # rows that fit, rows that don't
+    if cutter.largest(grain) > most // 2:
+        what = "one row" if grain == 1 else f"{grain} rows"
+        raise InputError(f"{compiled.kernel.name}: {what} of results needs "
+                         f"{cutter.largest(grain)} bytes of scratchpad, and two strips take turns "
+                         f"in {most}")
+    while beyond - least > grain:
+        middle = (least + beyond) // (2 * grain) * grain
         if cutter.largest(middle) <= most // 2:
             least = middle
         else:
             beyond = middle
     count = -(-cutter.rows // least)
-    rows = -(-cutter.rows // count)
+    rows = -(-cutter.rows // (count * grain)) * grain
+    if cutter.largest(rows) > most // 2:  # fewer rows at other places may need more of an input
+        rows = least
     return [cutter.strip(first, min(rows, cutter.rows - first))
             for first in range(0, cutter.rows, rows)]
 
@@ -112,6 +117,9 @@ class _Cutter:
         self._ins: Sequence[In] = list(compiled.kernel.streams.values())
         self._outs: Sequence[Out] = compiled.kernel.outs
         self.rows = domain.sizes["y"] if "y" in self._outs[0].axes else 1
+        # Rows that can't be parted: those of one packed value.
+        specs: list[In | Out] = [*self._ins, *self._outs]
+        self.grain = max((spec.type.parts for spec in specs if spec.axes[-1:] == "y"), default=1)
         # Rows of its windows, by input.
         self._reach = []
         for port in range(len(self._ins)):

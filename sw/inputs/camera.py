@@ -33,11 +33,11 @@ class Camera:
         ------
         UsageError
         """
-        name, _, size = text.partition(":")
+        name, colon, size = text.partition(":")
         if name not in FORMATS:
             raise UsageError(f"--camera {text}: no format {name!r}; formats are "
                              f"{', '.join(FORMATS)}")
-        if not size:
+        if not colon:
             return cls()
         try:
             width, height = (int(part) for part in size.split("x"))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from golden.camera import CameraInput
-from golden.graph import GraphError
+from golden.graph import Graph, GraphError, Node, Tensor
 from golden.ops.camera import camera_input
 from golden.spec.config import preset
 from golden.spec.isa import INSTRUCTION_BYTES, Opcode
@@ -96,6 +96,19 @@ def test_on_the_chip(picture):
     np.testing.assert_array_equal(found, run_litert(path, [image])[0])
 
 
+def test_nothing_beside_it(rng):
+    """A network that is only a camera, and one whose camera comes last, do it all the same."""
+    config = preset("base")
+    frame = rng.integers(0, 256, (72, 64)).astype(np.uint8)
+    node = Node("n", ("frame",), ("picture",), CameraInput(height=16, width=16))
+    graph = Graph("camera", {"frame": Tensor("frame", (72, 64), "uint8"),
+                             "picture": Tensor("picture", (1, 16, 16, 3))},
+                  [node], ("frame",), ("picture",))
+    engine = open_engine("machine", config, compile_graph(graph, config))
+    (found,) = engine.run({"frame": frame}).outputs.values()
+    np.testing.assert_array_equal(found, camera_input(frame, node.attrs))
+
+
 def test_without_a_drp_the_host_does_it():
     program = compile_graph(with_camera(open_model("vww"), Camera(48, 64)).graph,
                             preset("base", drp="none"))
@@ -108,7 +121,10 @@ def test_without_a_drp_the_host_does_it():
     (("vww", "--camera", "yuy2"), "no format 'yuy2'; formats are nv12"),
     (("vww", "--camera", "nv12:641x480"), "both even and 2 to 4096"),
     (("vww", "--camera", "nv12:x"), "accepted is nv12:WIDTHxHEIGHT"),
+    (("vww", "--camera", "nv12:"), "accepted is nv12:WIDTHxHEIGHT"),
     (("vww", "--camera", "nv12", "--mean", "3"), "--mean: with --camera the chip makes"),
+    (("vww", "--camera", "nv12", "--resize", "crop"), "--resize: with --camera the chip makes"),
+    (("vww", "--camera", "nv12", "--input", "a.png", "--samples", "2"), "accepted is one of them"),
     (("dscnn", "--camera", "nv12"), "accepted is one int8 picture"),
 ])
 def test_refusals(capsys, arguments, text):

@@ -8,9 +8,18 @@ import pytest
 from golden.machine import UndefinedError
 from golden.spec.config import preset
 from golden.spec.isa import INSTRUCTION_BYTES, RELEASED, Opcode, Target, decode, encode
+from golden.spec.registers import Region
+from sw.compiler.emit import Constants
 from sw.drp.compiler import compile_kernel
+from sw.drp.domain import Grid
+from sw.drp.kernel import kernel as kernel_of
+from sw.drp.launcher import Launcher, memories_of
 from sw.drp.library import LIBRARY
+from sw.drp.library.samples import sample
+from sw.drp.on_chip import OnChip
 from sw.drp.program import kernel_program
+from sw.drp.streamed import Streamed
+from sw.drp.types import In, Out, u8x4
 from sw.engines.machine import MachineTransport
 from sw.errors import DeviceError, InputError
 from tb.lib.kernels import check_kernel
@@ -54,6 +63,53 @@ def test_contexts_are_loaded_once():
     assert len(images) <= len(kernels) + 3
     assert sum(bool(fields["wait"] >> RELEASED & 1) for fields in images) == len(kernels) - 1
     assert all(fields["release"] == 1 << RELEASED for fields in kernels)
+
+
+def test_alike_strips_fit():
+    """Of a grid with steps below a pixel: fewer rows at other places may need more of the input."""
+    config = preset("base")
+    kernel, wanted = LIBRARY["nearest"], (65, 4)
+    picture = np.random.default_rng(1).integers(0, 256, (13, 12000)).astype(np.uint8)
+    sizes, grids = dict(zip("yx", wanted, strict=True)), {"p": Grid.resize((13, 12000), wanted)}
+    chip = OnChip(config, MachineTransport(config))
+    found = chip(kernel, picture, sizes=sizes, grids=grids)
+    np.testing.assert_array_equal(found, kernel(picture, sizes=sizes, grids=grids))
+
+
+def test_packed_rows_stay_together():
+    config = preset("base", bank_words=32)
+    packed = np.random.default_rng(1).integers(0, 256, 5000).astype(np.uint8)
+    chip = OnChip(config, MachineTransport(config))
+
+    @kernel_of
+    def inverted(p: In(u8x4, "y")) -> Out(u8x4, "y"):
+        return p ^ 255
+
+    np.testing.assert_array_equal(chip(inverted, packed), packed ^ 255)
+
+
+def test_tables_after_a_kernel_that_writes():
+    """Lookup, histogram, lookup: the memory is loaded again, and not before the histogram ends."""
+    config = preset("base")
+    constants = Constants()
+    launcher = Launcher(config, constants)
+    words, found = [], []
+    for name in ("lookup", "histogram", "lookup"):
+        compiled = compile_kernel(LIBRARY[name], config.fabric)
+        call_ = sample(LIBRARY[name], np.random.default_rng(1), 8, 32)
+        arrays, tables = LIBRARY[name].bind(call_.arrays)
+        domain = LIBRARY[name].domain(arrays, call_.sizes, call_.grids)
+        item = Streamed(compiled, domain, (("in", 0),), (("out", 0),), tuple(tables.values()),
+                        config.words)
+        part = item.emit(config, launcher, 0, 0, {"in": (Region.INPUT, 0),
+                                                   "out": (Region.OUTPUT, 0)})
+        words.append(sum(one.opcode == Opcode.LOAD and any(space == "memories" for space, *_ in
+                                                           one.writes) for one in part))
+        found += part
+    assert words == [1, 0, 1] and constants.data
+    memory = {element for one in found if one.opcode == Opcode.DRP
+              for space, element, _ in one.writes if space == "memories"}
+    assert memory == memories_of(compile_kernel(LIBRARY["histogram"], config.fabric))
 
 
 @pytest.mark.parametrize(("name", "shapes", "config", "text"), [
