@@ -114,7 +114,7 @@ _TABLE = [
     ("control.queue", "want", "asks again for what was granted",
      "complete | (self.want & ~self.grant)", "complete | self.want"),
     ("control.queue", "order", "swapped beats",
-     "Cat(head[self.beat_bits:], beat)", "Cat(beat, head)"),
+     "Cat(head[self.beat_bits:], beats.o.payload)", "Cat(beats.o.payload, head)"),
     ("control.queue", "busy", "idle with part of an instruction held",
      "beats.o.valid | (held != 0)", "beats.o.valid"),
 
