@@ -64,7 +64,8 @@ class _Merger:
         for old, new in renamed.items():
             text = text.replace(old + " ", new + " ")
         numbers: dict[str, str] = {}
-        text = _NUMBERED.sub(lambda at: numbers.setdefault(at[0], f"\\$once${len(numbers)}"), text)
+        text = _NUMBERED.sub(lambda at: numbers.setdefault(
+            at[0], f"\\$auto$verilog_backend${len(numbers)}"), text)
         key = text.replace(name, "", 1)
         stays = self._seen.setdefault(key, name)
         if stays == name:

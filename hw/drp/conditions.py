@@ -22,6 +22,9 @@ class Conditions(wiring.Component):
 
     Members
     -------
+    advance : In(1)
+        ``write`` becomes ``cue`` with the next cycle. Flags that wait must not be there earlier:
+        those of the last stage are in their place.
     write : In(cue_layout)
         Of the step after.
     cue : In(cue_layout)
@@ -40,7 +43,7 @@ class Conditions(wiring.Component):
     def __init__(self, fabric):
         self.fabric = fabric
         super().__init__({
-            "write": In(cue_layout(fabric)), "cue": In(cue_layout(fabric)),
+            "advance": In(1), "write": In(cue_layout(fabric)), "cue": In(cue_layout(fabric)),
             "stage": In(stage_bits(fabric)), "when": In(4), "valid": Out(1), "holds": Out(1)})
 
     def elaborate(self, platform):
@@ -50,7 +53,7 @@ class Conditions(wiring.Component):
         write, read = ram.write_port(), ram.read_port(domain="comb")
         flags = Signal(2 * LOOPS)
         m.d.comb += [
-            write.en.eq(1), write.addr.eq(self.write.turn),
+            write.en.eq(self.advance), write.addr.eq(self.write.turn),
             # By the low bits of ``when``: code 8 is at 0.
             write.data.eq(Cat(self.write.last[-1], self.write.first, self.write.last[:-1])),
             read.addr.eq(self.cue.turn - self.stage), flags.eq(read.data),

@@ -81,6 +81,7 @@ class Element(wiring.Component):
         number = Signal.like(self.cue.number, reset_less=True)
         m.submodules.conditions = conditions = Conditions(fabric)
         m.d.comb += [
+            conditions.advance.eq(self.advance),
             conditions.write.eq(self.write), conditions.cue.eq(self.cue),
             conditions.stage.eq(self.context.stage), conditions.when.eq(self.context.when),
         ]

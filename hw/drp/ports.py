@@ -19,7 +19,8 @@ def _acts(m, port, wanted):
     """Registers: the context that is executed wants a vector; its condition doesn't exist."""
     m.submodules.conditions = conditions = Conditions(port.fabric)
     context = port.context
-    m.d.comb += [conditions.write.eq(port.write), conditions.cue.eq(port.cue),
+    m.d.comb += [conditions.advance.eq(port.advance),
+                 conditions.write.eq(port.write), conditions.cue.eq(port.cue),
                  conditions.stage.eq(context.stage), conditions.when.eq(context.when)]
     with m.If(port.advance):
         m.d.sync += [port.acts.eq(wanted & port.cue.valid & conditions.valid & conditions.holds),

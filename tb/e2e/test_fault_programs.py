@@ -23,7 +23,7 @@ from sw.errors import DeviceError
 from tb.lib.fault_rig import END, GRAPHS, LIMIT, SIZE, load_word, made, rig, store_word
 
 
-@pytest.mark.parametrize("opcode", [0, 7, 255])
+@pytest.mark.parametrize("opcode", [0, 8, 255])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_illegal_opcode(name, opcode):
     bench = rig(name)

@@ -98,8 +98,14 @@ def test_conditions():
                    "last": rng.getrandbits(4), "valids": rng.getrandbits(TINY.stages)}
             passes.append(cue)
             ctx.set(dut.write, cue)
+            ctx.set(dut.advance, 1)
             await ctx.tick()
             ctx.set(dut.cue, cue)
+            # What comes next waits, and must not be seen.
+            ctx.set(dut.advance, 0)
+            ctx.set(dut.write, {"turn": (turn + 1) % TINY.stages, "first": rng.getrandbits(4),
+                                "last": rng.getrandbits(4)})
+            await ctx.tick()
             for _ in range(5):
                 stage, when = rng.randrange(min(turn + 1, TINY.stages)), rng.randrange(9)
                 ctx.set(dut.stage, stage)
