@@ -21,17 +21,11 @@ from golden.machine.races import Races
 from golden.machine.sequencer import Sequencer
 from golden.machine.timing import Timing
 from golden.spec.config import Config
-from golden.spec.drp import controller
 from golden.spec.drp.image import Space
 from golden.spec.isa import Unit
-from golden.spec.registers import Cause
+from golden.spec.registers import KERNEL_CAUSES
 
 __all__ = ["Drp"]
-
-_CAUSES = {
-    controller.Cause.ILLEGAL: Cause.KERNEL_ILLEGAL, controller.Cause.STATE: Cause.KERNEL_STATE,
-    controller.Cause.STREAM: Cause.KERNEL_STREAM, controller.Cause.ADDRESS: Cause.KERNEL_ADDRESS,
-    controller.Cause.WATCHDOG: Cause.KERNEL_WATCHDOG}
 
 
 @dataclass(frozen=True)
@@ -128,7 +122,7 @@ class Drp:
             run = tile.run(memory, inputs, outputs, max_steps=fields["limit"])
             took = tile_timing(self._fabric, run, inputs, outputs)
         except TileError as error:
-            raise MachineError(_CAUSES[error.cause], Unit.DRP, self._tags[0], error.stream,
+            raise MachineError(KERNEL_CAUSES[error.cause], Unit.DRP, self._tags[0], error.stream,
                                str(error)) from error
         places = np.concatenate([np.zeros(0, np.int64), *(
             stream.places(self._fabric.lanes, output=True) for stream in outputs if stream)])

@@ -3,9 +3,11 @@
 import enum
 from dataclasses import dataclass, field
 
+from golden.spec.drp import controller
+
 __all__ = [
-    "COUNTERS", "DRP_COUNTERS", "ID", "REGIONS", "REGISTERS", "TABLES", "VERSION", "Cause",
-    "Control", "Counter", "Region", "Register", "Status", "offset",
+    "COUNTERS", "DRP_COUNTERS", "ID", "KERNEL_CAUSES", "REGIONS", "REGISTERS", "TABLES",
+    "VERSION", "Cause", "Control", "Counter", "Region", "Register", "Status", "offset",
 ]
 
 ID = int.from_bytes(b"SNTI", "little")
@@ -65,6 +67,12 @@ class Cause(enum.IntEnum):
     KERNEL_ADDRESS = 15
     KERNEL_WATCHDOG = 16
     KERNEL_IMAGE = 17
+
+
+# What the tile's own causes are to the chip.
+KERNEL_CAUSES: dict[controller.Cause, Cause] = {
+    cause: Cause[f"KERNEL_{cause.name}"] for cause in controller.Cause
+    if cause is not controller.Cause.NONE}
 
 
 @dataclass(frozen=True)

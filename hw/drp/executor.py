@@ -8,18 +8,13 @@ from golden.spec import isa
 from golden.spec.drp import controller
 from golden.spec.drp.image import ITEM_ALIGN
 from golden.spec.isa import Opcode
-from golden.spec.registers import Cause
+from golden.spec.registers import KERNEL_CAUSES, Cause
 from hw.drp.unit import Unit
 from hw.drp.words import TileRead, word_write_layout
 from hw.interfaces import ERROR, RETIRE, instruction_layout
 from hw.stream import Queue
 
 __all__ = ["Executor"]
-
-_CAUSES = {
-    controller.Cause.ILLEGAL: Cause.KERNEL_ILLEGAL, controller.Cause.STATE: Cause.KERNEL_STATE,
-    controller.Cause.STREAM: Cause.KERNEL_STREAM, controller.Cause.ADDRESS: Cause.KERNEL_ADDRESS,
-    controller.Cause.WATCHDOG: Cause.KERNEL_WATCHDOG}
 
 
 class Executor(wiring.Component):
@@ -90,7 +85,7 @@ class Executor(wiring.Component):
             self.retire.valid.eq(unit.done), self.retire.post.eq(pending.o.p.post),
             self.release.valid.eq(taken), self.release.post.eq(given.release),
         ]
-        causes = Array(_CAUSES.get(cause, Cause.NONE) for cause in controller.Cause)
+        causes = Array(KERNEL_CAUSES.get(cause, Cause.NONE) for cause in controller.Cause)
         named = unit.cause.matches(controller.Cause.STREAM, controller.Cause.ADDRESS)
         m.d.comb += [
             self.error.valid.eq(unit.cause != controller.Cause.NONE),

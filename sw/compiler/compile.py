@@ -131,6 +131,8 @@ class _Assembly:
                                loaded_rows=self._not_produced())
         self._place_values()
         self.launcher = Launcher(config, self.constants) if config.fabric else None
+        self.ideal = [self._ideal(item, tiling) if item and tiling else 0
+                      for item, tiling in zip(packed, plan.ops, strict=True)]
         self.steps: list[ChipStep | HostStep] = []
         self.ready: dict[int, Ready] = {}  # kernels that are loaded, by operator
         self.beside: list[_Beside] = []  # kernels that run beside the array's work
@@ -207,9 +209,7 @@ class _Assembly:
 
     def _work(self, first: int, end: int | None = None) -> int:
         """Cycles of the array in operators [first, end)."""
-        ops = self.lowered.ops[:end]
-        return sum(int(str(self._row(*self._member(number))["ideal_cycles"]))
-                   for number in range(first, len(ops)) if isinstance(ops[number], WindowOp))
+        return sum(self.ideal[first:end])
 
     def _catch_up(self, left: int) -> None:
         """Emit of the kernels that run beside the array as much as belongs before ``left`` cycles
@@ -318,11 +318,14 @@ class _Assembly:
 
     def _row(self, op: WindowOp, packed: PackedOp, plan: OpPlan) -> dict[str, object]:
         """What reports need to know of a layer before it runs."""
-        tiles = sum(-(-tile.height * tile.width // self.config.columns) for tile in plan.tiles)
-        ideal = tiles * sum(max(rows, self.config.drain_cycles) for rows in packed.rows)
         pixels = op.height * op.width
         issued = sum(block.real for block in packed.blocks) * pixels
         again = sum(block.again for block in packed.blocks) * pixels
         return {"tag": op.layer, "name": op.name, "operator": op.operator, "unit": "mac",
                 "macs": op.macs, "macs_skipped": max(op.macs - issued, 0), "macs_again": again,
-                "ideal_cycles": ideal}
+                "ideal_cycles": self._ideal(packed, plan)}
+
+    def _ideal(self, packed: PackedOp, plan: OpPlan) -> int:
+        """Cycles of the array alone."""
+        tiles = sum(-(-tile.height * tile.width // self.config.columns) for tile in plan.tiles)
+        return tiles * sum(max(rows, self.config.drain_cycles) for rows in packed.rows)

@@ -140,8 +140,9 @@ class _Planner:
         for index, unit in enumerate(self.units):
             op = ops[unit.first]
             if isinstance(op, KernelOp) and op.beside:  # the others must leave it its words
+                words = op.recipe.words(config)
                 for later in range(index + 1, len(self.units)):
-                    self.taken[later] += op.recipe.words(config)
+                    self.taken[later] += words
 
     def _operands(self, unit: _Unit) -> list[str]:
         """Feature maps that a unit shares with others."""

@@ -122,7 +122,10 @@ class Recipe:
         word : int
             First of its words.
         """
-        bases, group = self._bases(config, word), config.group
+        bases, group = {}, config.group
+        for name, held in self.arrays.items():
+            bases[name] = word
+            word += held.words(config)
         loads: list[Instruction] = []
         runs: list[Callable[[], list[Instruction]]] = []
 
@@ -163,29 +166,16 @@ class Recipe:
         homes : dict of (Region, offset)
             Where inputs and outputs lie in DRAM.
         """
-        if self.together() and launcher.reserve(self.contexts(), self.states()):
-            loads, ready = self.prepare(config, launcher, tag, word)
-            return loads + ready(homes)
+        parts = [self]
+        if not self.together() or not launcher.reserve(self.contexts(), self.states()):
+            parts = [replace(self, stages=(), outputs=()),
+                     *(replace(self, stages=(stage,), inputs=(), outputs=())
+                       for stage in self.stages), replace(self, stages=(), inputs=())]
         found: list[Instruction] = []
-        for name in self.inputs:
-            found += copy_in(config, tag, *homes[name], self.arrays[name].size,
-                             self._bases(config, word)[name])
-        for stage in self.stages:
-            alone = replace(self, stages=(stage,), inputs=(), outputs=())
-            loads, ready = alone.prepare(config, launcher, tag, word)
+        for part in parts:
+            loads, ready = part.prepare(config, launcher, tag, word)
             found += loads + ready(homes)
-        for name in self.outputs:
-            found += copy_out(config, tag, *homes[name], self.arrays[name].size,
-                              self._bases(config, word)[name])
         return found
-
-    def _bases(self, config: Config, word: int) -> dict[str, int]:
-        """First word of each array."""
-        bases = {}
-        for name, held in self.arrays.items():
-            bases[name] = word
-            word += held.words(config)
-        return bases
 
     def _domain(self, stage: Stage) -> Domain:
         kernel = stage.compiled.kernel
