@@ -1,8 +1,6 @@
 """Kernels on a chip: an engine for kernels and pipelines of them."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,16 +8,16 @@ from golden.spec.config import Config
 from sw.driver.device import Device
 from sw.driver.transport import Transport
 from sw.drp.cache import Cache
-from sw.drp.chain import Chain, compile_whole
+from sw.drp.chain import Chain
 from sw.drp.compiler import Compiled, Outcome
 from sw.drp.domain import Grid
-from sw.drp.kernel import Kernel
+from sw.drp.pipeline import Mapped
 from sw.drp.program import kernel_program
 
 __all__ = ["OnChip"]
 
 
-class OnChip:
+class OnChip(Mapped):
     """Runs kernels as programs of a whole chip, loads and stores included.
 
     Parameters
@@ -44,24 +42,9 @@ class OnChip:
                  seed: int = 1) -> None:
         fabric = config.fabric
         assert fabric
+        super().__init__(fabric, cache, seed)
         self._config, self._device = config, Device(transport)
-        self._compile: Callable[..., Compiled | Chain] = partial(
-            compile_whole, fabric=fabric, seed=seed, cache=cache)
-        self.calls: list[tuple[str, int]] = []
         self.counters: dict[str, int] = {}
-
-    @property
-    def cycles(self) -> int:
-        """Of all calls, one after the other."""
-        return sum(cycles for _, cycles in self.calls)
-
-    def __call__(self, kernel: Kernel, *arrays: np.ndarray,
-                 sizes: Mapping[str, int] | None = None,
-                 grids: Mapping[str, Grid] | None = None, **scalars: int) -> Any:
-        """As the kernel itself."""
-        outputs = self.run(self._compile(kernel, **scalars), *arrays, sizes=sizes,
-                           grids=grids).outputs
-        return outputs[0] if len(outputs) == 1 else outputs
 
     def run(self, compiled: Compiled | Chain, *given: np.ndarray,
             sizes: Mapping[str, int] | None = None,

@@ -10,11 +10,11 @@ import numpy as np
 from golden.spec.drp.fabric import Fabric
 from sw.drp.cache import Cache
 from sw.drp.chain import Chain, compile_whole
-from sw.drp.compiler import Compiled
+from sw.drp.compiler import Compiled, Outcome
 from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
 
-__all__ = ["Pipeline", "Reference", "Simulated", "pipeline"]
+__all__ = ["Mapped", "Pipeline", "Reference", "Simulated", "pipeline"]
 
 
 class Engine(Protocol):
@@ -37,8 +37,8 @@ class Reference:
 
 
 @dataclass
-class Simulated:
-    """Kernels on the simulated tile.
+class Mapped:
+    """Base of engines that map kernels at their first call.
 
     Parameters
     ----------
@@ -75,9 +75,26 @@ class Simulated:
             self._made[key] = compile_whole(kernel, self.fabric, seed=self.seed,
                                             cache=self.cache, **scalars)
         self.compiled[kernel.name] = self._made[key]
-        outcome = self._made[key].run(*arrays, sizes=sizes, grids=grids)
-        self.calls.append((kernel.name, outcome.cycles))
-        return outcome.outputs[0] if len(outcome.outputs) == 1 else outcome.outputs
+        outputs = self.run(self._made[key], *arrays, sizes=sizes, grids=grids).outputs
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def run(self, compiled: Compiled | Chain, *given: np.ndarray,
+            sizes: Mapping[str, int] | None = None,
+            grids: Mapping[str, Grid] | None = None) -> Outcome:
+        """Run what is compiled; adds to ``calls``."""
+        raise NotImplementedError
+
+
+class Simulated(Mapped):
+    """Kernels on the simulated tile."""
+
+    def run(self, compiled: Compiled | Chain, *given: np.ndarray,
+            sizes: Mapping[str, int] | None = None,
+            grids: Mapping[str, Grid] | None = None) -> Outcome:
+        """Run what is compiled."""
+        outcome = compiled.run(*given, sizes=sizes, grids=grids)
+        self.calls.append((compiled.kernel.name, outcome.cycles))
+        return outcome
 
 
 class Pipeline:
