@@ -1,7 +1,5 @@
 """Takes finished accumulators out of the array and queues them for post-processing."""
 
-from itertools import chain
-
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -74,11 +72,15 @@ class Drain(wiring.Component):
         waiting = Signal(range(3))
         held, room = Signal(range(self.PLACES + 1)), Signal(init=1)  # copied and not taken; places
         # Which vector is copied next, and which of a pair of columns: a register of its own for
-        # each pair and lane. Each follows the one beside it, lest synthesis makes one of all.
+        # each pair and lane. Each follows the one beside it, and every other one holds the
+        # inverse, lest synthesis makes one of all.
         pairs = [range(first, min(first + self.PAIR, config.columns))
                  for first in range(0, config.columns, self.PAIR)]
-        near = [[Signal(range(self.PAIR * segments), name=f"near_{pair}_{lane}")
-                 for lane in range(config.drain)] for pair in range(len(pairs))]
+        beside_bits = (self.PAIR * segments - 1).bit_length()
+        registers = [Signal(beside_bits, name=f"near_{number}",
+                            init=0 if number % 2 else (1 << beside_bits) - 1)
+                     for number in range(len(pairs) * config.drain)]
+        near = [held if number % 2 else ~held for number, held in enumerate(registers)]
         turn = Signal(range(vectors))
         final = Signal(init=vectors == 1)  # it is the tile's last
         tile_end = Signal()
@@ -95,20 +97,21 @@ class Drain(wiring.Component):
             m.d.sync += [turn.eq(Mux(final, 0, turn + 1)),
                          final.eq(Mux(final, vectors == 1, turn == vectors - 2))]
             beside = turn
-            for register in chain.from_iterable(near):
-                m.d.sync += register.eq(Mux(final, 0, beside + 1))
-                beside = register
+            for number, held in enumerate(registers):
+                follows = Mux(final, 0, beside + 1)
+                m.d.sync += held.eq(follows if number % 2 else ~follows)
+                beside = near[number]
 
         # Three steps: one vector of each pair, one of those, a register after both; what it means,
         # on the way into the queue.
         valid = Signal(2)
         vector = Signal(tile_vector_layout(config))
         m.d.sync += valid.eq(Cat(copy, valid))
-        far = copies(m, turn[len(near[0][0]):], "far", count=4)
+        far = copies(m, turn[beside_bits:], "far", count=4)
         for lane in range(config.drain):
             beside = [self._pick(m, f"{pair}_{lane}", [
                 (self.sums[q].acc[part * config.drain + lane], self.sums[q].max)
-                for q in columns for part in range(segments)], near[pair][lane])
+                for q in columns for part in range(segments)], near[pair * config.drain + lane])
                 for pair, columns in enumerate(pairs)]
             acc, is_max = self._pick(m, lane, beside, far[lane % len(far)])
             m.d.comb += vector[lane].eq(Mux(is_max, (acc[:8] ^ (1 << 7)).as_signed(), acc))
