@@ -8,6 +8,7 @@ from amaranth_boards.icesugar_pro import ICESugarProPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from fpga import sites_85f
+from fpga.sites import Sites
 from sw.errors import UsageError
 
 __all__ = ["BOARDS", "Board", "Resources", "board"]
@@ -59,10 +60,8 @@ class Board:
         Device, package and speed grade, as options.
     loader : str
         The board's name for openFPGALoader.
-    multipliers : tuple of str
-        Sites for `fpga.sites.fix_multipliers`; none where the placer finds good ones itself.
-    memories : mapping
-        Sites for `fpga.sites.fix_memories`.
+    sites : mapping
+        Places of multipliers and memories by preset; none where the placer finds good ones itself.
     """
 
     name: str
@@ -76,16 +75,15 @@ class Board:
     leds: tuple[tuple[str, int], ...]
     nextpnr: tuple[str, ...]
     loader: str
-    multipliers: tuple[str, ...] = ()
-    memories: Mapping[str, str] = field(default_factory=dict)
+    sites: Mapping[str, Sites] = field(default_factory=dict)
 
 
 BOARDS = {item.name: item for item in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with LFE5U-85F", platform=ULX3S_85F_Platform,
-          device=_LFE5U_85F, presets=("ulx3s_85f",), clock_mhz=75, sdram="any-32MiB-7",
-          baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
+          device=_LFE5U_85F, presets=("ulx3s_85f", "ulx3s_85f_drp"), clock_mhz=75,
+          sdram="any-32MiB-7", baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
           nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s",
-          multipliers=sites_85f.multipliers(), memories=sites_85f.memories()),
+          sites=sites_85f.SITES),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
           platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("icesugar_pro",), clock_mhz=50,
           sdram="IS42S16160B-7", baud=1_000_000, leds=(("rgb_led", 0),),

@@ -6,24 +6,41 @@ has to find places for them scatters what belongs together, and the logic around
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["fix_memories", "fix_multipliers"]
+__all__ = ["Sites", "fix_memories", "fix_multipliers"]
 
 _MULTIPLIER, _MEMORY = "MULT18X18D", "DP16KD"
 _INSTANCE = re.compile(r"\$\d+")  # what Amaranth appends to names that occur twice
 
 
-def fix_multipliers(module: dict[str, Any], sites: Sequence[str]) -> int:
+@dataclass(frozen=True)
+class Sites:
+    """What a preset's multipliers and memories get on one device.
+
+    Parameters
+    ----------
+    multipliers : mapping
+        Sites for `fix_multipliers`.
+    memories : mapping
+        Sites for `fix_memories`.
+    """
+
+    multipliers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    memories: Mapping[str, str] = field(default_factory=dict)
+
+
+def fix_multipliers(module: dict[str, Any], sites: Mapping[str, Sequence[str]]) -> int:
     """Give each multiplier a site, in place, by nextpnr's attribute BEL, in the order of names.
 
     Parameters
     ----------
     module : dict
         Flat netlist of ECP5's cells, as Yosys writes it in JSON.
-    sites : sequence of str
-        nextpnr's names, so that neighbours in the list are neighbours on the device. If they are
-        too few (none, for a device where the placer does well), nothing is fixed.
+    sites : mapping
+        By a part of the multipliers' names, nextpnr's names of sites, so that neighbours in the
+        list are neighbours on the device. If they are too few, none of that part is fixed.
 
     Returns
     -------
@@ -39,12 +56,15 @@ def fix_multipliers(module: dict[str, Any], sites: Sequence[str]) -> int:
         for bit in module["netnames"][net]["bits"]:
             if bit in drivers:
                 given[drivers[bit]] = net
-    names = sorted(given, key=lambda name: _natural(given[name]))
-    if len(names) > len(sites):
-        return 0
-    for name, site in zip(names, sites, strict=False):
-        _fix(cells[name], site)
-    return len(names)
+    fixed = 0
+    for part, places in sites.items():
+        names = sorted((name for name in given if part in given[name]),
+                       key=lambda name: _natural(given[name]))
+        if len(names) <= len(places):
+            for name, site in zip(names, places, strict=False):
+                _fix(cells[name], site)
+            fixed += len(names)
+    return fixed
 
 
 def fix_memories(module: dict[str, Any], sites: Mapping[str, str]) -> int:

@@ -219,8 +219,8 @@ PRESETS: dict[str, Config] = {
     # The 85F board: the same array behind a 16-bit SDRAM; its latency is hw.sdram's, arbiter and
     # pad registers included.
     "ulx3s_85f": Config(name="ulx3s_85f", dram_bytes=2, dram_latency=21),
-    "ulx3s_85f_drp": Config(name="ulx3s_85f_drp", columns=4, drp="board", dram_bytes=2,
-                            dram_latency=21),
+    "ulx3s_85f_drp": Config(name="ulx3s_85f_drp", columns=4, banks=4, weight_rows=1024,
+                            lut_columns=0, drp="board", dram_bytes=2, dram_latency=21),
     # A 25F board: memories in block RAM, 8 MAC a cycle.
     "icesugar_pro": Config(name="icesugar_pro", lanes=4, columns=2, drain=2, banks=2,
                            bank_words=2048, weight_rows=1024, list_entries=512,

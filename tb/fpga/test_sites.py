@@ -1,5 +1,7 @@
 """Multipliers get sites in the order of their names, or none does; memories by name."""
 
+import pytest
+
 from fpga.boards import BOARDS
 from fpga.sites import fix_memories, fix_multipliers
 
@@ -21,7 +23,7 @@ def places(found):
 
 def test_columns_come_by_number():
     found = module(dict.fromkeys(["column_10.a", "column_2.b", "column_2.a"], ()))
-    assert fix_multipliers(found, ["X1", "X2", "X3", "X4"]) == 3
+    assert fix_multipliers(found, {"column": ["X1", "X2", "X3", "X4"]}) == 3
     assert places(found) == {"column_2.a": "X1", "column_2.b": "X2", "column_10.a": "X3",
                              "other": None}
 
@@ -30,32 +32,37 @@ def test_names_of_the_design_count():
     """Cells are called as synthesis likes; it makes up names of nets, too."""
     found = module({"o$7": ("column_1.product_10", "$auto$1"), "o$8": ("column_1.product_9",),
                     "a.o_MULT18X18D_P0": ("column_1.product_0", "a.o_MULT18X18D_P0_P0")})
-    assert fix_multipliers(found, ["X1", "X2", "X3"]) == 3
+    assert fix_multipliers(found, {"column": ["X1", "X2"], "": ["X1", "X2", "X3"]}) == 3
     assert places(found) == {"a.o_MULT18X18D_P0": "X1", "o$8": "X2", "o$7": "X3", "other": None}
 
 
 def test_too_few_sites_fix_nothing():
-    found = module({"a": (), "b": ()})
-    assert fix_multipliers(found, ["X1"]) == 0
-    assert set(places(found).values()) == {None}
+    found = module({"a.0": (), "a.1": (), "b": ()})
+    assert fix_multipliers(found, {"a.": ["X1"], "b": ["X2"]}) == 1
+    assert places(found) == {"a.0": None, "a.1": None, "b": "X2", "other": None}
 
 
 def test_other_attributes_stay():
     found = module({"a": ()})
     found["cells"]["a"]["attributes"] = {"keep": "1"}
-    assert fix_multipliers(found, ["X1"]) == 1
+    assert fix_multipliers(found, {"": ["X1"]}) == 1
     assert found["cells"]["a"]["attributes"] == {"keep": "1", "BEL": "X1"}
 
 
-def test_sites_of_the_85f():
+@pytest.mark.parametrize("preset, columns", [("ulx3s_85f", 7), ("ulx3s_85f_drp", 4)])
+def test_multipliers_of_the_85f(preset, columns):
     board = BOARDS["ulx3s-85f"]
-    sites = [site.split("/") for site in board.multipliers]
-    # All that the chip's default preset takes, none twice, in the device's three rows of them.
-    assert len(set(board.multipliers)) == len(sites) == 144 <= board.device.dsp
-    assert {y for _, y, _ in sites} == {"Y10", "Y34", "Y58"}
+    parts = board.sites[preset].multipliers
+    every = [site.split("/") for part in parts.values() for site in part]
+    # All that array and post-processing take, none twice, in the device's three rows of them.
+    assert len({tuple(site) for site in every}) == len(every) <= board.device.dsp
+    assert {part: len(sites) for part, sites in parts.items()} == {
+        ".mac.": 16 * columns, ".post.": 32}
+    assert {y for _, y, _ in every} <= {"Y10", "Y34", "Y58"}
     # Two columns that are drained together, and of both what is drained together, side by side.
+    sites = [site.split("/") for site in parts[".mac."]]
     xs, ys = ([int(site[axis][1:]) for site in sites] for axis in (0, 1))
-    for column in (0, 2, 4):
+    for column in range(0, columns - 1, 2):
         for lane in range(8):
             group = [16 * (column + right) + lane + part for right in (0, 1) for part in (0, 8)]
             assert len({ys[at] for at in group}) == 1
@@ -72,12 +79,14 @@ def test_memories_by_name():
                              for name in kinds}
 
 
-def test_memories_of_the_85f():
+@pytest.mark.parametrize("preset, blocks", [
+    ("ulx3s_85f", 64 + 48 + 8 + 32 + 8), ("ulx3s_85f_drp", 28 + 8 + 16 + 8)])
+def test_memories_of_the_85f(preset, blocks):
     board = BOARDS["ulx3s-85f"]
-    sites = board.memories
-    # The scratchpad, the rows of weights, the tables, none twice, in the device's four rows.
-    assert len(set(sites.values())) == len(sites) == 64 + 48 + 8 <= board.device.ebr
-    assert {site.split("/")[1] for site in sites.values()} == {"Y22", "Y46", "Y70", "Y82"}
+    sites = board.sites[preset].memories
+    # Scratchpad, weights, tables, words of columns, the drain's queue: none twice.
+    assert len(set(sites.values())) == len(sites) == blocks <= board.device.ebr
+    assert {site.split("/")[1] for site in sites.values()} <= {"Y22", "Y46", "Y70", "Y82"}
     for site in sites.values():
         x, block = int(site.split("/")[0][1:]), int(site[-1])
         group = x - 2 * block - 4 - 2 * (x > 66)
