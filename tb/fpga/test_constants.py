@@ -46,7 +46,8 @@ def test_without_sites_nothing_changes():
 
 
 def test_groups_of_the_85f():
-    found = module(BOARDS["ulx3s-85f"].multipliers)
+    parts = BOARDS["ulx3s-85f"].sites["ulx3s_85f"].multipliers
+    found = module([site for sites in parts.values() for site in sites])
     assert spread_constants(found) == 2 * 144 // 4
 
 
