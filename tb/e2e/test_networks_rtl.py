@@ -1,4 +1,4 @@
-"""The four networks on the RTL: preset base, its memories quartered, and behind a slow DRAM.
+"""The four networks on the RTL: preset base, its array with quartered memories, a slow DRAM.
 
 Every output byte is golden's, which tb/golden holds against recordings of LiteRT's reference
 kernels, layer by layer, and against LiteRT itself where it is installed.
@@ -18,8 +18,8 @@ from tb.lib.timing import compare_timing
 
 MEMORY = 1 << 22
 NETWORKS = ("resnet8", "dscnn", "vww", "autoencoder")
-QUARTER = {"bank_words": 256, "weight_rows": 1024, "list_entries": 1024, "parameter_beats": 128,
-           "lane_blocks": 16}
+QUARTER = {"drp": "none", "bank_words": 256, "weight_rows": 1024, "list_entries": 1024,
+           "parameter_beats": 128, "lane_blocks": 16}
 SLOW = {"dram_bytes": 4, "dram_latency": 150}
 CONFIGS = {"base": {}, "quartered": QUARTER, "slow": SLOW}
 # (samples, simulator: a slow DRAM needs none of its own).

@@ -17,7 +17,7 @@ CHIPS: dict[str, Config] = {
                    lut_columns=16, burst_beats=256, read_beats=512, weight_rows=1000,
                    list_entries=999, parameter_beats=130, lane_blocks=7),
     # The least of everything that can be least.
-    "least": preset("base", columns=4, drain=16, banks=4, bank_words=64, weight_rows=33,
+    "least": preset("base", drp="none", columns=4, drain=16, banks=4, bank_words=64, weight_rows=33,
                     list_entries=17, parameter_beats=21, lane_blocks=2, queue_depth=2,
                     burst_beats=1, bursts_in_flight=1, read_beats=2),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amaranth.back import verilog
 
-from sw.engines.rtl.builder import FLAGS, cache_folder, making
+from sw.engines.rtl.builder import FLAGS, cache_folder, compile_verilog, making
 from sw.engines.rtl.toolchain import Toolchain
 
 __all__ = ["generate", "library"]
@@ -58,8 +58,8 @@ def library(top, text, harness, functions):
             folder = Path(name)
             for source, content in {**sources, f"{top}.v": text}.items():
                 (folder / source).write_text(content)
-            tools.run(["verilator", *flags, "-CFLAGS", f"-I{folder}", "-o", f"{top}.so",
-                       f"{top}.v", str(folder / harness.name)], folder)
+            compile_verilog(tools, [*flags, "-CFLAGS", f"-I{folder}", "-o", f"{top}.so",
+                                    f"{top}.v", str(folder / harness.name)], folder)
             fresh = kept.with_suffix(f".{os.getpid()}")
             shutil.copy(folder / "obj_dir" / f"{top}.so", fresh)
             fresh.replace(kept)

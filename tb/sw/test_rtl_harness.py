@@ -249,7 +249,7 @@ def test_refusals(tmp_path, monkeypatch):
         (tmp_path / "file").write_text("")
         patch.setenv("SENTEI_CACHE", str(tmp_path / "file"))
         patch.setattr(Toolchain, "run", lambda self, command, folder: (
-            (folder / "obj_dir").mkdir(), (folder / "obj_dir" / "libnpu.so").write_text("")))
+            folder / "obj_dir" / builder.LIBRARY).write_text(""))
         builder.build(VERILOG["base"], 16)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match="g\\+\\+, make, perl"):

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from golden.spec.config import Config
 from sw.engines.rtl.toolchain import Toolchain
 from sw.errors import ToolError
 
-__all__ = ["QUIET", "TRACES", "build", "cache_folder", "generate_verilog", "making"]
+__all__ = ["QUIET", "TRACES", "build", "cache_folder", "compile_verilog", "generate_verilog",
+           "making"]
 
 TRACES = ("", "vcd", "fst")
 SOURCES = ("harness.cpp", "axi_memory.h")
@@ -27,16 +28,20 @@ LIBRARY = "libnpu.so"
 # What Amaranth's Verilog is warned about without being wrong.
 QUIET = ("CASEINCOMPLETE", "CASEOVERLAP", "WIDTHEXPAND", "WIDTHTRUNC", "UNSIGNED", "CMPCONST",
          "ASCRANGE", "UNOPTFLAT", "ALWNEVER")
-FLAGS = (
-    "--cc", "--exe", "--build", "-j", "2", "--top-module", "npu", "--prefix", "Vnpu", "-O3",
-    "--no-timing", "--no-assert",
-    "--output-split", "5000", "--output-split-cfuncs", "1000",
-    *(f"-Wno-{name}" for name in QUIET),
+# What the C++ compiler is told.
+COMPILE = (
     "-CFLAGS", "-std=c++17 -fPIC", "-LDFLAGS", "-shared",
     # -Os, the default, costs half of the speed; the rest of the run time is not worth the wait.
     "-MAKEFLAGS", "OPT_FAST=-O2", "-MAKEFLAGS", "OPT_GLOBAL=-O1",
     # Verilator's makefile forgets this for precompiled headers.
     "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include",
+)
+FLAGS = (
+    "--cc", "--exe", "--build", "-j", "2", "--top-module", "npu", "--prefix", "Vnpu", "-O3",
+    "--no-timing", "--no-assert",
+    "--output-split", "5000", "--output-split-cfuncs", "1000",
+    *(f"-Wno-{name}" for name in QUIET),
+    *COMPILE,
 )
 
 # What X is, and what has no initial value: cheapest, or drawn from the seed.
@@ -121,8 +126,33 @@ def build(verilog: str, beat_bytes: int, *, trace: str = "", random_start: bool 
                 tools.need_fst()
             if progress:
                 progress("compiling the simulator, once for this chip (a minute or two)")
-            _compile(tools, flags, verilog, kept)
+            _compile(tools, flags, verilog, kept, trace)
     return kept
+
+
+def compile_verilog(tools: Toolchain, arguments: Sequence[str], folder: Path,
+                    trace: str = "") -> None:
+    """Run Verilator, with FLAGS and more, and the C++ compiler in a folder without ``obj_dir``.
+
+    Verilator's run time, a good part of the time of a small design, is compiled once for all.
+
+    Raises
+    ------
+    ToolError
+        If a tool fails.
+    """
+    key = "\0".join((tools.version, *COMPILE, trace))
+    shared = cache_folder() / "runtime" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    made = folder / "obj_dir"
+    made.mkdir()
+    ready = sorted(shared.glob("verilated*.o"))
+    for path in ready:
+        shutil.copy(path, made)
+    tools.run(["verilator", *arguments, *(flag for path in ready for flag in
+                                          ("-MAKEFLAGS", f"--old-file={path.name}"))], folder)
+    for path in made.glob("verilated*.o"):
+        if not (shared / path.name).exists():
+            _keep(path.read_bytes(), shared / path.name)
 
 
 @contextmanager
@@ -159,7 +189,8 @@ def making(kept: Path) -> Iterator[bool]:
             lock.unlink(missing_ok=True)
 
 
-def _compile(tools: Toolchain, flags: tuple[str, ...], verilog: str, kept: Path) -> None:
+def _compile(tools: Toolchain, flags: tuple[str, ...], verilog: str, kept: Path,
+             trace: str) -> None:
     here = Path(__file__).parent
     with tempfile.TemporaryDirectory(prefix="sentei-rtl-") as name:
         folder = Path(name)
@@ -167,8 +198,8 @@ def _compile(tools: Toolchain, flags: tuple[str, ...], verilog: str, kept: Path)
             shutil.copy(here / source, folder)
         (folder / "npu.v").write_text(verilog)
         # Verilator looks at harness.cpp from the folder of its makefile.
-        tools.run(["verilator", *flags, "-CFLAGS", f"-I{folder}", "-o", LIBRARY,
-                   "npu.v", str(folder / "harness.cpp")], folder)
+        compile_verilog(tools, [*flags, "-CFLAGS", f"-I{folder}", "-o", LIBRARY,
+                                "npu.v", str(folder / "harness.cpp")], folder, trace)
         _keep((folder / "obj_dir" / LIBRARY).read_bytes(), kept)
 
 
