@@ -70,8 +70,8 @@ class Gathered:
             raise TileError(Cause.STREAM, f"input {self._number} has no vector {self._taken}",
                             self._number)
         if self._taken == len(self.pushed):
-            raise TileError(Cause.WATCHDOG, f"input {self._number} waits for position {self._taken}, "
-                                            "which isn't pushed before")
+            raise TileError(Cause.WATCHDOG, f"input {self._number} waits for position "
+                                            f"{self._taken}, which isn't pushed before")
         if self._taken == len(self._vectors):
             self._fetch()
         self._taken, self._last = self._taken + 1, step
@@ -86,9 +86,9 @@ class Gathered:
             If something is left.
         """
         if not len(self.pushed) == self._taken == self._stream.vectors:
-            raise TileError(Cause.STREAM, f"input {self._number} has {self._stream.vectors} vectors, "
-                            f"{len(self.pushed)} positions were pushed, {self._taken} were taken",
-                            self._number)
+            raise TileError(Cause.STREAM, f"input {self._number} has {self._stream.vectors} "
+                            f"vectors, {len(self.pushed)} positions were pushed, {self._taken} "
+                            "were taken", self._number)
 
     def _fetch(self) -> None:
         """The vectors of all positions that are new."""
