@@ -1,15 +1,17 @@
 """Kernels for benches of the whole unit, with their streams, and how kernels fail."""
 
+import numpy as np
+
 from golden.drp.kernel import Kernel
-from golden.drp.stream import Loop, Stream
+from golden.drp.stream import ONE, Loop, Stream, TapAt
 from golden.spec.drp.contexts import LAST, element_context, input_context, output_context
 from golden.spec.drp.controller import Cause, end_state, state_record
 from golden.spec.drp.fabric import fabric
 from golden.spec.drp.operations import Op
-from golden.spec.drp.streams import Format
+from golden.spec.drp.streams import Border, Format, Tap
 
 __all__ = ["COUNT", "ERRORS", "GATHER_ERRORS", "MOST", "TINY", "WORDS", "copier", "gatherer",
-           "linear", "merged", "picture", "placed"]
+           "linear", "merged", "mixed", "picture", "placed", "positions"]
 
 TINY = fabric("tiny")
 WORDS = 4096
@@ -115,6 +117,37 @@ def merged(kernels):
         outputs=joined("outputs"), states=tuple(
             record.encode(record.decode(kernel.states[0]) | {"base": place})
             for place, kernel in enumerate(kernels)))
+
+
+def positions(rng, count):
+    """Words of positions in and around a picture of 4 x 8."""
+    return [rng.randint(-2, 5) % 65536 << 16 | rng.randint(-2, 9) % 65536 for _ in range(count)]
+
+
+def mixed(rng, jobs=8):
+    """Kernels with positions from data and without: (kernel, [(inputs, outputs)], memory), where
+    job k begins in state k of the kernel, and memory is (WORDS,) uint32."""
+    kernels, streams = [], []
+    memory = np.array([rng.getrandbits(32) for _ in range(WORDS)], "<u4")
+    for number in range(jobs):
+        count = rng.choice((1, 3, 9, 33, 50))
+        memory[64 * number:64 * number + count] = positions(rng, count)
+        source, target = linear(count, 256 * number), linear(count, 8192 + 256 * number)
+        if rng.random() < 0.4:  # to either output
+            port = rng.randrange(2)
+            kernels.append(gatherer(count, pops=0) if port else copier(count0=count))
+            streams.append(([source, None], [None, target] if port else [target]))
+            continue
+        kernels.append(gatherer(count, rng.randint(1, 9)))
+        width, inner = rng.choice((8, 5)), rng.choice([1, count])
+        made = picture(
+            count, 4096 + 4 * rng.randrange(64), row_step=4 * width, width=width,
+            format=rng.choice((Format.W32, Format.I16, Format.U8)),
+            border=rng.choice(list(Border)), fill=rng.getrandbits(32), x0=rng.choice((0, ONE)),
+            loops=(Loop(inner, dy=ONE // 2), Loop(count // inner, dx=ONE // 2)),
+            taps=(TapAt(rng.choice((Tap.DATA, Tap.DATA, Tap.ROW, Tap.FRACTION_X)), 9, 9, 4),))
+        streams.append(([source, made], [target]))
+    return merged(kernels), streams, memory
 
 
 # By name: (cause, suspect, changes of the kernel, values of input and output, base of the input).

@@ -8,13 +8,11 @@ import pytest
 from amaranth.sim import Simulator
 
 from golden.drp.errors import TileError
-from golden.drp.stream import ONE, Loop, TapAt
 from golden.drp.tile import Tile
 from golden.drp.timing import timing
 from golden.spec.drp.contexts import LAST
 from golden.spec.drp.controller import Cause
 from golden.spec.drp.image import ITEM_ALIGN, SECTION
-from golden.spec.drp.streams import Border, Format, Tap
 from hw.drp.loader import Loader
 from hw.drp.unit import Unit
 from hw.drp.words import TileRead
@@ -31,8 +29,10 @@ from tb.unit.drp.kernels import (
     gatherer,
     linear,
     merged,
+    mixed,
     picture,
     placed,
+    positions,
 )
 from tb.unit.drp.programs import program
 
@@ -149,38 +149,13 @@ def test_errors(bench, name):
         assert [memory[256 + place] for place in range(COUNT)] == list(range(COUNT))
 
 
-def positions(rng, count):
-    """Words of positions in and around a picture of 4 x 8."""
-    return [rng.randint(-2, 5) % 65536 << 16 | rng.randint(-2, 9) % 65536 for _ in range(count)]
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 def test_gathers(bench, seed, stall):
     """Kernels with positions and without follow each other; descriptors are used again, too."""
     rng = random.Random(f"gathers {seed} {stall}")
-    counts = [rng.choice((1, 3, 9, 33, 50)) for _ in range(8)]
-    jobs, kernels, steps = [], [], 0
-    memory = {word: rng.getrandbits(32) for word in range(WORDS)}
-    for number, count in enumerate(counts):
-        memory |= dict(enumerate(positions(rng, count), 64 * number))
-        source, target = linear(count, 256 * number), linear(count, 8192 + 256 * number)
-        if rng.random() < 0.4:  # to either output
-            port = rng.randrange(2)
-            kernels.append(gatherer(count, pops=0) if port else copier(count0=count))
-            jobs.append(([source, None], [None, target] if port else [target]))
-            continue
-        kernels.append(gatherer(count, rng.randint(1, 9)))
-        width, inner = rng.choice((8, 5)), rng.choice([1, count])
-        made = picture(
-            count, 4096 + 4 * rng.randrange(64), row_step=4 * width, width=width,
-            format=rng.choice((Format.W32, Format.I16, Format.U8)),
-            border=rng.choice(list(Border)), fill=rng.getrandbits(32), x0=rng.choice((0, ONE)),
-            loops=(Loop(inner, dy=ONE // 2), Loop(count // inner, dx=ONE // 2)),
-            taps=(TapAt(rng.choice((Tap.DATA, Tap.DATA, Tap.ROW, Tap.FRACTION_X)), 9, 9, 4),))
-        jobs.append(([source, made], [target]))
-    whole = merged(kernels)
-    expected = np.array([memory[word] for word in range(WORDS)], "<u4").view(np.uint8)
+    whole, jobs, words = mixed(rng)
+    memory, expected, steps = dict(enumerate(words.tolist())), words.view(np.uint8), 0
     for number, (inputs, outputs) in enumerate(jobs):
         steps += Tile(replace(whole, first=number)).run(expected, inputs, outputs).steps
     images = [(image(whole) * (not number) + streams_image(TINY, *job), number)
