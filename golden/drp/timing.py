@@ -69,6 +69,10 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
         for sink in sinks:
             if sink is not None:
                 free = sink.work(free, step == run.steps)
+        # Who gets an address: room is seen a cycle after it was made.
+        served = next((place for place in range(len(streams)) if (
+            stream := streams[(turn + place) % len(streams)]) is not None
+            and stream.wants), None) if shared else None
         there = step < run.steps and all(
             sources[number] is not None and sources[number].vectors  # type: ignore[union-attr]
             for number in pops[step])
@@ -84,12 +88,11 @@ def timing(fabric: Fabric, run: Run, inputs: Sequence[Stream | None],
                 end.take()  # type: ignore[union-attr]
             step += 1
         if shared:
-            for place in range(len(streams)):
-                stream = streams[(turn + place) % len(streams)]
-                if stream is not None and stream.wants:
-                    stream.address()
-                    turn = (turn + place + 1) % len(streams)
-                    break
+            if served is not None:
+                stream = streams[(turn + served) % len(streams)]
+                assert stream is not None
+                stream.address()
+                turn = (turn + served + 1) % len(streams)
             cycle += 1
             continue
         granted = False
