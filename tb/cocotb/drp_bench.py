@@ -163,7 +163,7 @@ async def drp_gathers(dut, seed):
 
 
 @cocotb.test()
-@cocotb.parametrize(name=GATHER_ERRORS)
+@cocotb.parametrize(name=(*GATHER_ERRORS,))
 async def drp_gather_errors(dut, name):
     """Cause and suspect of kernels with positions from data."""
     bench = BlockBench(dut, "drp", f"gather errors {name}")
