@@ -116,8 +116,16 @@ class Stream:
         return cls(loops=loops, taps=tuple(
             TapAt(**(tap | {"what": Tap(tap["what"])})) for tap in read), **header)
 
-    def positions(self, lanes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(y, x, offset) of every vector: (vectors, lanes) int64, 16.16, 16.16 and bytes."""
+    def positions(self, lanes: int, places: np.ndarray | None = None) -> tuple[
+            np.ndarray, np.ndarray, np.ndarray]:
+        """(y, x, offset) of every vector: (vectors, lanes) int64, 16.16, 16.16 and bytes.
+
+        Parameters
+        ----------
+        lanes : int
+        places : (vectors, lanes) uint32, optional
+            Of an indirect input: positions that were pushed, of its first vectors.
+        """
         parts = []
         for start, step, lane, tap, unit in (
                 (self.y0, "dy", self.lane_dy, "dy", ONE), (self.x0, "dx", self.lane_dx, "dx", ONE),
@@ -127,19 +135,20 @@ class Stream:
                 total = (total[:, None]
                          + np.arange(loop.count, dtype=np.int64) * getattr(loop, step)).ravel()
             taps = np.array([getattr(item, tap) * unit for item in self.taps], np.int64)
+            if places is not None and unit == ONE:
+                taps[:] = 0
             total = (total[:, None] + taps).ravel()
             parts.append(total[:, None] + np.arange(lanes, dtype=np.int64) * lane)
         y, x, offset = parts
+        if places is not None:
+            return *self.moved(y[:len(places)], x[:len(places)], places), offset[:len(places)]
         return _wrap(y), _wrap(x), offset
 
-    def indirect_positions(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As ``positions`` of an indirect input, for (vectors, lanes) uint32 pushed to output 1."""
-        places = np.repeat(places, len(self.taps), axis=0)
-        taps = np.resize([[tap.dy, tap.dx, tap.dbase] for tap in self.taps], (len(places), 3))
-        y = (places & np.uint32(0xFFFF0000)).view(np.int32) + self.y0 + taps[:, :1] * ONE
-        x = (places << np.uint32(16)).view(np.int32) + self.x0 + taps[:, 1:2] * ONE
-        return (y.astype(np.int64), x.astype(np.int64),
-                np.broadcast_to(taps[:, 2:], y.shape).astype(np.int64))
+    @staticmethod
+    def moved(y: np.ndarray, x: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(y, x) moved to positions that were pushed, (vectors, lanes) uint32."""
+        return (_wrap(y + (places & np.uint32(0xFFFF0000)).view(np.int32)),
+                _wrap(x + (places << np.uint32(16)).view(np.int32)))
 
     def read(self, memory: np.ndarray, lanes: int) -> np.ndarray:
         """All vectors of an input: (vectors, lanes) uint32 from (bytes,) uint8.
@@ -152,9 +161,9 @@ class Stream:
         return self.fetch(memory, *self.positions(lanes))
 
     def fetch(self, memory: np.ndarray, y: np.ndarray, x: np.ndarray,
-              offset: np.ndarray) -> np.ndarray:
-        """What an input delivers at positions; taps repeat along the first axis."""
-        what = np.resize([tap.what for tap in self.taps], len(y))[:, None]
+              offset: np.ndarray, first: int = 0) -> np.ndarray:
+        """What an input delivers at the positions of vectors from number ``first`` on."""
+        what = np.resize(np.roll([tap.what for tap in self.taps], -first), len(y))[:, None]
         data = np.broadcast_to(what == Tap.DATA, y.shape)
         address, outside = self.addresses(y, x, offset)
         seen = data & ~outside if self.border is Border.CONSTANT else data
@@ -184,19 +193,20 @@ class Stream:
         for byte in range(size):
             memory[kept + byte] = (narrow >> np.uint32(8 * byte)).astype(np.uint8)
 
-    def places(self, lanes: int, *, output: bool = False) -> np.ndarray:
-        """Bytes of memory that the stream may touch, (n,) int64."""
+    def places(self, lanes: int, *, output: bool = False, indirect: bool = False) -> np.ndarray:
+        """Bytes of memory that the stream may touch, (n,) int64; all of an indirect input's."""
         y, x, offset = self.positions(lanes)
-        if self.indirect:
+        touched = np.broadcast_to(
+            np.resize([tap.what is Tap.DATA for tap in self.taps], len(y))[:, None], y.shape)
+        if indirect:
             y, x = (part.ravel()[:, None] << 16 for part in
                     np.mgrid[:self.height, :self.width].astype(np.int64))
-            offset = np.zeros_like(y)
+            offset = np.unique(offset[touched])
+            y, x, offset = np.broadcast_arrays(y, x, offset)
+            touched = np.ones(y.shape, bool)
         address, outside = self.addresses(y, x, offset)
-        touched = np.ones(address.shape, bool)
         if output or self.border is Border.CONSTANT:
-            touched &= ~outside
-        if not self.indirect:
-            touched &= np.resize([tap.what is Tap.DATA for tap in self.taps], len(y))[:, None]
+            touched = touched & ~outside
         touched = np.unique(address[touched])
         return (touched[:, None] + np.arange(ELEMENT_BYTES[self.format])).ravel()
 

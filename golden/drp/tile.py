@@ -7,6 +7,7 @@ import numpy as np
 
 from golden.drp.arithmetic import evaluate
 from golden.drp.errors import TileError
+from golden.drp.gathered import Gathered, indirect
 from golden.drp.iteration import Iteration
 from golden.drp.kernel import Kernel
 from golden.drp.stream import Stream
@@ -39,8 +40,8 @@ class Run:
         By input stream: the step of each pop.
     pushes : tuple of lists of int
         By output stream: the step of each push.
-    places : (pushes of output 1, lanes) uint32
-        What output 1 was given: positions, if an input is indirect.
+    places : (vectors, lanes) uint32
+        Positions of the indirect input, if there is one.
     """
 
     steps: int
@@ -129,7 +130,9 @@ class Tile:
         TileError
         """
         fabric = self._fabric
-        waiting = [self._vectors(number, stream, memory)
+        gathers = indirect(fabric, inputs)
+        gathered = None if gathers is None else Gathered(fabric, gathers, memory)
+        waiting = [self._vectors(number, None if stream is gathers else stream, memory)
                    for number, stream in enumerate(inputs)]
         waiting += [np.zeros((0, self._lanes), np.uint32)] * (fabric.inputs - len(waiting))
         taken: list[list[int]] = [[] for _ in range(fabric.inputs)]
@@ -159,34 +162,37 @@ class Tile:
                 history[element][pointer] = result
             for stream, stage, when in plan.pops:
                 if iterations.holds(stage, when):
-                    if len(taken[stream]) == len(waiting[stream]):
-                        more = self._indirect(inputs, stream, memory, given[1:2])
-                        if len(more) <= len(taken[stream]):
-                            raise TileError(Cause.STREAM, f"input {stream} has no vector "
-                                                          f"{len(taken[stream])}", stream)
-                        waiting[stream] = more
-                    history[fabric.elements + stream][pointer] = (
-                        waiting[stream][len(taken[stream])])
+                    if gathered and stream == fabric.gather:
+                        vector = gathered.pop(step)
+                    elif len(taken[stream]) == len(waiting[stream]):
+                        raise TileError(Cause.STREAM, f"input {stream} has no vector "
+                                                      f"{len(taken[stream])}", stream)
+                    else:
+                        vector = waiting[stream][len(taken[stream])]
+                    history[fabric.elements + stream][pointer] = vector
                     taken[stream].append(step)
             for stream, register, stage, when in plan.pushes:
                 if iterations.holds(stage, when):
+                    given_at[stream].append(step)
+                    if gathered and stream == 1:
+                        gathered.push(registers[register], step)
+                        continue
                     if len(given[stream]) == limits[stream]:
                         raise TileError(Cause.STREAM, f"output {stream} takes "
                                         f"{limits[stream]} vectors only", fabric.inputs + stream)
                     given[stream].append(registers[register])
-                    given_at[stream].append(step)
             routed = [(register, registers[source]) for register, source in plan.routes]
             for register, unit, delay in plan.views:
                 registers[register] = history[unit][(pointer - delay) % fabric.history]
             for register, value in routed:
                 registers[register] = value
             step += 1
-        self._finish(memory, inputs, outputs, waiting, taken, given)
-        places = np.array(given[1] if len(given) > 1 else [], np.uint32)
+        self._finish(memory, outputs, waiting, taken, given, gathered)
+        places = np.array(gathered.pushed if gathered else [], np.uint32)
         return Run(step, tuple(taken), tuple(given_at), places.reshape(-1, self._lanes))
 
     def _vectors(self, number: int, stream: Stream | None, memory: np.ndarray) -> np.ndarray:
-        if stream is None or stream.indirect:
+        if stream is None:
             return np.zeros((0, self._lanes), np.uint32)
         try:
             return stream.read(memory, self._lanes)
@@ -194,19 +200,14 @@ class Tile:
             error.stream = number
             raise
 
-    def _indirect(self, inputs: Sequence[Stream | None], number: int, memory: np.ndarray,
-                  pushed: list[list[np.ndarray]]) -> np.ndarray:
-        """Vectors of an indirect input for what has been pushed so far."""
-        stream = inputs[number] if number < len(inputs) else None
-        if stream is None or not stream.indirect or not pushed or not pushed[0]:
-            return np.zeros((0, self._lanes), np.uint32)
-        return stream.fetch(memory, *stream.indirect_positions(np.array(pushed[0], np.uint32)))
-
-    def _finish(self, memory: np.ndarray, inputs: Sequence[Stream | None],
-                outputs: Sequence[Stream | None], waiting: list[np.ndarray],
-                taken: list[list[int]], given: list[list[np.ndarray]]) -> None:
-        indirect = any(stream and stream.indirect for stream in inputs)
+    def _finish(self, memory: np.ndarray, outputs: Sequence[Stream | None],
+                waiting: list[np.ndarray], taken: list[list[int]],
+                given: list[list[np.ndarray]], gathered: Gathered | None) -> None:
+        if gathered:
+            gathered.finish()
         for number, vectors in enumerate(waiting):
+            if gathered and number == self._fabric.gather:
+                continue
             if len(vectors) != len(taken[number]):
                 raise TileError(Cause.STREAM, f"input {number} has {len(vectors)} vectors, "
                                               f"{len(taken[number])} were taken", number)
@@ -217,7 +218,7 @@ class Tile:
             if len(given[number]) != stream.vectors:
                 raise TileError(Cause.STREAM, f"output {number} takes {stream.vectors} vectors, "
                                               f"{len(given[number])} were given", place)
-            if given[number] and not (indirect and number == 1):
+            if given[number]:
                 try:
                     stream.write(memory, np.array(given[number], np.uint32))
                 except TileError as error:

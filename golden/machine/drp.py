@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.drp.errors import TileError
+from golden.drp.gathered import indirect
 from golden.drp.stream import Stream
 from golden.drp.tile import Tile
 from golden.drp.timing import Timing as TileTiming
@@ -135,7 +136,9 @@ class Drp:
         """Tell what the kernel touches."""
         assert self._races
         group = self._config.group
-        words = [stream.places(self._fabric.lanes) // group for stream in inputs if stream]
+        gathers = indirect(self._fabric, inputs)
+        words = [stream.places(self._fabric.lanes, indirect=stream is gathers) // group
+                 for stream in inputs if stream]
         own = [self._races.tile(space, np.array(sorted(used), np.int64)) for space, used in
                zip((Space.ELEMENT, Space.STATE, Space.TABLE, Space.TABLE), tile.touched,
                    strict=True)]

@@ -1,18 +1,21 @@
 """Addresses of the vectors that streams read or write."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.streams import Border, Tap
 from hw.drp.descriptors import Descriptors, descriptor_write
 from hw.drp.walk import Walk
 
-__all__ = ["ADDRESS_BITS", "REQUESTS", "Generator", "request_layout"]
+__all__ = ["ADDRESS_BITS", "Generator", "places_layout", "request_layout"]
 
 ADDRESS_BITS = 24
-# That a stream may have under way: as many as one LUT RAM holds, enough for a vector a cycle.
-REQUESTS = 16
+
+
+def places_layout(lanes):
+    """Positions that a kernel has pushed."""
+    return data.ArrayLayout(data.StructLayout({"column": signed(16), "row": signed(16)}), lanes)
 
 
 def request_layout(streams, lanes):
@@ -33,11 +36,17 @@ class Generator(wiring.Component):
     ----------
     streams : int
     lanes : int
+    gather : int, optional
+        The stream that may be indirect.
 
     Members
     -------
     write : In(descriptor_write)
         ``bank`` doesn't matter.
+    indirect : In(1)
+        With ``gather``: the stream's next descriptor is indirect.
+    places : In(stream of places_layout)
+        Its positions.
     go : In(streams)
         The descriptor that was written last is the next one, or the same again if none was
         since; held until ``taken``.
@@ -57,9 +66,11 @@ class Generator(wiring.Component):
 
     LATENCY = Descriptors.LATENCY + 5
 
-    def __init__(self, streams, lanes):
-        self.streams, self.lanes = streams, lanes
+    def __init__(self, streams, lanes, gather=None):
+        self.streams, self.lanes, self.gather = streams, lanes, gather
         super().__init__({
+            **({} if gather is None else {
+                "indirect": In(1), "places": In(stream.Signature(places_layout(lanes)))}),
             "write": In(descriptor_write(streams)), "go": In(streams), "taken": Out(streams),
             "room": In(streams), "asked": Out(streams), "busy": Out(streams),
             "o": Out(request_layout(streams, lanes))})
@@ -75,7 +86,7 @@ class Generator(wiring.Component):
             with m.Elif(walk.taken[index]):
                 m.d.sync += written[index].eq(0)
         m.d.comb += [
-            walk.go.eq(self.go), walk.new.eq(written), walk.room.eq(self.room),
+            walk.go.eq(self.go), walk.new.eq(written),
             self.taken.eq(walk.taken),
             walk.counts.eq(descriptors.counts), self.busy.eq(walk.busy),
             descriptors.stream.eq(walk.o.stream), descriptors.bank.eq(walk.o.bank),
@@ -84,13 +95,17 @@ class Generator(wiring.Component):
             descriptors.write.bank.eq(~walk.banks.bit_select(self.write.stream, 1)),
             self.asked.eq(walk.o.valid << walk.o.stream),
         ]
-        token = walk.o
+        token, places = walk.o, self._places(m, walk)
         for stage in (1, 2):
             later = Signal(walk.o.shape(), name=f"s{stage}", reset_less=True)
             valid = Signal(name=f"s{stage}_valid")
             m.d.sync += [later.eq(token), valid.eq(token.valid)]
             token = later
             token_valid = valid
+            if places is not None:
+                kept = Signal.like(places, name=f"s{stage}_places", reset_less=True)
+                m.d.sync += kept.eq(places)
+                places = kept
 
         # Stage 2: the position of this iteration; that of the next one is kept.
         header, loop, tap = descriptors.header, descriptors.loop, descriptors.at
@@ -108,16 +123,22 @@ class Generator(wiring.Component):
             write.data.base.eq(here.base + loop.dbase),
         ]
         stage = _Stages(m, token_valid)
+        moves = [(tap.dy, tap.dx)] * self.lanes
+        if places is not None:
+            moves = [[_placed(m, f"{name}_{lane}", places.there, part, other)
+                      for name, part, other in (("dy", place.row, tap.dy),
+                                                ("dx", place.column, tap.dx))]
+                     for lane, place in enumerate(places.lanes)]
         fields = {name: stage.keep(name, value) for name, value in (
             ("stream", token.stream), ("final", token.final), ("format", header.format),
             ("saturate", header.saturate), ("what", tap.what), ("border", header.border),
             ("fill", header.fill), ("height", header.height), ("width", header.width),
             ("row_step", header.row_step), ("column_step", header.column_step))}
         lanes = []
-        for lane in range(self.lanes):
+        for lane, (dy, dx) in enumerate(moves):
             lanes.append({
-                "y": stage.keep(f"y_{lane}", here.y + lane * header.lane_dy + (tap.dy << 16), 32),
-                "x": stage.keep(f"x_{lane}", here.x + lane * header.lane_dx + (tap.dx << 16), 32),
+                "y": stage.keep(f"y_{lane}", here.y + lane * header.lane_dy + (dy << 16), 32),
+                "x": stage.keep(f"x_{lane}", here.x + lane * header.lane_dx + (dx << 16), 32),
                 "base": stage.keep(f"base_{lane}",
                                    here.base + lane * header.lane_dbase + tap.dbase,
                                    ADDRESS_BITS)})
@@ -173,6 +194,31 @@ class Generator(wiring.Component):
         for lane, found in zip(self.o.lanes, lanes, strict=True):
             m.d.comb += [lane[name].eq(value) for name, value in found.items()]
         return m
+
+    def _places(self, m, walk):
+        """Positions of the vector that is asked for, and whether it has any: without one the
+        indirect stream isn't asked for."""
+        m.d.comb += walk.room.eq(self.room)
+        if self.gather is None:
+            return None
+        found = Signal(data.StructLayout({"there": 1, "lanes": places_layout(self.lanes)}))
+        indirect = Signal()
+        with m.If(walk.taken[self.gather]):
+            m.d.sync += indirect.eq(self.indirect)
+        with m.If(indirect & ~self.places.valid):
+            m.d.comb += walk.room[self.gather].eq(0)
+        m.d.comb += [
+            found.there.eq(indirect & (walk.o.stream == self.gather)),
+            found.lanes.eq(self.places.payload),
+            self.places.ready.eq(found.there & walk.o.valid)]
+        return found
+
+
+def _placed(m, name, there, place, tap):
+    """A position, if there is one, in place of a tap's."""
+    found = Signal(signed(16), name=name)
+    m.d.comb += found.eq(Mux(there, place, tap))
+    return found
 
 
 def _limited(value, size):

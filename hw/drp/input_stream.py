@@ -4,8 +4,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.spec.drp.streams import REQUESTS
 from hw.drp.element import vector_layout
-from hw.drp.generator import REQUESTS, request_layout
+from hw.drp.generator import request_layout
 from hw.drp.words import TileRead, misplaced, widened
 from hw.stream import Queue
 

@@ -4,8 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.spec.drp.streams import REQUESTS
 from hw.drp.element import vector_layout
-from hw.drp.generator import REQUESTS, request_layout
+from hw.drp.generator import request_layout
 from hw.drp.words import misplaced, narrowed, sizes, word_write_layout
 from hw.stream import Queue
 

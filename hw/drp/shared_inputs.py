@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.drp.generator import REQUESTS, request_layout
+from golden.spec.drp.streams import REQUESTS
+from hw.drp.generator import request_layout
 from hw.drp.input_stream import taken_layout
 from hw.drp.words import TileRead, misplaced, widened
 from hw.stream import Queue

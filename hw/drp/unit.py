@@ -8,13 +8,16 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.controller import Cause
 from golden.spec.drp.image import ITEM_ALIGN
-from hw.drp.generator import Generator
+from golden.spec.drp.streams import PLACES, STREAM
+from hw.drp.descriptors import WORD
+from hw.drp.generator import Generator, places_layout
 from hw.drp.input_stream import InputStream
 from hw.drp.loader import Loader
 from hw.drp.output_stream import OutputStream
 from hw.drp.shared_inputs import SharedInputs
 from hw.drp.tile import Tile
 from hw.drp.words import TileRead, word_write_layout
+from hw.interfaces import record_layout
 from hw.stream import Queue
 
 __all__ = ["Unit", "run_layout"]
@@ -95,7 +98,15 @@ class Unit(wiring.Component):
         for number, unit in enumerate(units[fabric.inputs:]):
             m.submodules[f"output_{number}"] = unit
         go, taken = Signal(count), Signal(count)
-        self._generate(m, loader, units, go, taken, inputs if shared else None)
+        pending = Signal()  # one was given, and its streams aren't the tile's yet
+        # Positions that the tile pushed; whether the next descriptor that takes some is indirect.
+        places = indirect = None
+        gathers, next_gathers = Signal(), Signal()  # kernels push positions
+        if fabric.gather is not None:
+            m.submodules.places = places = Queue(shape=places_layout(fabric.lanes), depth=PLACES)
+            indirect = self._indirect(m, loader)
+        self._generate(m, loader, units, go, taken, inputs if shared else None, places,
+                       indirect, pending)
         enabled = self._enabled(m, loader)
         wanted = loader.descriptor.p
         m.d.comb += [loader.descriptor.ready.eq(~go.bit_select(wanted.stream, 1)),
@@ -104,7 +115,6 @@ class Unit(wiring.Component):
 
         # Kernels: given, begun, ended, written.
         stopped = Signal()
-        pending = Signal()  # one was given, and its streams aren't the tile's yet
         following, limit, next_limit = Signal(count), Signal(32), Signal(32)
         starts = Signal()
         over = Signal(count, init=~0)  # by stream: the tile must not use it any more
@@ -126,13 +136,16 @@ class Unit(wiring.Component):
         with m.If(accept):
             m.d.sync += [pending.eq(1), starts.eq(1), first.eq(self.run.p.first),
                          following.eq(enabled), next_limit.eq(self.run.p.limit)]
+            if places is not None:
+                m.d.sync += next_gathers.eq(indirect & enabled[fabric.gather])
         m.d.sync += alive.eq(alive + tile.begun - tile.ended)
         changes = Signal()  # from now on steps are of the kernel that follows
         m.d.comb += changes.eq(Mux(tile.begun, (alive == 0) | tile.ended,
                                    tile.ended & (alive == 2)))
-        moved = self._connect(m, tile, units, over)
+        moved = self._connect(m, tile, units, over, places, gathers)
         with m.If(changes):
-            m.d.sync += [over.eq(~following), pending.eq(0), limit.eq(next_limit)]
+            m.d.sync += [over.eq(~following), pending.eq(0), limit.eq(next_limit),
+                         gathers.eq(next_gathers)]
         with m.Else():
             m.d.sync += over.eq(over | moved)
 
@@ -153,7 +166,7 @@ class Unit(wiring.Component):
         for number, some in enumerate(written):
             m.d.sync += some.eq(some + finished[number]
                                 - (self.done & kernels.o.payload[number]))
-        self._errors(m, tile, units, over, alive, limit)
+        self._errors(m, tile, units, over, alive, limit, places, gathers)
         self._turns(m, "writes", self.write, [unit.write for unit in units[fabric.inputs:]])
         if not shared:
             readers = units[:fabric.inputs]
@@ -168,14 +181,24 @@ class Unit(wiring.Component):
             m.d.sync += enabled.eq(loader.used.streams)
         return enabled
 
-    def _generate(self, m, loader, units, go, taken, inputs):
+    def _indirect(self, m, loader):
+        """Whether the descriptor of the input that may be indirect is, as was loaded last."""
+        indirect, item = Signal(), loader.descriptor
+        word, bit = divmod(record_layout(STREAM)["indirect"].offset, WORD)
+        with m.If(item.valid & item.ready & (item.p.stream == self.fabric.gather)
+                  & (item.p.index == word)):
+            m.d.sync += indirect.eq(item.p.data[bit])
+        return indirect
+
+    def _generate(self, m, loader, units, go, taken, inputs, places, indirect, pending):
         """Addresses for all streams: of one each, or of one generator, to ``inputs`` all theirs."""
         item, shared = loader.descriptor, inputs is not None
         groups = [units] if shared else [[unit] for unit in units]
         for group, members in enumerate(groups):
-            generator = Generator(len(members), self.fabric.lanes)
-            m.submodules[f"generator_{group}"] = generator
             mine = slice(0, len(units)) if shared else slice(group, group + 1)
+            gather = self.fabric.gather if shared else 0 if group == self.fabric.gather else None
+            generator = Generator(len(members), self.fabric.lanes, gather)
+            m.submodules[f"generator_{group}"] = generator
             here = 1 if shared else item.p.stream == group
             m.d.comb += [
                 generator.write.en.eq(item.valid & item.ready & here),
@@ -183,6 +206,12 @@ class Unit(wiring.Component):
                 generator.write.index.eq(item.p.index), generator.write.data.eq(item.p.data),
                 generator.go.eq(go[mine]), taken[mine].eq(generator.taken),
                 generator.room.eq(Cat(unit.room for unit in members))]
+            if gather is not None:
+                wiring.connect(m, places.o, generator.places)
+                m.d.comb += generator.indirect.eq(indirect)
+                # What waits may be the positions of the kernel before.
+                with m.If(indirect & pending):
+                    m.d.comb += generator.go[gather].eq(0)
             m.d.comb += Cat(unit.asked for unit in members).eq(generator.asked)
             if shared:
                 m.d.comb += [inputs.i.eq(generator.o), inputs.i.valid.eq(
@@ -192,7 +221,7 @@ class Unit(wiring.Component):
                 m.d.comb += [unit.i.eq(generator.o), unit.i.valid.eq(
                     generator.o.valid & (generator.o.stream == number))]
 
-    def _connect(self, m, tile, units, over):
+    def _connect(self, m, tile, units, over, places, gathers):
         """Streams to the tile while they are its; returns those whose last vector moves."""
         fabric = self.fabric
         moved = []
@@ -205,13 +234,18 @@ class Unit(wiring.Component):
                 moved.append(unit.o.valid & unit.o.ready & unit.o.p.final)
             else:
                 port = tile.outputs[number - fabric.inputs]
-                m.d.comb += [unit.vector.valid.eq(port.valid & ~over[number]),
-                             unit.vector.payload.eq(port.payload),
-                             port.ready.eq(unit.vector.ready & ~over[number])]
+                mine = ~over[number]
+                ready = unit.vector.ready & mine
+                if places is not None and number == fabric.inputs + 1:
+                    m.d.comb += [places.i.valid.eq(port.valid & gathers),
+                                 places.i.payload.eq(port.payload)]
+                    mine, ready = mine & ~gathers, Mux(gathers, places.i.ready, ready)
+                m.d.comb += [unit.vector.valid.eq(port.valid & mine),
+                             unit.vector.payload.eq(port.payload), port.ready.eq(ready)]
                 moved.append(unit.vector.valid & unit.vector.ready & unit.final)
         return Cat(moved)
 
-    def _errors(self, m, tile, units, over, alive, limit):
+    def _errors(self, m, tile, units, over, alive, limit, places, gathers):
         """The first error stays."""
         fabric = self.fabric
         steps, still = Signal(32), Signal(32)
@@ -219,10 +253,12 @@ class Unit(wiring.Component):
                      still.eq(Mux(tile.step | (alive == 0), 0, still + 1))]
         bad = Cat(unit.bad for unit in units)
         beyond = Signal(len(units))
-        m.d.comb += beyond.eq(Cat(
-            (tile.wants[number] if number < fabric.inputs
-             else tile.outputs[number - fabric.inputs].valid) & over[number]
-            for number in range(len(units))) | Mux(tile.ended, ~over, 0))
+        asked = [*tile.wants, *(port.valid for port in tile.outputs)]
+        left = ~over
+        if places is not None:
+            asked[fabric.inputs + 1] &= ~gathers
+            left = left | places.o.valid << fabric.gather
+        m.d.comb += beyond.eq((Cat(asked) & over) | Mux(tile.ended, left, 0))
         with m.If(self.cause == Cause.NONE):
             with m.If(tile.cause != Cause.NONE):
                 m.d.sync += self.cause.eq(tile.cause)

@@ -17,7 +17,7 @@ from sw.drp.mapper.mapping import Link, Mapping
 
 __all__ = ["Cache", "default_cache"]
 
-VERSION = 1  # of the mapper: another answer for the same graph needs another number
+VERSION = 2  # of the mapper: another answer for the same graph needs another number
 
 
 class Cache:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from golden.drp.stream import TapAt
 from golden.spec.drp.operations import OPERATIONS, Kind, Op, Subword
+from golden.spec.drp.streams import GATHER_CYCLES
 
 __all__ = ["Edge", "Graph", "Node", "Role"]
 
 
 _HERE = TapAt()
-GATHER_LATENCY = 8
+# Steps for what is at a position to come without a stall: lanes may lie in a word each.
+GATHER_LATENCY = GATHER_CYCLES + 3
 
 
 class Role(enum.Enum):

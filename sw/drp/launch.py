@@ -15,7 +15,7 @@ from sw.drp.domain import Domain, Grid
 from sw.drp.graph import Role
 from sw.drp.lower import Lowered
 from sw.drp.mapper.mapping import Mapping as Mapped
-from sw.drp.types import Gather, In, Out, i32, u8
+from sw.drp.types import Gather, In, Out, u8
 from sw.errors import InputError
 
 __all__ = ["Gathered", "Launch", "lane_axis", "launch", "launch_memory"]
@@ -208,8 +208,8 @@ class _Launch:
                 nodes = sorted((self._mapped.times[n] % self._mapped.ii, n)
                                for n, node in enumerate(graph.nodes)
                                if node.role is role and self._mapped.units[n] == unit)
-                if not nodes:
-                    continue
+                if not nodes or (role is Role.PUSH and graph.nodes[nodes[0][1]].indirect):
+                    continue  # positions need no stream
                 port = graph.nodes[nodes[0][1]].port
                 taps = tuple(graph.nodes[n].tap for _, n in nodes)
                 streams[unit] = (self._input(port, taps) if role is Role.POP
@@ -238,15 +238,6 @@ class _Launch:
                       format=u8.format, x0=-size * ONE, lane_dx=ONE, loops=loops,
                       taps=taps)
 
-    def _still(self, times: int = 1) -> tuple[Loop, ...]:
-        """All iterations, ``times`` vectors in each, at one place."""
-        loops = [Loop(level.count) for level in self._levels]
-        if times > 1 and loops and loops[0].count * times <= MAX_COUNT:
-            loops[0] = Loop(loops[0].count * times)
-        elif times > 1:
-            loops.append(Loop(times))
-        return tuple(loops)
-
     def _input(self, port: int, taps: tuple[TapAt, ...]) -> Stream:
         if port == len(self._ins):
             return self._mask(taps)
@@ -257,7 +248,7 @@ class _Launch:
                 column_step=kind.bytes, height=picture.height, width=picture.width,
                 format=kind.format, border=_border(picture.spec),
                 fill=picture.spec.fill & 0xFFFFFFFF, indirect=True,
-                loops=self._still(len(taps)))
+                loops=tuple(Loop(level.count) for level in self._levels), taps=taps)
         spec, grid = self._ins[port], self._grid(port)
         sizes = self._domain.inputs[port]
         strides = self._strides(spec, sizes)
@@ -285,9 +276,6 @@ class _Launch:
                    for part in range(spec.type.parts))
 
     def _output(self, port: int, taps: tuple[TapAt, ...]) -> Stream:
-        if port == len(self._outs):  # positions: nothing is written
-            return Stream(base=0, row_step=0, column_step=0, height=1, width=1,
-                          format=i32.format, loops=self._still(), taps=taps)
         spec = self._outs[port]
         shift = self._lowered.shifts[port] * ONE
         row = "x" if self._lowered.reuse and self._lane_axis != "x" else "y"

@@ -14,7 +14,7 @@ from sw.compiler.sync import Instruction, synchronize
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Grid
 from sw.drp.launcher import Launcher
-from sw.drp.streamed import Streamed
+from sw.drp.streamed import Picture, Streamed
 from sw.errors import InputError
 
 __all__ = ["kernel_program"]
@@ -47,10 +47,6 @@ def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Co
         raise InputError(f"{compiled.kernel.name} is mapped on fabric "
                          f"{compiled.mapping.fabric.name}, preset {config.name} has "
                          f"{config.fabric.name if config.fabric else 'no DRP'}")
-    if compiled.kernel.gathers:
-        raise InputError(f"{compiled.kernel.name} reads at positions that it computes "
-                         f"({', '.join(compiled.kernel.gathers)}); the chip's tile can't yet, "
-                         "accepted is the simulator")
     arrays, tables = compiled.kernel.bind(given)
     domain = compiled.kernel.domain(arrays, sizes, grids)
     inputs, ends = [], dict.fromkeys((Region.INPUT, Region.OUTPUT), 0)
@@ -69,9 +65,11 @@ def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Co
 
     constants = Constants()
     launcher = Launcher(config, constants)
-    call = Streamed(compiled, domain, tuple((item.name, 0) for item in inputs),
+    streams = len(compiled.kernel.streams)
+    call = Streamed(compiled, domain, tuple((item.name, 0) for item in inputs[:streams]),
                     tuple((item.name, 0) for item in outputs), tuple(tables.values()),
-                    config.words)
+                    config.words, next((Picture(item.name, *item.shape)
+                                        for item in inputs[streams:]), None))
     instructions = call.emit(config, launcher, 0, 0, {
         item.name: (item.region, item.offset) for item in (*inputs, *outputs)})
     synchronize(instructions, {"sp": config.words, **launcher.spaces, **{

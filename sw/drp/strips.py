@@ -15,7 +15,7 @@ from sw.drp.graph import Role
 from sw.drp.types import In, Out
 from sw.errors import InputError
 
-__all__ = ["Array", "Strip", "cut", "room"]
+__all__ = ["Array", "Strip", "cut", "least", "room"]
 
 _ALIGN = 16
 _SLACK = 64  # bytes behind an array that a lane beyond its end may touch
@@ -89,7 +89,9 @@ def cut(compiled: Compiled, domain: Domain, most: int) -> list[Strip]:
     whole = cutter.strip(0, cutter.rows)
     if whole.room <= most:
         return [whole]
-    cutter.check(whole.room, most)
+    if why := cutter.whole:
+        raise InputError(f"{compiled.kernel.name}: its arrays take {whole.room} bytes, the "
+                         f"scratchpad has {most}, and it can't be cut into strips: {why}")
     grain = cutter.grain
     least, beyond = grain, cutter.rows  # rows that fit, rows that don't
     if cutter.largest(grain) > most // 2:
@@ -111,6 +113,13 @@ def cut(compiled: Compiled, domain: Domain, most: int) -> list[Strip]:
             for first in range(0, cutter.rows, rows)]
 
 
+def least(compiled: Compiled, domain: Domain) -> int:
+    """Bytes of scratchpad without which a call can't run, whole or in strips."""
+    cutter = _Cutter(compiled, domain)
+    whole = cutter.strip(0, cutter.rows).room
+    return whole if cutter.whole else min(whole, 2 * cutter.largest(cutter.grain))
+
+
 class _Cutter:
     def __init__(self, compiled: Compiled, domain: Domain) -> None:
         self._compiled, self._domain = compiled, domain
@@ -127,9 +136,9 @@ class _Cutter:
                     if node.role is Role.POP and node.port == port]
             self._reach.append((min(rows, default=0), max(rows, default=0)))
 
-    def check(self, needed: int, most: int) -> None:
-        """Whether strips mean the same."""
-        name = self._compiled.kernel.name
+    @property
+    def whole(self) -> str:
+        """Why strips don't mean the same, if so."""
         why = ""
         if "y" not in self._outs[0].axes:
             why = "its results have no axis y"
@@ -142,9 +151,7 @@ class _Cutter:
         if any(node.role is Role.POP and node.tap.what is Tap.ROW
                for node in self._compiled.lowered.graph.nodes):
             why = "it uses the number of a row"
-        if why:
-            raise InputError(f"{name}: its arrays take {needed} bytes, the scratchpad has {most}, "
-                             f"and it can't be cut into strips: {why}")
+        return why
 
     def largest(self, rows: int) -> int:
         """Room of the largest strip."""

@@ -1,6 +1,7 @@
 """Cocotb tests of the DRP: random kernels and random streams against golden, and every error."""
 
 from collections import deque
+from dataclasses import replace
 
 import cocotb
 import numpy as np
@@ -12,7 +13,21 @@ from golden.spec.drp.image import SECTION, Space
 from hw.drp.words import TileRead
 from tb.cocotb.bench import BlockBench
 from tb.unit.drp.images import image, streams_image
-from tb.unit.drp.kernels import COUNT, ERRORS, MOST, TINY, WORDS, copier, linear, placed
+from tb.unit.drp.kernels import (
+    COUNT,
+    ERRORS,
+    GATHER_ERRORS,
+    MOST,
+    TINY,
+    WORDS,
+    copier,
+    gatherer,
+    linear,
+    mixed,
+    picture,
+    placed,
+    positions,
+)
 from tb.unit.drp.programs import program
 from tb.unit.drp.streams import random_stream
 
@@ -123,6 +138,48 @@ async def drp_streams(dut, seed):
     assert bench.get("cause") == Cause.NONE, f"{bench.place}: cause {bench.get('cause')}"
     bad = np.flatnonzero(memory != expected)
     assert not len(bad), f"{bench.place}: {len(bad)} bytes differ, the first at {bad[0]}"
+
+
+@cocotb.test()
+@cocotb.parametrize(seed=range(2))
+async def drp_gathers(dut, seed):
+    """Kernels with positions from data and without, each loaded while the one before it runs."""
+    bench = BlockBench(dut, "drp", f"gathers {seed}")
+    kernel, jobs, words = mixed(bench.rng)
+    memory = words.view(np.uint8)
+    expected, steps = memory.copy(), 0
+    for number, streams in enumerate(jobs):
+        steps += Tile(replace(kernel, first=number)).run(expected, *streams).steps
+    host = Host(bench, memory, [
+        (image(kernel) * (not number) + streams_image(TINY, *streams),
+         {"first": number, "limit": MOST}) for number, streams in enumerate(jobs)])
+    await bench.power_on(host)
+    await bench.until(lambda: host.finished == len(jobs))
+    await bench.idle(20)
+    assert bench.get("cause") == Cause.NONE, f"{bench.place}: cause {bench.get('cause')}"
+    assert host.steps == steps, f"{bench.place}: {host.steps} steps, not {steps}"
+    bad = np.flatnonzero(memory != expected)
+    assert not len(bad), f"{bench.place}: {len(bad)} bytes differ, the first at {bad[0]}"
+
+
+@cocotb.test()
+@cocotb.parametrize(name=(*GATHER_ERRORS,))
+async def drp_gather_errors(dut, name):
+    """Cause and suspect of kernels with positions from data."""
+    bench = BlockBench(dut, "drp", f"gather errors {name}")
+    cause, suspect, changes, vectors, stream, base = GATHER_ERRORS[name]
+    count, memory = changes.get("count", COUNT), np.zeros(WORDS, "<u4")
+    memory[256:256 + count] = positions(bench.rng, count)
+    words = image(gatherer(**changes)) + streams_image(
+        TINY, [linear(count, 1024), picture(vectors, base) if vectors else None],
+        [linear(count, 2048), linear(count, 4096) if stream else None])
+    host = Host(bench, memory.view(np.uint8), [(words, {"first": 0, "limit": LIMIT})])
+    await bench.power_on(host)
+    await bench.until(lambda: host.finished or bench.get("cause"), 3000)
+    await bench.idle(10)
+    assert (bench.get("cause"), bench.get("suspect")) == (cause, suspect), (
+        f"{bench.place}: cause {bench.get('cause')}, suspect {bench.get('suspect')}")
+    assert host.finished == (cause is Cause.NONE), bench.place
 
 
 @cocotb.test()

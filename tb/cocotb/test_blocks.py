@@ -20,4 +20,4 @@ def test_blocks(tmp_path, monkeypatch):
         times.append(simulate(simulator, verilog, TOP,
                               [f"tb.cocotb.{name}_bench" for name in BENCHES], folder, seed=SEED))
     assert times[0] == times[1]
-    assert len(times[0]) == 4 + 4 + 2 + 3 + 4 + 8 + 2 + 2 + 15 and all(times[0].values())
+    assert len(times[0]) == 4 + 4 + 2 + 3 + 4 + 8 + 2 + 2 + 15 + 2 + 13 and all(times[0].values())

@@ -110,6 +110,11 @@ class Fabric:
         """Choices of operand c: others of the column, the row's stream."""
         return self.rows
 
+    @property
+    def gather(self) -> int | None:
+        """The input that may be indirect: the last one, if there is an output for positions."""
+        return self.inputs - 1 if self.outputs > 1 else None
+
     def place(self, element: int) -> tuple[int, int]:
         """(row, column) of an element."""
         return divmod(element, self.columns)
@@ -134,7 +139,7 @@ class Fabric:
 FABRICS: dict[str, Fabric] = {
     # Small and not square, shows transposed rows and columns: 2 x 3.
     "tiny": Fabric(name="tiny", rows=2, columns=3, lanes=1, multipliers=(0, 4), shifters=(1, 5),
-                   memories=(2,), movers=(), inputs=2, outputs=1, contexts=64, states=8,
+                   memories=(2,), movers=(), inputs=2, outputs=2, contexts=64, states=8,
                    table_words=32, fifo=2, word_bytes=4),
     # What CGRA papers map a 3x3 convolution on; every element multiplies, every row has a memory.
     "grid3": Fabric(name="grid3", rows=3, columns=3, lanes=1, multipliers=tuple(range(9)),

@@ -22,10 +22,13 @@ error. Bytes are little-endian. Inputs are widened to 32 bits as their format sa
 widened value; outputs keep the low bits, or the nearest value of the format if ``saturate``
 (U8X2 and I8X2: of each signed half).
 
-An *indirect* input takes its positions from what output stream 1 pushes, vector by vector: the
-high half is a signed row, the low half a signed column, to each of which y0, x0 and the tap are
-added (loops and lane steps are not). It makes a vector per tap and pushed vector, without end,
-and output 1 then writes nothing; its descriptor's loops only say how many vectors it takes.
+The last input may be *indirect* if there is an output 1 (``Fabric.gather``; other inputs ignore
+the bit). Each of its vectors then has, in place of its tap's dy and dx, a position that the kernel
+has pushed to output 1: in the high half a signed row, in the low half a signed column, of each
+lane. Output 1 is no stream of such a kernel and must have no descriptor. As many positions as
+vectors, else it is a ``STREAM`` error of the input. What is to be taken before its position is
+pushed, or pushed when ``PLACES`` positions wait and as many vectors as may be are under way,
+comes never (``WATCHDOG``).
 
 Cycles. An input makes one request a cycle while its FIFO has room: lanes from the first one not
 served are served together as long as their elements lie in one word (filled lanes and taps
@@ -35,8 +38,11 @@ what it is given into a word, lanes in one word in a cycle, and writes it when t
 elsewhere or at the end, one write a cycle for all outputs, partial words by byte strobes; four
 vectors may wait for it. In a tile of one lane all streams
 share what makes addresses: one of them gets its next vector's a cycle, round robin, inputs up to
-16 vectors ahead, outputs likewise. Reads and writes of one kernel are not ordered: a kernel must
-not read what it writes.
+``REQUESTS`` vectors ahead, outputs likewise. What an indirect input makes of a position can be
+taken ``GATHER_CYCLES`` after it was pushed (one more in a tile of one lane), later by a cycle for
+each word more that it is read from and for each turn of others that it waits for; ``REQUESTS``
+vectors of it (or the FIFO's, if that is more) may be under way. Reads and writes of one kernel are
+not ordered: a kernel must not read what it writes.
 """
 
 import enum
@@ -44,9 +50,13 @@ import enum
 from golden.spec.drp.contexts import LOOPS
 from golden.spec.fields import Field, Record
 
-__all__ = ["ELEMENT_BYTES", "LOOP", "STREAM", "TAP", "TAPS", "Border", "Format", "Tap"]
+__all__ = ["ELEMENT_BYTES", "GATHER_CYCLES", "LOOP", "PLACES", "REQUESTS", "STREAM", "TAP", "TAPS",
+           "Border", "Format", "Tap"]
 
 TAPS = 16
+REQUESTS = 16
+PLACES = 16
+GATHER_CYCLES = 13
 
 
 class Format(enum.IntEnum):
@@ -96,7 +106,7 @@ STREAM = Record("STREAM", (
     Field("format", 3, "Format"),
     Field("border", 1, "Border"),
     Field("saturate", 1, "outputs: limit to the format's range"),
-    Field("indirect", 1, "inputs: positions come from output stream 1"),
+    Field("indirect", 1, "the last input: positions come from output 1"),
     Field("taps", 4, "taps - 1"),
     Field("fill", 32, "value outside, border CONSTANT"),
 ), 320)

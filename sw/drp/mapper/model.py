@@ -23,6 +23,7 @@ from ortools.sat.python import cp_model
 
 from golden.spec.drp.fabric import Fabric
 from golden.spec.drp.operations import OPERATIONS, Kind, Op
+from golden.spec.drp.streams import PLACES, REQUESTS
 from sw.drp.graph import Edge, Graph, Node, Role
 from sw.drp.mapper.effort import Effort
 from sw.drp.mapper.mapping import Link
@@ -141,18 +142,25 @@ class Model:
                     model.add(self._at.stage[n] == stage).only_enforce_if(self._at.unit[n][unit])
 
     def _indirect(self, role: Role, nodes: list[int]) -> None:
-        """Positions go to output 1 alone, what is there comes from one input, in their order."""
+        """Positions go to output 1 alone, what is there comes from one input, in their order, and
+        no more are under way than there is room for."""
         model = self._model
         mine = [n for n in nodes if self._nodes[n].indirect]
         if not mine:
             return
-        if role is Role.PUSH:
-            for n in nodes:
-                model.add(self._at.unit[n][1] == (n in mine))
+        unit = 1 if role is Role.PUSH else self._fabric.gather
+        assert unit is not None  # the bounds have counted the streams
+        for n in nodes:
+            model.add(self._at.unit[n][unit] == (n in mine))
         for first, second in itertools.pairwise(mine):
             model.add(self._at.time[first] < self._at.time[second])
-            for unit, var in self._at.unit[first].items():
-                model.add(var == self._at.unit[second][unit])
+        if role is Role.PUSH:
+            return
+        # Two less than there is room for, which it takes a moment to see.
+        most = (PLACES + REQUESTS - 2) // len(mine) * self._ii - 1
+        for n in mine:
+            pushed = next(edge.source for _, edge in self._nodes[n].edges())
+            model.add(self._at.time[n] - self._at.time[pushed] <= most)
 
     def _groups(self, nodes: list[int], streams: int) -> dict[int, tuple[int, int]]:
         """What may share a stream: vectors of an array, and if streams suffice, of one row.

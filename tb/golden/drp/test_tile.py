@@ -1,17 +1,19 @@
 """A tile on contexts written by hand: links, histories, routes, memories, states, errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from golden.drp.errors import TileError
 from golden.drp.kernel import Kernel
-from golden.drp.stream import Loop, Stream
+from golden.drp.stream import ONE, Loop, Stream, TapAt
 from golden.drp.tile import Tile
 from golden.spec.drp.contexts import FIRST, LAST, element_context, input_context, output_context
 from golden.spec.drp.controller import Cause, end_state, state_record
 from golden.spec.drp.fabric import fabric
 from golden.spec.drp.operations import Op
-from golden.spec.drp.streams import Format
+from golden.spec.drp.streams import Border, Format, Tap
 
 TINY = fabric("tiny")  # 2 x 3: elements 0 1 2 / 3 4 5
 OTHERS_ROW, SELF, EXTRA = 0, 3, 4
@@ -30,8 +32,8 @@ def build(contexts, states=({},), tables=None, **changes):
                        for unit in range(shape.elements)),
         inputs=tuple(tuple(inputs.encode(context.get(f"in{unit}", {})) for context in contexts)
                      for unit in range(shape.inputs)),
-        outputs=tuple(tuple(outputs.encode(context.get("out0", {})) for context in contexts)
-                      for _ in range(shape.outputs)),
+        outputs=tuple(tuple(outputs.encode(context.get(f"out{unit}", {})) for context in contexts)
+                      for unit in range(shape.outputs)),
         states=tuple(state_record(shape).encode(default | state) for state in states),
         tables=tables or {})
 
@@ -87,7 +89,7 @@ def test_links_along_row_and_column_and_self():
         4: {"op": Op.ADD, "a": COL, "b": EXTRA, "immediate": 100},
         5: {"op": Op.PASS, "a": 1},
         "out0": {"push": 1, "stage": 5, "source": 5}}]
-    values, _ = run(build(contexts, [{"stages": 5, "count0": 3}]), [1, 2, 3], 3)
+    values, _ = run(build(contexts, [{"stages": 5, "count0": 3}], outputs=1), [1, 2, 3], 3)
     assert values == [111, 112, 113]
 
 
@@ -96,7 +98,7 @@ def test_route_hands_on_operand_c(element, c, stage):
     # Of element 0, in the same column; of the row's stream.
     contexts = [COPY | {element: {"c": c, "route": 1},
                         "out0": {"push": 1, "stage": stage, "source": element}}]
-    values, _ = run(build(contexts, [{"stages": stage, "count0": 3}]), [4, 5, 6], 3)
+    values, _ = run(build(contexts, [{"stages": stage, "count0": 3}], outputs=1), [4, 5, 6], 3)
     assert values == [4, 5, 6]
 
 
@@ -176,26 +178,69 @@ def test_errors(contexts, states, given, pushed, cause):
     assert caught.value.cause is cause
 
 
-def test_indirect_stream():
-    """Positions pushed to output 1 come back as data; its own bytes aren't written."""
-    shape = fabric("tiny", outputs=2)
-    elements, inputs, outputs = element_context(shape), input_context(shape), output_context(shape)
-    copy = {"op": Op.PASS, "a": EXTRA}
-    kernel = Kernel(
-        fabric=shape,
-        elements=tuple((elements.encode(copy if unit in (0, 3) else {}),)
-                       for unit in range(6)),
-        inputs=((inputs.encode({"pop": 1, "stage": 4}),), (inputs.encode({"pop": 1}),)),
-        outputs=((outputs.encode({"push": 1, "stage": 6, "source": 0}),),
-                 (outputs.encode({"push": 1, "stage": 2, "source": 0}),)),
-        states=(state_record(shape).encode(
-            {"stages": 6, "count0": 3, "count1": 1, "count2": 1, "count3": 1,
-             "next": end_state(shape)}),))
+# Positions from input 0 go through elements 0 and 3 to output 1; what is there comes from input 1
+# and goes through elements 4 and 1.
+PLACED = {"in0": {"pop": 1}, 0: {"op": Op.PASS, "a": EXTRA}, 3: {"op": Op.PASS, "a": COL},
+          "out1": {"push": 1, "stage": 3}, "in1": {"pop": 1, "stage": 4},
+          4: {"op": Op.PASS, "a": EXTRA}, 1: {"op": Op.PASS, "a": COL},
+          "out0": {"push": 1, "stage": 7, "source": 1}}
+PICTURE = Stream(base=256, row_step=4, column_step=1, height=2, width=3, format=Format.U8,
+                 border=Border.CONSTANT, fill=99, indirect=True)
+
+
+def gather(places, stream, count=None, **changes):
+    """What output 0 is given for positions (row, column)."""
     memory = np.zeros(1024, np.uint8)
-    memory[:12] = np.array([2, 1 << 16, 1 << 16 | 1], np.uint32).view(np.uint8)
-    memory[64:70] = [10, 11, 12, 20, 21, 22]
-    gather = Stream(base=64, row_step=3, column_step=1, height=2, width=3, format=Format.U8,
-                    indirect=True, loops=(Loop(3),))
-    Tile(kernel).run(memory, [gather, words(3, 0)], [words(3, 512), words(3, 600)])
-    assert memory[512:524].view(np.uint32).tolist() == [12, 20, 21]
-    assert not memory[600:].any()
+    memory[256:264] = [10, 11, 12, 13, 20, 21, 22, 23]
+    words_ = [(row & 0xFFFF) << 16 | column & 0xFFFF for row, column in places]
+    memory[:4 * len(words_)] = np.array(words_, np.uint32).view(np.uint8)
+    count = len(words_) if count is None else count
+    kernel = build([PLACED | changes], [{"stages": 7, "count0": len(words_)}])
+    Tile(kernel).run(memory, [words(len(words_), 0), stream], [words(len(words_), 512)])
+    return memory[512:512 + 4 * len(words_)].view(np.uint32).tolist()
+
+
+def test_indirect_stream():
+    """What lies at positions that are pushed comes back: a position instead of its tap's."""
+    places = [(0, 2), (1, 0), (1, 1), (2, 0), (0, -1)]
+    made = replace(PICTURE, loops=(Loop(5),), taps=(TapAt(dy=1, dx=7),))
+    assert gather(places, made) == [12, 20, 21, 99, 99]
+    made = replace(made, border=Border.REPLICATE, x0=ONE, lane_dx=7)
+    assert gather(places, made) == [12, 21, 22, 21, 10]
+    made = replace(PICTURE, loops=(Loop(2), Loop(2, dy=ONE)), taps=(TapAt(),), base=257)
+    assert gather(places[:4], made) == [13, 21, 99, 99]
+    made = replace(PICTURE, loops=(Loop(2),), taps=(TapAt(), TapAt(Tap.ROW, dy=3)))
+    assert gather([(1, 2), (-7, 5), (0, 0), (8, 0)], made) == [22, -7 % 2**32, 10, 8]
+    assert len(PICTURE.places(1, indirect=True)) == 6
+
+
+@pytest.mark.parametrize("changes, count, vectors, cause", [
+    ({}, 40, 40, Cause.NONE),
+    ({}, 3, 2, Cause.STREAM), ({}, 3, 4, Cause.STREAM),
+    ({"in1": {"pop": 0}}, 3, 3, Cause.STREAM), ({"in1": {"pop": 0}}, 32, 99, Cause.STREAM),
+    ({"in1": {"pop": 0}}, 33, 99, Cause.WATCHDOG), ({"in1": {"pop": 0}}, 17, 1, Cause.STREAM),
+    ({"in1": {"pop": 0}}, 18, 1, Cause.WATCHDOG),
+    ({"in1": {"pop": 1, "stage": 3}}, 3, 3, Cause.WATCHDOG),
+    ({"out1": {"push": 0}}, 3, 3, Cause.WATCHDOG)])
+def test_positions_pushed_and_taken(changes, count, vectors, cause):
+    """As many are pushed, and taken later, as there are vectors; so many may be under way."""
+    made = replace(PICTURE, loops=(Loop(vectors),))
+    if cause is Cause.NONE:
+        assert gather([(0, 1)] * count, made, **changes) == [11] * count
+        return
+    with pytest.raises(TileError) as caught:
+        gather([(0, 1)] * count, made, **changes)
+    assert caught.value.cause is cause
+    assert caught.value.stream == (1 if cause is Cause.STREAM else 0)
+
+
+def test_output_of_positions_is_no_stream():
+    made = replace(PICTURE, loops=(Loop(1),))
+    kernel = build([PLACED], [{"stages": 7}])
+    memory = np.zeros(1024, np.uint8)
+    with pytest.raises(TileError) as caught:
+        Tile(kernel).run(memory, [words(1, 0), made], [words(1, 512), words(1, 600)])
+    assert (caught.value.cause, caught.value.stream) == (Cause.STREAM, 3)
+    with pytest.raises(TileError) as caught:  # only the last input may be indirect
+        Tile(build([PLACED | {"in1": {}, "out1": {}}])).run(memory, [made, None], [words(1, 512)])
+    assert caught.value.cause is Cause.STREAM

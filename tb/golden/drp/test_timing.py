@@ -1,5 +1,7 @@
 """Predicted cycles of runs whose stalls can be counted by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from golden.drp.stream import ONE, Loop, Stream
 from golden.drp.tile import Run
 from golden.drp.timing import timing
 from golden.spec.drp.fabric import fabric
-from golden.spec.drp.streams import Border, Format
+from golden.spec.drp.streams import GATHER_CYCLES, PLACES, REQUESTS, Border, Format
 
 BASE = fabric("base")  # 4 lanes, words of 16 bytes
 
@@ -59,12 +61,32 @@ def test_output_words_are_merged():
 
 
 def test_positions_are_known_when_pushed():
-    """Four vectors of four words each: 16 requests; a vector is taken when it is whole."""
-    picture = bytes_of(4, indirect=True)
+    """Four vectors of four words each, after GATHER_CYCLES: 16 requests, a vector when whole."""
+    inputs = [None, None, None, bytes_of(4, indirect=True)]
     places = np.tile(np.arange(4, dtype=np.uint32) << np.uint32(16), (4, 1))  # a row a lane
-    nothing = bytes_of(4)
-    run = Run(8, ([4, 5, 6, 7],), ([], [0, 1, 2, 3]), places)
-    found = timing(BASE, run, [picture], [None, nothing])
-    assert (found.cycles, found.words_read, found.words_written) == (17, 16, 0)
-    late = Run(14, ([10, 11, 12, 13],), ([], [6, 7, 8, 9]), places)
-    assert timing(BASE, late, [picture], [None, nothing]).cycles == 17 + 6
+    run = Run(8, ([], [], [], [4, 5, 6, 7]), ([], [0, 1, 2, 3]), places)
+    found = timing(BASE, run, inputs, [None, None])
+    assert (found.words_read, found.words_written) == (16, 0)
+    # The first one's lanes are read one after the other.
+    assert found.cycles == GATHER_CYCLES + 3 + 3 * 4 + 1
+    late = Run(14, ([], [], [], [10, 11, 12, 13]), ([], [6, 7, 8, 9]), places)
+    assert timing(BASE, late, inputs, [None, None]).cycles == found.cycles + 6
+    one = Run(8, run.pops, run.pushes, places[:, :1])
+    board = timing(replace(BASE, lanes=1, movers=()), one, inputs, [None, None])
+    assert board.cycles == GATHER_CYCLES + 1 + 4
+
+
+@pytest.mark.parametrize(("behind", "waits"), [
+    (PLACES + REQUESTS - 2, 0), (GATHER_CYCLES, 0), (GATHER_CYCLES - 1, 1), (GATHER_CYCLES - 4, 4)])
+def test_positions_under_way(behind, waits):
+    """One a step, taken so many steps later: of so many steps the first one waits for what it
+    takes; a step makes no room for its own position."""
+    count = 50
+    pops = [behind + step for step in range(count)]
+    run = Run(pops[-1] + 1, ([], [], [], pops), ([], list(range(count))),
+              np.zeros((count, BASE.lanes), np.uint32))
+    picture = bytes_of(count, indirect=True, loops=(Loop(count),))
+    found = timing(BASE, run, [None, None, None, picture], [None, None])
+    assert found.cycles - run.steps == found.waits_in
+    assert found.waits_in == waits * -(-count // behind)
+    assert (found.waits_out, found.words_read) == (0, 1)

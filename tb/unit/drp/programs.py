@@ -38,8 +38,8 @@ class _Traced(golden.Tile):
             return self._unspecified()  # it may be replaced or not
         return super()._execute(issue, registers, iterations)
 
-    def _finish(self, memory, inputs, outputs, waiting, taken, given):
-        del memory, inputs, outputs, waiting
+    def _finish(self, memory, outputs, waiting, taken, given, gathered):
+        del memory, outputs, waiting, gathered
         self.taken, self.given = [len(steps) for steps in taken], given
 
 

@@ -1,6 +1,7 @@
 """Generator, Walk and Descriptors: every vector's addresses, of several streams at once."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,15 +9,15 @@ import pytest
 from golden.drp.stream import ONE, Stream
 from golden.spec.drp.streams import Border, Tap
 from hw.drp.descriptors import Descriptors
-from hw.drp.generator import Generator
+from hw.drp.generator import ADDRESS_BITS, Generator
 from hw.drp.walk import Walk
 from tb.pysim import simulate
 from tb.unit.drp.streams import descriptor_words, random_stream
 
 
-def expected(stream, lanes):
-    """(at, outside, value) by lane of every vector; None for the value of what isn't read."""
-    y, x, offset = stream.positions(lanes)
+def expected(stream, lanes, places=None):
+    """(at, outside, value) by lane of every vector; ``places``: positions that it has."""
+    y, x, offset = stream.positions(lanes, places)
     address, outside = stream.addresses(y, x, offset)
     found = []
     for index in range(len(y)):
@@ -27,19 +28,40 @@ def expected(stream, lanes):
             at = tap is Tap.DATA and not (out and stream.border is Border.CONSTANT)
             value = {Tap.FRACTION_Y: y[index, lane] % ONE, Tap.FRACTION_X: x[index, lane] % ONE,
                      Tap.ROW: y[index, lane] >> 16, Tap.COLUMN: x[index, lane] >> 16,
-                     Tap.DATA: address[index, lane] if at else stream.fill}[tap]
+                     Tap.DATA: address[index, lane] % (1 << ADDRESS_BITS) if at
+                     else stream.fill}[tap]
             vector.append((at, out, int(value) % (1 << 32)))
         found.append(vector)
     return found
 
 
-@pytest.mark.parametrize("streams, lanes", [(1, 1), (3, 2)])
-def test_addresses(streams, lanes):
-    """Two descriptors after the other for each; no vector without room; LATENCY."""
-    rng = random.Random(f"generator {streams} {lanes}")
+@pytest.mark.parametrize("streams, lanes, gather", [
+    (1, 1, None), (3, 2, None), (1, 2, 0), (3, 1, 1)])
+def test_addresses(streams, lanes, gather):
+    """Three descriptors after the other for each, indirect ones as well; no vector without room
+    or position; LATENCY."""
+    rng = random.Random(f"generator {streams} {lanes} {gather}")
     made = [[random_stream(rng, lanes) for _ in range(3)] for _ in range(streams)]
-    dut = Generator(streams, lanes)
+    dut = Generator(streams, lanes, gather)
     asked, got = [], [[] for _ in range(streams)]
+    places = [None] * 3  # of descriptors of the stream that may be indirect
+    for number in range(3) if gather is not None else ():
+        made[gather][number] = part = replace(made[gather][number], indirect=number != 1)
+        if part.indirect:
+            places[number] = np.array(
+                [[rng.randint(-3, 9) % 65536 << 16 | rng.randint(-3, 30) % 65536
+                  for _ in range(lanes)] for _ in range(part.vectors)], np.uint32)
+
+    async def place(ctx):
+        for rows in places:
+            for row in rows if rows is not None else ():
+                while rng.random() < 0.5:
+                    await ctx.tick()
+                ctx.set(dut.places.payload.as_value(), sum(
+                    int(word) << 32 * lane for lane, word in enumerate(row)))
+                ctx.set(dut.places.valid, 1)
+                await ctx.tick().until(dut.places.ready)
+                ctx.set(dut.places.valid, 0)
 
     async def watch(ctx):
         cycle = 0
@@ -74,6 +96,8 @@ def test_addresses(streams, lanes):
                     await ctx.tick()
                 ctx.set(dut.write.en, 0)
             going = (1 << streams) - 1
+            if gather is not None:
+                ctx.set(dut.indirect, made[gather][turn].indirect)
             while going:
                 ctx.set(dut.go, going)
                 _, _, taken = await ctx.tick().sample(dut.taken)
@@ -84,9 +108,11 @@ def test_addresses(streams, lanes):
         for _ in range(Generator.LATENCY + 1):
             await ctx.tick()
 
-    simulate(dut, write, background=(watch, room))
+    simulate(dut, write, *[place] * (gather is not None), background=(watch, room))
     for index, parts in enumerate(made):
-        assert got[index] == [vector for part in parts for vector in expected(part, lanes)]
+        assert got[index] == [
+            vector for number, part in enumerate(parts)
+            for vector in expected(part, lanes, places[number] if index == gather else None)]
 
 
 def test_descriptor_of_an_image():

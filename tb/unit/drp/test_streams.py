@@ -1,5 +1,6 @@
 """InputStream, OutputStream, SharedInputs on a Generator, with a memory that waits."""
 
+import itertools
 import random
 
 import numpy as np
@@ -10,14 +11,15 @@ from amaranth.lib.wiring import In, Out
 
 from golden.drp.stream import Loop, Stream, TapAt
 from golden.spec.drp.fabric import fabric
-from golden.spec.drp.streams import Format
+from golden.spec.drp.streams import GATHER_CYCLES, PLACES, Format
 from hw.drp.descriptors import descriptor_write
 from hw.drp.element import vector_layout
-from hw.drp.generator import Generator
+from hw.drp.generator import Generator, places_layout
 from hw.drp.input_stream import InputStream, taken_layout
 from hw.drp.output_stream import OutputStream
 from hw.drp.shared_inputs import SharedInputs
 from hw.drp.words import TileRead, word_write_layout
+from hw.stream import Queue
 from tb.pysim import collect, drive, simulate
 from tb.unit.drp.streams import MEMORY, descriptor_words, random_stream
 
@@ -82,6 +84,36 @@ class Shared(wiring.Component):
         wiring.connect(m, wiring.flipped(self.read), inputs.read)
         for outer, inner in zip(self.o, inputs.o, strict=True):
             wiring.connect(m, wiring.flipped(outer), inner)
+        return m
+
+
+class Gathering(wiring.Component):
+    """An indirect input, and the queue of its positions."""
+
+    def __init__(self, shape):
+        self.fabric, words = shape, MEMORY // shape.word_bytes
+        self.queue = Queue(shape=places_layout(shape.lanes), depth=PLACES)
+        self.generator = Generator(1, shape.lanes, 0)
+        self.input = (SharedInputs if shape.lanes == 1 else InputStream)(shape, 1, words)
+        super().__init__({
+            "descriptor": In(descriptor_write(1)), "go": In(1), "taken": Out(1),
+            "places": In(stream.Signature(places_layout(shape.lanes))),
+            "read": Out(TileRead(shape.word_bytes)),
+            "o": Out(stream.Signature(taken_layout(shape)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.queue, m.submodules.generator, m.submodules.input = (
+            queue, generator, unit) = self.queue, self.generator, self.input
+        out = unit.o[0] if self.fabric.lanes == 1 else unit.o
+        m.d.comb += [generator.write.eq(self.descriptor), generator.go.eq(self.go),
+                     self.taken.eq(generator.taken), generator.room.eq(unit.room),
+                     generator.indirect.eq(1), unit.i.eq(generator.o),
+                     unit.asked.eq(generator.asked)]
+        wiring.connect(m, wiring.flipped(self.places), queue.i)
+        wiring.connect(m, queue.o, generator.places)
+        wiring.connect(m, wiring.flipped(self.read), unit.read)
+        wiring.connect(m, wiring.flipped(self.o), out)
         return m
 
 
@@ -211,6 +243,47 @@ def test_requests():
     past = Stream(**(plain | {"base": MEMORY - 2}), lane_dx=1 << 16)
     for made in (unaligned, past):
         assert run(made, 1)[0] == []
+
+
+@pytest.mark.parametrize("lanes, columns, words", [
+    (1, (5,), 1), (4, (0, 1, 2, 3), 1), (4, (0, 16, 32, 48), 4), (4, (0, 16, 17, -1), 3)])
+def test_cycles_of_positions(lanes, columns, words):
+    """From a position's push to the vector: GATHER_CYCLES, more with a word for each lane; then
+    one after the other, as many as may be under way."""
+    shape, count = FABRICS["tiny" if lanes == 1 else "lanes"], 30
+    rng, dut = random.Random(1), Gathering(shape)
+    memory = np.random.default_rng(1).integers(0, 256, MEMORY, np.uint8)
+    made = Stream(base=0, row_step=64, column_step=1, height=count, width=64, format=Format.U8,
+                  indirect=True, loops=(Loop(count),))
+    places = [[row << 16 | column % 65536 for column in columns] for row in range(count)]
+    want = made.fetch(memory, *made.positions(lanes, np.array(places, np.uint32)))
+    sent, came = [], []
+
+    async def push(ctx):
+        await describe(ctx, dut, 0, made)
+        for row in places:
+            ctx.set(dut.places.payload.as_value(), sum(
+                word << 32 * lane for lane, word in enumerate(row)))
+            ctx.set(dut.places.valid, 1)
+            await ctx.tick().until(dut.places.ready)
+        ctx.set(dut.places.valid, 0)
+        while len(came) < count:
+            await ctx.tick()
+
+    async def watch(ctx):
+        ctx.set(dut.o.ready, 1)
+        for cycle in itertools.count():
+            _, _, pushed, valid, item = await ctx.tick().sample(
+                dut.places.valid & dut.places.ready, dut.o.valid, dut.o.payload)
+            if pushed:
+                sent.append(cycle)
+            if valid:
+                came.append((cycle, list(item.vector)))
+
+    simulate(dut, push, background=(watch, reader(dut, memory, rng, 0, [])), cycles=2000)
+    assert [vector for _, vector in came] == want.tolist()
+    assert came[0][0] - sent[0] == GATHER_CYCLES + (lanes == 1) + words - 1
+    assert came[-1][0] - came[0][0] == words * (count - 1)
 
 
 @pytest.mark.parametrize("word_bytes, inputs", [(4, 1), (4, 2), (16, 2)])

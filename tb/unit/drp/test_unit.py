@@ -1,10 +1,16 @@
 """Unit and Loader: images in, kernels run on memory as golden.drp says; errors by cause."""
 
 import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from golden.drp.errors import TileError
+from golden.drp.tile import Tile
+from golden.drp.timing import timing
+from golden.spec.drp.contexts import LAST
 from golden.spec.drp.controller import Cause
 from golden.spec.drp.image import ITEM_ALIGN, SECTION
 from hw.drp.loader import Loader
@@ -12,7 +18,22 @@ from hw.drp.unit import Unit
 from hw.drp.words import TileRead
 from tb.pysim import PERIOD, drive, simulate
 from tb.unit.drp.images import image, streams_image
-from tb.unit.drp.kernels import COUNT, ERRORS, MOST, TINY, WORDS, copier, linear, placed
+from tb.unit.drp.kernels import (
+    COUNT,
+    ERRORS,
+    GATHER_ERRORS,
+    MOST,
+    TINY,
+    WORDS,
+    copier,
+    gatherer,
+    linear,
+    merged,
+    mixed,
+    picture,
+    placed,
+    positions,
+)
 from tb.unit.drp.programs import program
 
 
@@ -29,7 +50,8 @@ class Bench:
         self.fresh = True
 
     def run(self, images, memory, rng, *, stall=0.0, limit=MOST, cycles=2000):
-        """Load images, each followed by a run, as fast as the unit takes them.
+        """Load images, each followed by a run, as fast as the unit takes them. With an image its
+        first state may be given, else that is 0.
 
         Returns the log: cycles of ``step`` and ``done``, and (cause, suspect).
         """
@@ -45,10 +67,11 @@ class Bench:
     async def _main(self, ctx):
         dut, log = self.dut, self.log
         for words in self.images:
+            words, first = words if isinstance(words, tuple) else (words, 0)
             await drive(ctx, dut.image, words)
             while not ctx.get(dut.loaded):
                 await ctx.tick()
-            await drive(ctx, dut.run, [{"first": 0, "limit": self.limit}])
+            await drive(ctx, dut.run, [{"first": first, "limit": self.limit}])
         while len(log["done"]) < len(self.images) and not log["cause"][0]:
             await ctx.tick()
         await ctx.tick()
@@ -124,6 +147,75 @@ def test_errors(bench, name):
     assert log["cause"] == (cause, suspect)
     if cause is Cause.NONE:
         assert [memory[256 + place] for place in range(COUNT)] == list(range(COUNT))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_gathers(bench, seed, stall):
+    """Kernels with positions and without follow each other; descriptors are used again, too."""
+    rng = random.Random(f"gathers {seed} {stall}")
+    whole, jobs, words = mixed(rng)
+    memory, expected, steps = dict(enumerate(words.tolist())), words.view(np.uint8), 0
+    for number, (inputs, outputs) in enumerate(jobs):
+        steps += Tile(replace(whole, first=number)).run(expected, inputs, outputs).steps
+    images = [(image(whole) * (not number) + streams_image(TINY, *job), number)
+              for number, job in enumerate(jobs)]
+    log = bench.run(images, memory, rng, stall=stall, cycles=9000)
+    assert (log["cause"], len(log["step"])) == ((Cause.NONE, 0), steps)
+    assert [memory[word] for word in range(WORDS)] == expected.view("<u4").tolist()
+
+
+def test_positions_left_are_not_for_the_next_kernel(bench):
+    """What is pushed too much is an error of its kernel, with another one of its kind waiting."""
+    kernels = merged([gatherer(when=LAST), gatherer()])
+    images = [(image(kernels) * (not number) + streams_image(
+        TINY, [linear(COUNT, 0), picture(count, 4096)], [linear(count, 8192)]), number)
+              for number, count in enumerate((1, COUNT))]
+    # So slow that the other one is there before the first one ends.
+    log = bench.run(images, dict.fromkeys(range(WORDS), 0), random.Random(1), stall=0.97,
+                    limit=1000, cycles=5000)
+    assert len(log["step"]) == COUNT + 7
+    assert (log["cause"], log["done"]) == ((Cause.STREAM, 1), [])
+
+
+@pytest.mark.parametrize("later", [1, 5, 9])
+def test_cycles_of_gathers(bench, later):
+    """Steps wait for positions as long as the model says, its start left aside."""
+    rng, took, said = random.Random(later), [], []
+    for count in (20, 60):
+        kernel, streams = gatherer(count, later), ([linear(count, 0), picture(count, 4096)],
+                                                   [linear(count, 8192)])
+        memory = dict(enumerate(positions(rng, count)))
+        before = np.array([memory.get(word, 0) for word in range(WORDS)], "<u4").view(np.uint8)
+        found = timing(TINY, Tile(kernel).run(before, *streams), *streams)
+        log = bench.run([image(kernel) + streams_image(TINY, *streams)], memory, rng)
+        took.append(log["step"][-1] - log["step"][0])
+        said.append(found.steps + found.waits_in + found.waits_out)
+    assert abs(took[1] - took[0] - said[1] + said[0]) <= 0.02 * took[1], (took, said)
+
+
+@pytest.mark.parametrize("name", GATHER_ERRORS)
+def test_errors_of_gathers(bench, name):
+    """As the simulator says."""
+    cause, suspect, changes, vectors, stream, base = GATHER_ERRORS[name]
+    kernel, count = gatherer(**changes), changes.get("count", COUNT)
+    inputs = [linear(count, 1024), picture(vectors, base) if vectors else None]
+    outputs = [linear(count, 2048), linear(count, 4096) if stream else None]
+    memory = dict.fromkeys(range(WORDS), 0) | {word: word for word in range(32)}
+    places = positions(random.Random(name), count)
+    memory |= dict(enumerate(places, 256))
+    flat = np.array([memory[word] for word in range(WORDS)], "<u4").view(np.uint8)
+    try:
+        Tile(kernel).run(flat, inputs, outputs, 60)
+        assert cause is Cause.NONE
+    except TileError as error:
+        assert (error.cause, error.stream) == (cause, suspect)
+    log = bench.run([image(kernel) + streams_image(TINY, inputs, outputs)], memory,
+                    random.Random(5), limit=60)
+    assert log["cause"] == (cause, suspect)
+    if cause is Cause.NONE:
+        assert [memory[512 + place] for place in range(count)] == (
+            flat.view("<u4")[512:512 + count].tolist())
 
 
 def test_changes_of_kernel(bench):
