@@ -304,7 +304,7 @@ def draw(path: Path, pictures: list[np.ndarray], frames: list[Frame], first: np.
         cv2.line(image, a.tolist(), (b + (width, 0)).tolist(), color.tolist(), 1, cv2.LINE_AA)
         for at in (a, b + (width, 0)):
             cv2.circle(image, at.tolist(), 3, color.tolist(), -1, cv2.LINE_AA)
-    if not cv2.imwrite(str(path), image):
+    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
         raise UsageError(f"-o {path}: can't be written")
 
 
