@@ -71,8 +71,9 @@ def summary():
     layers = layer_figures(CONFIG, LAYERS, spans, run.host_seconds)
     sample = SampleResult("a & b.png", Answer("person (97.7%)", 1, "person", 0.977, None, True),
                           run.cycles, 0.1, 0, 2)
-    line = TimeLine.of(Program("net", {}, 0, b"", {}, [], [], [], LAYERS), "machine", run.cycles,
-                       run.occupied)
+    program = Program(network="net", config={}, digest=0, constants=b"", regions={}, inputs=[],
+                      outputs=[], steps=[], layers=LAYERS)
+    line = TimeLine.of(program, "machine", run.cycles, run.occupied)
     return Summary("net", "machine", CONFIG, [sample], layers, run.counters, timeline=line)
 
 

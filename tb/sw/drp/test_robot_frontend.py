@@ -1,0 +1,63 @@
+"""The example: on small pictures on the chip, at full size in numpy."""
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sw.errors import UsageError
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "examples"))
+import robot_frontend
+
+sys.path.pop(0)
+
+
+def report(capsys, *arguments):
+    assert robot_frontend.main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_pose_is_opencv_s(capsys, tmp_path):
+    """From the desk's pictures, with depth, and without."""
+    picture = tmp_path / "matches.png"
+    found = report(capsys, "--engine", "numpy", "-o", str(picture))
+    assert found["points"] == [300, 300] and found["inliers"] >= 30
+    assert found["between"]["degrees"] < 0.5 and found["between"]["distance"] < 0.02
+    assert cv2.imread(str(picture)).shape == (480, 1280, 3)
+    here = robot_frontend.HERE
+    found = report(capsys, str(here / "desk_1.png"), str(here / "desk_2.png"), "--engine", "numpy",
+                   "--camera", "520.9,521.0,325.1,249.7")
+    assert not found["depth"] and found["between"]["degrees"] < 2
+    assert abs(np.linalg.norm(found["poses"][0]["translation"]) - 1) < 1e-6
+
+
+def test_on_the_chip(capsys):
+    """Every array as the kernels mean; kernels and network together take less than apart."""
+    found = report(capsys, "--engine", "machine", "--shrink", "6", "--points", "24",
+                   "--network", "dscnn")
+    steps = {step["name"]: step for step in found["steps"]}
+    assert list(steps) == ["corners", "describe", "match"]
+    assert [name for name, _ in steps["corners"]["kernels"]] == [
+        "fast_pack", "fast_bright", "fast_dark", "fast_score", "maxima3_bands", "fast_unpack",
+        "gaussian3"]
+    for step in steps.values():
+        assert 0 < sum(cycles for _, cycles in step["kernels"]) <= step["cycles"]
+    network = found["network"]
+    longer = max(network["cycles"], steps["corners"]["cycles"])
+    assert longer <= network["together"] < 1.2 * longer and network["gain"] > 1.2
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (("a.png", "b.png"), "own pictures need --camera"),
+    (("a.png", "--camera", "1,2,3,4"), "1 pictures; accepted are two"),
+    (("a.png", "b.png", "--camera", "1,2,3,4"), "a.png: no picture that can be read"),
+    (("--points", "3"), "8 to 4096 points"), (("--shrink", "9"), "sizes of 64 pixels"),
+    (("--preset", "tiny", "--engine", "machine"), "--preset tiny has no DRP"),
+])
+def test_refusals(arguments, text):
+    with pytest.raises(UsageError, match=text):
+        robot_frontend.main(list(arguments))
