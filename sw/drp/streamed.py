@@ -106,7 +106,8 @@ class Streamed(Call):
         bases: dict[tuple[Role, int], int] = {}
         spans: dict[Role, list[Span]] = {Role.POP: [], Role.PUSH: []}
         if self.picture:
-            bases[Role.POP, self.compiled.kernel.ports[self.picture.name]] = first * group
+            (name,) = self.compiled.kernel.gathers
+            bases[Role.POP, self.compiled.kernel.ports[name]] = first * group
             spans[Role.POP].append(("sp", first, first + self._held(group)))
         for role, arrays in ((Role.POP, strip.inputs), (Role.PUSH, strip.outputs)):
             for port, array in enumerate(arrays):
