@@ -69,7 +69,7 @@ def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Co
     streams = len(compiled.kernel.streams)
     call = Streamed(compiled, domain, tuple((item.name, 0) for item in inputs[:streams]),
                     tuple((item.name, 0) for item in outputs), tuple(tables.values()),
-                    next((Picture(item.name, *item.shape) for item in inputs[streams:]), None),
+                    next((Picture(item.name, 0, *item.shape) for item in inputs[streams:]), None),
                     most=config.words)
     instructions = call.emit(config, launcher, 0, 0, {
         item.name: (item.region, item.offset) for item in (*inputs, *outputs)})

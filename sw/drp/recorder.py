@@ -17,13 +17,13 @@ __all__ = ["Call", "Picture", "Recorder"]
 
 @dataclass(frozen=True)
 class Picture:
-    """What a kernel reads at positions from data: an array's name, rows and columns, and the
-    first byte there."""
+    """What a kernel reads at positions from data: an array's name and the first byte there, rows
+    and columns."""
 
     name: str
+    first: int
     height: int
     width: int
-    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Recorder(Mapped):
         arrays, tables = kernel.bind(given)
         prefix = f"{len(self.recorded)}.{kernel.name}."
         places = {name: self._place(array, prefix + name) for name, array in arrays.items()}
-        picture = next((Picture(places[name][0], *arrays[name].shape, places[name][1])
-                        for name in kernel.gathers), None)
+        picture = next((Picture(*places[name], *arrays[name].shape) for name in kernel.gathers),
+                       None)
         found = kernel(*given, sizes=sizes, grids=grids, **compiled.scalars)
         results: Sequence[np.ndarray] = found if isinstance(found, tuple) else (found,)
         outputs = tuple(np.array(array, order="C") for array in results)

@@ -24,16 +24,17 @@ def report(capsys, *arguments):
 
 
 def test_pose_is_opencv_s(capsys, tmp_path):
-    """From the desk's pictures, with depth, and without."""
+    """From the desk's pictures, with depth; and without, where OpenCV's own is 5 degrees off."""
     picture = tmp_path / "matches.png"
     found = report(capsys, "--engine", "numpy", "-o", str(picture))
     assert found["points"] == [300, 300] and found["inliers"] >= 30
     assert found["between"]["degrees"] < 0.5 and found["between"]["distance"] < 0.02
+    angle = found["poses"][0]["angle"]
     assert cv2.imread(str(picture)).shape == (480, 1280, 3)
     here = robot_frontend.HERE
     found = report(capsys, str(here / "desk_1.png"), str(here / "desk_2.png"), "--engine", "numpy",
                    "--camera", "520.9,521.0,325.1,249.7")
-    assert not found["depth"] and found["between"]["degrees"] < 2
+    assert not found["depth"] and abs(found["poses"][0]["angle"] - angle) < 1
     assert abs(np.linalg.norm(found["poses"][0]["translation"]) - 1) < 1e-6
 
 
