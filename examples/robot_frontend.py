@@ -304,8 +304,14 @@ def draw(path: Path, pictures: list[np.ndarray], frames: list[Frame], first: np.
         cv2.line(image, a.tolist(), (b + (width, 0)).tolist(), color.tolist(), 1, cv2.LINE_AA)
         for at in (a, b + (width, 0)):
             cv2.circle(image, at.tolist(), 3, color.tolist(), -1, cv2.LINE_AA)
-    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-        raise UsageError(f"-o {path}: can't be written")
+    small = [cv2.IMWRITE_JPEG_QUALITY, 85] if path.suffix in (".jpg", ".jpeg") else []
+    try:
+        written = cv2.imwrite(str(path), image, small)
+    except cv2.error:  # an ending it doesn't know
+        written = False
+    if not written:
+        raise UsageError(f"-o {path}: can't be written; accepted are .png and .jpg in a folder that "
+                         "is there")
 
 
 def tell(text: str) -> None:
