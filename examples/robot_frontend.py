@@ -310,8 +310,8 @@ def draw(path: Path, pictures: list[np.ndarray], frames: list[Frame], first: np.
     except cv2.error:  # an ending it doesn't know
         written = False
     if not written:
-        raise UsageError(f"-o {path}: can't be written; accepted are .png and .jpg in a folder that "
-                         "is there")
+        raise UsageError(f"-o {path}: can't be written; accepted are .png and .jpg in a folder "
+                         "that is there")
 
 
 def tell(text: str) -> None:
