@@ -42,7 +42,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if not arguments.output.parent.is_dir():
         raise UsageError(f"-o {arguments.output}: no such folder")
     progress = Progress(plain=arguments.json)
-    summary = run(arguments, progress, check=arguments.check)
+    summary = run(arguments, progress, check=arguments.check, timeline=True)
     with progress.step(f"writing {arguments.output}"):
         from sw.report.page import page  # matplotlib takes long to import
 

@@ -39,7 +39,8 @@ def _configuration(arguments: argparse.Namespace, model: Model) -> Config:
 
 def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = False,
         waves: Waves | None = None, transport: Transport | None = None,
-        finished: Callable[[int, Sample, RunResult], None] | None = None) -> Summary:
+        finished: Callable[[int, Sample, RunResult], None] | None = None,
+        timeline: bool = False) -> Summary:
     """Open, compile, start the engine, run all samples.
 
     Parameters
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
         The chip, with an engine that needs one.
     finished : callable, optional
         Told number, sample and result of each sample.
+    timeline : bool
+        As ``run_samples`` takes it.
 
     Raises
     ------
@@ -102,7 +105,8 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
     try:
         with progress.step(f"{text} on {arguments.engine}"):
             return run_samples(model, config, arguments.engine, engine, chosen, reader=answers,
-                               program=program, reference=reference, finished=told)
+                               program=program, reference=reference, finished=told,
+                               timeline=timeline)
     finally:
         engine.close()  # completes the file of the waves
 

@@ -2,8 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from golden.graph import Graph
 from golden.spec.config import Config
@@ -11,6 +10,7 @@ from golden.spec.isa import Opcode
 from golden.spec.layout import LOG_BYTES
 from golden.spec.program import Binding, ChipStep, HostStep, Program
 from golden.spec.registers import Region
+from sw.compiler.beside import Beside, with_kernels
 from sw.compiler.borders import borders
 from sw.compiler.drop import drop_channels, share_of_work
 from sw.compiler.emit import Constants, Emitter
@@ -26,6 +26,7 @@ from sw.compiler.transfer import Home
 from sw.compiler.window import HostOp, KernelOp, WindowOp
 from sw.drp.launcher import Launcher
 from sw.drp.recipe import Ready, Recipe
+from sw.drp.recorder import Recorder
 from sw.drp.streamed import Streamed
 from sw.errors import ModelError
 
@@ -36,6 +37,7 @@ _AHEAD = 3000  # cycles of the array while which kernels are loaded
 
 
 def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: bool = True,
+                  kernels: Recorder | None = None,
                   progress: Callable[[str], None] | None = None) -> Program:
     """Compile a network for one chip.
 
@@ -48,6 +50,8 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
     chain : bool
         Let operators take turns strip by strip where that saves cycles. ``info["chains"]`` of the
         program lists the tags of those that do.
+    kernels : Recorder, optional
+        Further work for the DRP, beside the network: their inputs and outputs follow its own.
     progress : callable or None
         Told the name of each pass as it begins.
 
@@ -55,6 +59,8 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
     ------
     ModelError
         If an operator is beyond the chip and the host's operators.
+    InputError
+        If a kernel of ``kernels`` can't be done.
     """
     started = time.perf_counter()
 
@@ -71,6 +77,8 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
         graph = permute_channels(graph, config)
     tell("lowering")
     lowered = lower(graph, config, dense=dense)
+    if kernels:
+        graph = with_kernels(graph, lowered, config, kernels)
     for op in lowered.ops:
         if isinstance(op, WindowOp):
             op.macs = round(op.macs / left.get(op.name, 1.0))
@@ -97,27 +105,6 @@ def _kept_bytes(plan: Plan, lowered: Lowered, turns: Iterable[int]) -> int:
                * lowered.tensors[name].channels for name in inner)
 
 
-@dataclass
-class _Beside:
-    """A kernel whose strips are spread over the array's work.
-
-    Members
-    -------
-    parts : iterator of lists of Instruction
-        Its strips.
-    count, work : int
-        Strips in all, and cycles of the array that they are spread over.
-    left : int
-        Strips that were not emitted.
-    """
-
-    layer: int
-    parts: Iterator[list[Instruction]]
-    count: int
-    work: int
-    left: int
-
-
 class _Assembly:
     def __init__(self, graph: Graph, config: Config, lowered: Lowered,
                  packed: list[PackedOp | None], plan: Plan) -> None:
@@ -135,7 +122,7 @@ class _Assembly:
                       for item, tiling in zip(packed, plan.ops, strict=True)]
         self.steps: list[ChipStep | HostStep] = []
         self.ready: dict[int, Ready] = {}  # kernels that are loaded, by operator
-        self.beside: list[_Beside] = []  # kernels that run beside the array's work
+        self.beside = Beside()
 
     def program(self) -> Program:
         """Emit everything."""
@@ -212,14 +199,12 @@ class _Assembly:
         return sum(self.ideal[first:end])
 
     def _catch_up(self, left: int) -> None:
-        """Emit of the kernels that run beside the array as much as belongs before ``left`` cycles
-        of its work."""
-        for item in self.beside:
-            while item.left * item.work > left * item.count:
-                self.emitter.append(next(item.parts))
-                item.left -= 1
-                if not item.left:
-                    self.emitter.log(item.layer)
+        """Emit of the kernels that run beside the array as much as belongs before the last
+        ``left`` cycles of its work."""
+        for layer, part, last in self.beside.due(left):
+            self.emitter.append(part)
+            if last:
+                self.emitter.log(layer)
 
     def _kernels(self, index: int, op: KernelOp) -> dict[str, object]:
         """Emit an operator of the DRP; its row for reports."""
@@ -228,14 +213,13 @@ class _Assembly:
         assert self.launcher
         row: dict[str, object] = {
             "tag": op.layer, "name": op.name, "operator": op.operator, "unit": "drp", "macs": 0,
-            "macs_skipped": 0, "ideal_cycles": 0}
+            "macs_skipped": 0, "ideal_cycles": 0, "kernels": op.recipe.names, "beside": False}
         word = self.plan.kernels[index]
-        if op.beside and isinstance(op.recipe, Streamed):
-            parts = op.recipe.parts(self.config, self.launcher, op.layer, word, homes)
-            count = len(op.recipe.strips(self.config))
-            if work := self._work(index):
-                self.beside.append(_Beside(op.layer, parts, count, work, count))
-                return row
+        if op.beside and isinstance(op.recipe, Streamed) and (work := self._work(index)):
+            self.beside.add(op.layer, op.recipe.parts(
+                self.config, self.launcher, op.layer, word, homes),
+                op.recipe.steps(self.config), work)
+            return {**row, "beside": True}
         if ready := self.ready.pop(index, None):
             self.emitter.append(ready(homes))
         else:

@@ -137,12 +137,11 @@ class _Planner:
             for index in range(birth, death + 1):
                 self.taken[index] += self.words[name]
         self.budget = [config.words] * len(self.units)
-        for index, unit in enumerate(self.units):
-            op = ops[unit.first]
-            if isinstance(op, KernelOp) and op.beside:  # the others must leave it its words
-                words = op.recipe.words(config)
-                for later in range(index + 1, len(self.units)):
-                    self.taken[later] += words
+        # Kernels beside the array take turns in one area, which the others must leave them.
+        self.beside = {index: op.recipe.words(config) for index, unit in enumerate(self.units)
+                       if isinstance(op := ops[unit.first], KernelOp) and op.beside}
+        for later in range(min(self.beside, default=len(self.units)) + 1, len(self.units)):
+            self.taken[later] += max(self.beside.values())
 
     def _operands(self, unit: _Unit) -> list[str]:
         """Feature maps that a unit shares with others."""
@@ -185,6 +184,8 @@ class _Planner:
         if unit.chain:
             return unit.chain.least(self.resident)
         op = self.ops[unit.first]
+        if index in self.beside:
+            return max(self.beside.values()) if index == min(self.beside) else 0
         if isinstance(op, KernelOp):
             return op.recipe.words(self.config)
         strips = self.strips[unit.first]
@@ -246,8 +247,7 @@ class _Planner:
         """First fit, largest first; on failure shrink or evict and return None."""
         items = [_Item((name,), self.words[name], *self.life[name]) for name in self.resident]
         for index, shape in enumerate(shapes):
-            op = self.ops[self.units[index].first]
-            last = (len(shapes) - 1 if isinstance(op, KernelOp) and op.beside else index)
+            last = len(shapes) - 1 if index in self.beside else index
             items += [_Item((str(index), *key), words, index, last)
                       for key, words in self._areas(index, shape) if words]
         placed: dict[tuple[str, ...], _Item] = {}
@@ -264,8 +264,9 @@ class _Planner:
         for key, item in placed.items():
             if len(key) > 1:
                 bases[int(key[0])][key[1:]] = item.base
-        for unit, shape, mine in zip(self.units, shapes, bases, strict=True):
-            self._fill(plan, unit, shape, mine)
+        for index, (unit, shape) in enumerate(zip(self.units, shapes, strict=True)):
+            self._fill(plan, unit, shape,
+                       bases[min(self.beside) if index in self.beside else index])
         return plan
 
     def _areas(self, index: int, shape: StripShape | ChainShape | None,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -189,6 +190,9 @@ class Device:
             self._fail(program, number, step, "" if finished else
                        f"no interrupt within {timeout_cycles} cycles\n")
         self._set("IRQ_PENDING", 1)
+        result.occupied += [replace(item, start=item.start + result.cycles,
+                                    end=item.end + result.cycles)
+                            for item in self.transport.occupied()]
         for counter in COUNTERS + (DRP_COUNTERS if self._config.fabric else ()):
             result.counters[counter.name] += self._get(f"COUNT_{counter.name.upper()}")
         result.cycles = result.counters["cycles"]

@@ -4,9 +4,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from golden.spec.isa import Unit
 from golden.spec.registers import COUNTERS, DRP_COUNTERS
 
-__all__ = ["LogRecord", "RunResult"]
+__all__ = ["LogRecord", "Occupied", "RunResult"]
+
+
+@dataclass(frozen=True)
+class Occupied:
+    """From when a unit had an instruction until all its effects were done.
+
+    Members
+    -------
+    unit : Unit
+    tag : int
+        Layer.
+    start, end : int
+        Cycles since the run began.
+    """
+
+    unit: Unit
+    tag: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,8 @@ class RunResult:
     log : list of LogRecord
     host_seconds : list of (str, float)
         Name and duration of every host step, in order.
+    occupied : list of Occupied
+        Of every instruction, in the program's order, where the transport knows.
     """
 
     outputs: dict[str, np.ndarray] = field(default_factory=dict)
@@ -59,3 +81,4 @@ class RunResult:
             counter.name: 0 for counter in COUNTERS + DRP_COUNTERS})
     log: list[LogRecord] = field(default_factory=list)
     host_seconds: list[tuple[str, float]] = field(default_factory=list)
+    occupied: list[Occupied] = field(default_factory=list)

@@ -1,6 +1,9 @@
 """What the driver needs of a chip: registers, memory, and a way to wait."""
 
 import abc
+from collections.abc import Sequence
+
+from sw.driver.result import Occupied
 
 __all__ = ["Transport"]
 
@@ -35,6 +38,11 @@ class Transport(abc.ABC):
     @abc.abstractmethod
     def wait(self, timeout_cycles: int) -> bool:
         """Let the chip run until its interrupt (True) or for this many cycles (False)."""
+
+    def occupied(self) -> Sequence[Occupied]:
+        """What the instructions of the last run occupied, in the program's order; nothing where
+        that isn't known."""
+        return ()
 
     def close(self) -> None:  # noqa: B027 (there may be nothing to release)
         """Release what the transport holds; it can't be used after it."""

@@ -15,7 +15,7 @@ from sw.drp.compiler import Compiled
 from sw.drp.image import contexts_image, states_image, streams_image, table_image
 from sw.drp.launch import Launch
 
-__all__ = ["Launcher", "Prepared", "memories_of"]
+__all__ = ["Launcher", "Prepared", "memories_of", "steps_of"]
 
 # Cycles that a kernel may wait for memory before it counts as stuck.
 _PATIENCE = 1 << 16

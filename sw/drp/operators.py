@@ -88,6 +88,6 @@ def camera_call(config: Config, attrs: CameraInput, shape: tuple[int, int], sour
         {"y": Grid.resize(bright, wanted), "uv": Grid.resize((rows // 2, columns // 2), wanted)})
     call = Streamed(compile_kernel(kernel, config.fabric, cache=default_cache()), domain,
                     ((source, 0), (source, rows * columns)), ((result, 0),), (),
-                    config.words // _CAMERA_SHARE)
+                    most=config.words // _CAMERA_SHARE)
     call.strips(config)
     return call

@@ -14,7 +14,8 @@ from sw.compiler.sync import Instruction, synchronize
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Grid
 from sw.drp.launcher import Launcher
-from sw.drp.streamed import Picture, Streamed
+from sw.drp.recorder import Picture
+from sw.drp.streamed import Streamed
 from sw.errors import InputError
 
 __all__ = ["kernel_program"]
@@ -68,8 +69,8 @@ def kernel_program(compiled: Compiled, given: tuple[np.ndarray, ...], config: Co
     streams = len(compiled.kernel.streams)
     call = Streamed(compiled, domain, tuple((item.name, 0) for item in inputs[:streams]),
                     tuple((item.name, 0) for item in outputs), tuple(tables.values()),
-                    config.words, next((Picture(item.name, *item.shape)
-                                        for item in inputs[streams:]), None))
+                    next((Picture(item.name, 0, *item.shape) for item in inputs[streams:]), None),
+                    most=config.words)
     instructions = call.emit(config, launcher, 0, 0, {
         item.name: (item.region, item.offset) for item in (*inputs, *outputs)})
     synchronize(instructions, {"sp": config.words, **launcher.spaces, **{

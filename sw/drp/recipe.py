@@ -85,6 +85,11 @@ class Recipe:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """Of its kernels, one after the other."""
+        return [stage.compiled.kernel.name for stage in self.stages]
+
     def words(self, config: Config) -> int:
         """Scratchpad words that it takes."""
         return sum(held.words(config) for held in self.arrays.values())

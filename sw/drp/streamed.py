@@ -1,57 +1,32 @@
 """One kernel on arrays in DRAM, in strips that take turns in the scratchpad."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from golden.spec.config import Config
 from golden.spec.registers import Region
 from sw.compiler.sync import Instruction, Span
-from sw.drp.compiler import Compiled
-from sw.drp.domain import Domain
 from sw.drp.graph import Role
-from sw.drp.launcher import Launcher
+from sw.drp.launcher import Launcher, steps_of
+from sw.drp.recorder import Call
 from sw.drp.strips import Array, Strip, cut, least
 from sw.drp.transfer import copy_in, copy_out
 from sw.errors import InputError
 
-__all__ = ["Picture", "Streamed"]
+__all__ = ["Streamed"]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What a kernel reads at positions from data: the tensor it is, rows and columns."""
-
-    name: str
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Streamed:
-    """A kernel's call.
+class Streamed(Call):
+    """A kernel's call, on arrays of tensors.
 
     Parameters
     ----------
-    compiled : Compiled
-    domain : Domain
-    inputs, outputs : tuple of (str, int)
-        By port: the tensor an array lies in, and its first byte there.
-    tables : tuple of (words,) int32
     most : int
         Words of scratchpad that it may take.
-    picture : Picture, optional
-        Of a kernel with a Gather. It stays, whatever of the other arrays takes turns.
     """
 
-    compiled: Compiled
-    domain: Domain
-    inputs: tuple[tuple[str, int], ...]
-    outputs: tuple[tuple[str, int], ...]
-    tables: tuple[np.ndarray, ...]
-    most: int
-    picture: Picture | None = None
+    most: int = field(kw_only=True)
 
     def strips(self, config: Config) -> list[Strip]:
         """What is loaded, run and stored together.
@@ -70,6 +45,20 @@ class Streamed:
                 f"{(most - others) // self._bytes} values beside {others} bytes of other arrays")
         return cut(self.compiled, self.domain, most - self._held(group) * group)
 
+    @property
+    def names(self) -> list[str]:
+        """Of its kernel."""
+        return [self.compiled.kernel.name]
+
+    def steps(self, config: Config) -> list[int]:
+        """Of the tile, by strip."""
+        bases = {(role, port): 0 for role in (Role.POP, Role.PUSH)
+                 for port in range(len(self.compiled.kernel.ports) + len(self.outputs))}
+        counts = [self.compiled.launch(strip.domain, bases, self._pictures)
+                  for strip in self.strips(config)]
+        image = self.compiled.image(*self.tables)
+        return [steps_of(image.with_counts(item.state, item.counts)) for item in counts]
+
     def words(self, config: Config) -> int:
         """Scratchpad words that it takes."""
         strips = self.strips(config)
@@ -80,6 +69,11 @@ class Streamed:
     def _bytes(self) -> int:
         """Of a value of the picture."""
         return next(iter(self.compiled.kernel.gathers.values())).type.bytes
+
+    @property
+    def _pictures(self) -> list[tuple[int, int]]:
+        """As ``Compiled.launch`` takes them."""
+        return [(self.picture.height, self.picture.width)] if self.picture else []
 
     def _held(self, group: int) -> int:
         """Words of scratchpad that the picture takes."""
@@ -99,8 +93,10 @@ class Streamed:
             half = held + number % 2 * ((self.most - held) // 2)
             found = self._strip(config, launcher, tag, word, word + half, homes, strip)
             if self.picture and not number:
-                found = copy_in(config, tag, *homes[self.picture.name], self.picture.height
-                                * self.picture.width * self._bytes, word) + found
+                region, offset = homes[self.picture.name]
+                found = copy_in(config, tag, region, offset + self.picture.first,
+                                self.picture.height * self.picture.width * self._bytes,
+                                word) + found
             yield found
 
     def _strip(self, config: Config, launcher: Launcher, tag: int, first: int, word: int,
@@ -109,11 +105,10 @@ class Streamed:
         group = config.group
         bases: dict[tuple[Role, int], int] = {}
         spans: dict[Role, list[Span]] = {Role.POP: [], Role.PUSH: []}
-        pictures = []
         if self.picture:
-            bases[Role.POP, self.compiled.kernel.ports[self.picture.name]] = first * group
+            (name,) = self.compiled.kernel.gathers
+            bases[Role.POP, self.compiled.kernel.ports[name]] = first * group
             spans[Role.POP].append(("sp", first, first + self._held(group)))
-            pictures.append((self.picture.height, self.picture.width))
         for role, arrays in ((Role.POP, strip.inputs), (Role.PUSH, strip.outputs)):
             for port, array in enumerate(arrays):
                 bases[role, port] = word * group
@@ -133,7 +128,7 @@ class Streamed:
         for port, (array, at) in enumerate(zip(strip.inputs, self.inputs, strict=True)):
             for part in moved(array, at, bases[Role.POP, port]):
                 found += copy_in(config, tag, *part)
-        launch = self.compiled.launch(strip.domain, bases, pictures)
+        launch = self.compiled.launch(strip.domain, bases, self._pictures)
         prepared, loads = launcher.prepare(tag, self.compiled, launch, self.tables)
         found += loads + launcher.run(tag, prepared, launch, spans[Role.POP], spans[Role.PUSH])
         for port, (array, at) in enumerate(zip(strip.outputs, self.outputs, strict=True)):

@@ -14,6 +14,7 @@ from golden.spec.registers import (
     Control,
     Status,
 )
+from sw.driver.result import Occupied
 from sw.driver.transport import Transport
 from sw.errors import DeviceError
 
@@ -105,6 +106,11 @@ class MachineTransport(Transport):
                 self._values["STATUS"] = int(self._result)
                 self._values["IRQ_PENDING"] = 1
         return bool(self._values["IRQ_PENDING"] & self._values["IRQ_ENABLE"])
+
+    def occupied(self) -> list[Occupied]:
+        """Of the last run."""
+        return [Occupied(item.unit, item.tag, item.taken, item.done)
+                for item in self.instructions]
 
     def _start(self) -> None:
         values = self._values

@@ -1,25 +1,26 @@
 """Where the cycles went: figures of each layer from the log records of a run.
 
 A record holds the counters when a layer's last result left the chip. Layers overlap, so what lies
-between two records is counted for the later one's layer.
+between two records is counted for the later one's layer. Kernels that run beside the array take
+none of its cycles: what lies before their records belongs to the layer that the array is at.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from golden.spec.config import Config
 from sw.driver.device import RunResult
+from sw.report.timeline import TimeLine
 
-__all__ = ["STALLS", "UNITS", "Interval", "LayerFigures", "intervals", "layer_figures"]
+__all__ = ["STALLS", "Interval", "LayerFigures", "intervals", "layer_figures"]
 
 # Why no weight row was issued, for people, to the counter that says how long.
 STALLS = {
     "drain": "mac_wait_drain", "weights": "mac_wait_weights", "words": "mac_wait_words",
     "semaphore": "mac_wait_semaphore", "idle": "mac_idle",
 }
-# Units to the counter of their busy cycles.
-UNITS = {"load": "load_busy", "mac": "mac_busy", "store": "store_busy"}
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,28 @@ class Interval:
     counters: Mapping[str, int]
 
 
-def intervals(result: RunResult) -> list[Interval]:
-    """The log records of a run as intervals; what follows the last one belongs to it."""
+def intervals(result: RunResult, beside: Collection[int] = ()) -> list[Interval]:
+    """The log records of a run as intervals; what follows the last one belongs to it.
+
+    Parameters
+    ----------
+    result : RunResult
+    beside : collection of int
+        Layers beside the array, whose records end no interval but the last.
+    """
     found: list[Interval] = []
-    rest, now = dict(result.counters), 0
-    for record in result.log:
+    rest, now, begun = dict(result.counters), 0, 0
+    count: Counter[str] = Counter()
+    for number, record in enumerate(result.log):
         rest = {name: rest[name] - advance for name, advance in record.delta.items()}
         now += record.delta["cycles"]
-        found.append(Interval(record.tag, now - record.delta["cycles"], now, record.delta))
+        count.update(record.delta)
+        if record.tag in beside and any(
+                later.tag not in beside for later in result.log[number + 1:]):
+            continue
+        found.append(Interval(record.tag, begun, now, dict(count)))
+        begun = now
+        count.clear()
     if found:
         last = found[-1]
         found[-1] = Interval(last.tag, last.start, last.end + rest["cycles"],
@@ -81,6 +96,9 @@ class LayerFigures:
         Those without one by cause; with ``issued`` they add up to ``cycles``.
     seconds : float or None
         On the host.
+    drp : int or None
+        Cycles in which the DRP had its kernels; where they ran beside other layers, they are
+        among those layers' ``cycles``. None where that isn't known.
     """
 
     name: str
@@ -96,6 +114,7 @@ class LayerFigures:
     issued: int = 0
     stalls: dict[str, int] = field(default_factory=dict)
     seconds: float | None = None
+    drp: int | None = None
 
     def utilization(self, config: Config) -> float | None:
         """MACs issued over MACs possible in its cycles."""
@@ -116,7 +135,8 @@ class LayerFigures:
 
 def layer_figures(config: Config, layers: Iterable[Mapping[str, Any]],
                   spans: Iterable[Interval],
-                  host_seconds: Iterable[tuple[str, float]] = ()) -> list[LayerFigures]:
+                  host_seconds: Iterable[tuple[str, float]] = (),
+                  timeline: TimeLine | None = None) -> list[LayerFigures]:
     """The compiler's rows joined with what was measured, in the compiler's order.
 
     Parameters
@@ -127,6 +147,7 @@ def layer_figures(config: Config, layers: Iterable[Mapping[str, Any]],
     spans : iterable of Interval
     host_seconds : iterable of (name, seconds)
         The host's steps.
+    timeline : TimeLine, optional
     """
     rows = {row["tag"]: LayerFigures(row["name"], row["operator"], row["unit"],
                                      row["ideal_cycles"], row["macs"],
@@ -144,6 +165,9 @@ def layer_figures(config: Config, layers: Iterable[Mapping[str, Any]],
         row.bytes_written += count["beats_written"] * config.group
         for cause, counter in STALLS.items():
             row.stalls[cause] += count[counter]
+    for row in rows.values():
+        if timeline and row.unit == "drp":
+            row.drp = timeline.busy("drp", row.name)
     for name, seconds in host_seconds:
         for row in rows.values():
             if row.name == name:

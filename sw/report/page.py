@@ -61,7 +61,7 @@ def _figures(summary: Summary) -> str:
 
 def _layers(summary: Summary) -> str:
     headings = ["#", "layer", "operator", "unit", "cycles", "ideal", "of peak", "MACs issued",
-                "skipped", "read B", "written B", "issue", *STALLS]
+                "skipped", "read B", "written B", "DRP", "issue", *STALLS]
     rows = [f"<tr>{_cells(headings, 'th')}</tr>"]
     for number, layer in enumerate(summary.layers, 1):
         names = [number, layer.name, layer.operator, layer.unit]
@@ -74,14 +74,16 @@ def _layers(summary: Summary) -> str:
         rows.append("<tr>" + _cells([
             *names, layer.cycles, layer.ideal_cycles,
             "" if use is None else f"{use:.0%}", layer.macs, layer.macs_skipped,
-            layer.bytes_read, layer.bytes_written, layer.issued, *layer.stalls.values()]) + "</tr>")
+            layer.bytes_read, layer.bytes_written, "" if layer.drp is None else layer.drp,
+            layer.issued, *layer.stalls.values()]) + "</tr>")
     sums = [sum(layer.issued for layer in summary.layers),
             *(sum(layer.stalls.get(cause, 0) for layer in summary.layers) for cause in STALLS)]
     rows.append('<tr class="total">' + _cells([
         "", "total", "", "", summary.cycles or 0, summary.ideal_cycles,
         f"{summary.utilization or 0:.0%}", summary.macs,
         sum(layer.macs_skipped for layer in summary.layers), summary.bytes_read or 0,
-        summary.bytes_written or 0, *sums]) + "</tr>")
+        summary.bytes_written or 0, sum(layer.drp or 0 for layer in summary.layers), *sums])
+        + "</tr>")
     return f'<div class="scroll"><table>{"".join(rows)}</table></div>'
 
 
@@ -115,6 +117,21 @@ def _chains(summary: Summary) -> str:
             f'{"".join(rows)}</table></div>')
 
 
+def _timeline(summary: Summary) -> str:
+    """Units over time; nothing where that isn't known."""
+    line = summary.timeline
+    if line is None:
+        return ""
+    whose = "" if line.engine == summary.engine else (
+        f" As the {line.engine} engine times it: {line.cycles:,} cycles; {summary.engine} measured "
+        f"{summary.cycles or 0:,}.")
+    return (f"""<h2>Units over time</h2>
+{plots.timeline(summary)}
+<p class="note">A span is from when a unit takes an instruction, or is through with the one before,
+until all effects of it are done; neighbours of one layer or kernel are one.{escape(whose)} All
+spans, with their names, are in <code>--json</code>.</p>""")
+
+
 def _samples(summary: Summary) -> str:
     rows = [f"<tr>{_cells(['sample', 'answer', 'cycles'], 'th', 2)}</tr>"]
     rows += [f"<tr>{_cells([item.name, item.answer.text, item.cycles or 0], left=2)}</tr>"
@@ -139,14 +156,14 @@ latency. Figures are of the slowest of {len(summary.samples)} samples.</p>
 {_layers(summary)}
 <p class="note">The last five columns are cycles without a weight row issued, by what was awaited:
 accumulators to drain, weights, activation words, another unit's semaphore, or work at all. Layers
-overlap: what happens between the end of one and the end of the next counts for the next. Issued
-MACs may exceed the layer's where lanes are padded.</p>
+overlap: what happens between the end of one and the end of the next counts for the next; DRP is
+for how long its kernels were under way, which may be beside other layers. Issued MACs may exceed
+the layer's where lanes are padded.</p>
 {_chains(summary)}
 {_placement(summary)}
 <h2>Where the cycles go</h2>
 {plots.stalls(summary)}
-<h2>Units over time</h2>
-{plots.timeline(summary)}
+{_timeline(summary)}
 <h2>Roofline</h2>
 {plots.roofline(summary)}
 <p class="note">A hollow point above the roof is a layer that skipping makes faster than a dense

@@ -1,21 +1,24 @@
 """Plots of a run as SVG text: stalls, time line, roofline."""
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sw.report.figures import STALLS, UNITS, LayerFigures
+from sw.report.figures import STALLS, LayerFigures
 from sw.report.summary import Summary
+from sw.report.timeline import Span
 from sw.words import shortened
 
 __all__ = ["roofline", "stalls", "timeline"]
 
 _COLORS = {"issue": "#2a7f62", "drain": "#e0a458", "weights": "#c8553d", "words": "#588b8b",
            "semaphore": "#8d6a9f", "idle": "#c9c9c9"}
-_UNIT_COLORS = {"load": "#c8553d", "mac": "#2a7f62", "store": "#3b6ea5"}
+_LANE_COLORS = {"load": "#c8553d", "array": "#2a7f62", "drp": "#8d6a9f", "store": "#3b6ea5"}
+_LETTER = 0.0075  # width of one in the time line, as a share of its length
 _STYLE: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
           "svg.hashsalt": "sentei", "axes.spines.top": False, "axes.spines.right": False,
           "text.parse_math": False}  # names may hold dollars
@@ -63,25 +66,36 @@ def stalls(summary: Summary) -> str:
 
 
 def timeline(summary: Summary) -> str:
-    """How busy each unit was between one layer's end and the next one's."""
+    """A lane a unit: what it worked on when, all on one axis of cycles."""
+    line = summary.timeline
+    if line is None:
+        return ""
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _figure(2.6)
-        for row, (unit, counter) in enumerate(UNITS.items()):
-            for span in summary.spans:
-                length = span.end - span.start
-                if length <= 0:
-                    continue
-                share = min(1.0, span.counters[counter] / length)
-                axes.barh(row, length, left=span.start, height=0.8, color="#f2f2f2",
-                          edgecolor="white", linewidth=0.6)
-                axes.barh(row + 0.4 - 0.4 * share, length, left=span.start, height=0.8 * share,
-                          color=_UNIT_COLORS[unit], edgecolor="white", linewidth=0.6)
-        axes.set_yticks(range(len(UNITS)), list(UNITS))
+        figure, axes = _figure(0.9 + 0.5 * len(line.lanes))
+        for row, (lane, spans) in enumerate(line.lanes.items()):
+            axes.barh(row, line.cycles, height=0.8, color="#f2f2f2")
+            for shade in range(2):  # neighbours differ
+                axes.broken_barh([(span.start, span.end - span.start) for span in spans[shade::2]],
+                                 (row - 0.4, 0.8), facecolors=_LANE_COLORS[lane],
+                                 alpha=(1.0, 0.7)[shade], linewidth=0)
+            for span, text in _named(spans, line.cycles):
+                axes.text((span.start + span.end) / 2, row, text, ha="center", va="center",
+                          fontsize=6, color="white", clip_on=True)
+        axes.set_yticks(range(len(line.lanes)), list(line.lanes))
+        axes.set_xlim(0, line.cycles)
         axes.invert_yaxis()
-        axes.margins(x=0)
-        axes.set_xlabel("cycles; the filled part of a cell is the share in which the unit was "
-                        "busy, a cell ends with a layer")
+        axes.set_xlabel("cycles in which the unit had an instruction")
         return _svg(figure)
+
+
+def _named(spans: list[Span], cycles: int) -> Iterator[tuple[Span, str]]:
+    """Names of spans that have room for them: of a kernel, or of a layer."""
+    for span in spans:
+        text, room = span.kernel or span.layer, (span.end - span.start) / (cycles * _LETTER)
+        if len(text) <= room:
+            yield span, text
+        elif room >= 4:
+            yield span, text[:int(room) - 1] + "…"
 
 
 def roofline(summary: Summary) -> str:

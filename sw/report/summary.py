@@ -6,8 +6,9 @@ from typing import Any
 
 from golden.spec.config import Config
 from sw.report.answers import Answer
-from sw.report.figures import Interval, LayerFigures
+from sw.report.figures import LayerFigures
 from sw.report.placement import Placement
+from sw.report.timeline import TimeLine
 from sw.report.traffic import Traffic
 
 __all__ = ["SampleResult", "Summary"]
@@ -49,8 +50,6 @@ class Summary:
     samples : list of SampleResult
     layers : list of LayerFigures
         Of the slowest sample.
-    spans : list of Interval
-        Of the slowest sample.
     totals : dict
         Its counters, summed over the steps on the chip; empty for ``golden``.
     reference : str
@@ -59,6 +58,8 @@ class Summary:
         Where its layers run; the host's times are the slowest sample's.
     traffic : Traffic, optional
         What crosses between chip and DRAM, by kind.
+    timeline : TimeLine, optional
+        What each unit did when, of the slowest sample.
     """
 
     network: str
@@ -66,11 +67,11 @@ class Summary:
     config: Config
     samples: Sequence[SampleResult]
     layers: Sequence[LayerFigures] = ()
-    spans: Sequence[Interval] = ()
     totals: Mapping[str, int] = field(default_factory=dict)
     reference: str = "LiteRT's reference kernels"
     placement: Placement | None = None
     traffic: Traffic | None = None
+    timeline: TimeLine | None = None
 
     @property
     def cycles(self) -> int | None:
@@ -148,6 +149,7 @@ class Summary:
             "counters": dict(self.totals),
             "placement": self.placement.json() if self.placement else None,
             "traffic": self.traffic.json() if self.traffic else None,
+            "timeline": self.timeline.json() if self.timeline else None,
             "layers": [layer.json() for layer in self.layers],
             "answers": [{"sample": sample.name, "cycles": sample.cycles,
                          "seconds": sample.seconds, "bytes_different": sample.different,

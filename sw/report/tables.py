@@ -23,7 +23,7 @@ def _layer_table(summary: Summary, wide: bool) -> Table:
     for heading in ("layer", "operator", "unit") if wide else ("layer",):
         table.add_column(heading, overflow="fold", max_width=34)
     numbers = ["cycles", "ideal", "of peak"]
-    numbers += ["MACs issued", "skipped", "read B", "written B"] if wide else []
+    numbers += ["MACs issued", "skipped", "read B", "written B", "DRP"] if wide else []
     for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("waited for", no_wrap=True)
@@ -39,6 +39,7 @@ def _layer_table(summary: Summary, wide: bool) -> Table:
         if wide:
             cells += map(_count, (layer.macs, layer.macs_skipped, layer.bytes_read,
                                   layer.bytes_written))
+            cells.append("" if layer.drp is None else _count(layer.drp))
         table.add_row(*names, *cells, layer.waited_for)
     return table
 

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from golden.spec.config import preset
+from golden.spec.isa import Unit
+from golden.spec.program import Program
 from golden.spec.registers import COUNTERS
 from sw.driver.device import Device, LogRecord, RunResult
+from sw.driver.result import Occupied
 from sw.engines.machine import MachineTransport
 from sw.errors import InputError
 from sw.inputs import TensorSpec
@@ -19,6 +22,7 @@ from sw.report.figures import STALLS, intervals, layer_figures
 from sw.report.page import page
 from sw.report.summary import SampleResult, Summary
 from sw.report.tables import print_summary
+from sw.report.timeline import Span, TimeLine
 from sw.report.traffic import Traffic
 from sw.session import compiled, open_model
 from sw.zoo import NETWORKS
@@ -38,6 +42,12 @@ def counters(**values):
     return {counter.name: values.get(counter.name, 0) for counter in COUNTERS}
 
 
+OCCUPIED = [Occupied(Unit.LOAD, 0, 2, 9), Occupied(Unit.LOAD, 0, 5, 12),
+            Occupied(Unit.MAC, 0, 12, 50), Occupied(Unit.LOAD, 1, 60, 70),
+            Occupied(Unit.MAC, 1, 40, 110), Occupied(Unit.MAC, 0, 120, 140),
+            Occupied(Unit.STORE, 1, 111, 118)]
+
+
 def result():
     """Two layers, the first in two strips, then ten cycles to the end."""
     steps = [(0, counters(cycles=50, row_columns=320, mac_busy=40, mac_wait_weights=10,
@@ -52,7 +62,7 @@ def result():
         log.append(LogRecord(tag, "", 0, dict(total), delta, 0, 0))
     total["cycles"] += 10
     total["mac_idle"] += 10
-    return RunResult({}, total["cycles"], total, log, [("last", 0.002)])
+    return RunResult({}, total["cycles"], total, log, [("last", 0.002)], OCCUPIED)
 
 
 def summary():
@@ -61,7 +71,10 @@ def summary():
     layers = layer_figures(CONFIG, LAYERS, spans, run.host_seconds)
     sample = SampleResult("a & b.png", Answer("person (97.7%)", 1, "person", 0.977, None, True),
                           run.cycles, 0.1, 0, 2)
-    return Summary("net", "machine", CONFIG, [sample], layers, spans, run.counters)
+    program = Program(network="net", config={}, digest=0, constants=b"", regions={}, inputs=[],
+                      outputs=[], steps=[], layers=LAYERS)
+    line = TimeLine.of(program, "machine", run.cycles, run.occupied)
+    return Summary("net", "machine", CONFIG, [sample], layers, run.counters, timeline=line)
 
 
 def test_intervals_cover_the_run():
@@ -69,6 +82,29 @@ def test_intervals_cover_the_run():
     assert [(span.tag, span.start, span.end) for span in spans] == [
         (0, 0, 50), (1, 50, 110), (0, 110, 150)]
     assert intervals(RunResult()) == []
+
+
+def test_kernels_beside_take_no_interval():
+    """What lies before a record of theirs is the next layer's, unless nothing follows."""
+    spans = intervals(result(), {1})
+    assert [(span.tag, span.start, span.end) for span in spans] == [(0, 0, 50), (0, 50, 150)]
+    assert spans[1].counters["row_columns"] == 480 and spans[1].counters["mac_idle"] == 10
+    spans = intervals(result(), {0})
+    assert [(span.tag, span.start, span.end) for span in spans] == [(1, 0, 110), (0, 110, 150)]
+
+
+def test_time_line():
+    """Spans of a lane follow one another; neighbours of one layer are one."""
+    line = summary().timeline
+    assert line.lanes == {
+        "load": [Span(2, 12, "first"), Span(60, 70, "second <b>")],
+        "array": [Span(12, 50, "first"), Span(50, 110, "second <b>"), Span(120, 140, "first")],
+        "drp": [], "store": [Span(111, 118, "second <b>")]}
+    assert line.busy("array") == 118 and line.busy("array", "first") == 58
+    data = json.loads(json.dumps(line.json()))
+    assert data["cycles"] == 150 and list(data["lanes"]) == ["load", "array", "store"]
+    assert data["lanes"]["store"] == [
+        {"start": 111, "end": 118, "layer": "second <b>", "kernel": ""}]
 
 
 def test_layers_add_up():

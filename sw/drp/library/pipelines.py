@@ -11,7 +11,7 @@ from sw.drp.library.normalization import LayerNorm
 from sw.drp.pipeline import Pipeline, pipeline
 from sw.errors import InputError
 
-__all__ = ["PIPELINES", "fast9", "integral", "layer_norm", "match", "softmax", "stereo"]
+__all__ = ["PIPELINES", "describe", "fast9", "integral", "layer_norm", "match", "softmax", "stereo"]
 
 
 @pipeline
@@ -78,12 +78,32 @@ def layer_norm(engine: Any, x: np.ndarray, constants: LayerNorm) -> np.ndarray:
 
 
 @pipeline
-def match(engine: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """For each descriptor of a, int32(n, 8): place of the nearest of b, its distance, and the
-    distance of the second nearest; int32(n, 3)."""
-    pairs = (array.reshape(len(array), -1, 2) for array in (a, b))
-    return engine(corners.nearest_two, engine(corners.hamming, *pairs))
+def describe(engine: Any, picture: np.ndarray, points: np.ndarray, pattern: np.ndarray,
+             rows: int = 64) -> np.ndarray:
+    """BRIEF descriptors, int32(n, words), of points (row, column) in order of their rows; of
+    ``rows`` rows of the picture at once, as all of it may not fit a scratchpad."""
+    lines, reach = points[:, 0].astype(int), int(np.abs(pattern[..., ::2].astype(int)).max())
+    if (np.diff(lines) < 0).any():
+        raise InputError("describe takes points in order of their rows")
+    found = []
+    for first in range(0, len(picture), rows):
+        mine = points[np.searchsorted(lines, first):np.searchsorted(lines, first + rows)]
+        if len(mine):
+            top = max(first - reach, 0)
+            found.append(engine(corners.brief, picture[top:first + rows + reach],
+                                mine - np.array([top, 0], np.int16), pattern))
+    return np.concatenate(found or [np.zeros((0, len(pattern)), np.int32)])
+
+
+@pipeline
+def match(engine: Any, a: np.ndarray, b: np.ndarray, rows: int = 64) -> np.ndarray:
+    """For each descriptor of a, int32(n, words): place of the nearest of b, its distance, and the
+    distance of the second nearest, int32(n, 3); of ``rows`` descriptors at once."""
+    a, b = (array.reshape(len(array), -1, 2) for array in (a, b))
+    return np.concatenate([
+        engine(corners.nearest_two, engine(corners.hamming, a[first:first + rows], b))
+        for first in range(0, len(a), rows)])
 
 
 PIPELINES: dict[str, Pipeline] = {item.name: item for item in (
-    integral, fast9, stereo, match, softmax, layer_norm)}
+    integral, fast9, stereo, describe, match, softmax, layer_norm)}

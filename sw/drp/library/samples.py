@@ -176,6 +176,10 @@ def pipeline_sample(name: str, rng: np.random.Generator, height: int,
         return (np.kron(blocks, np.ones((8, 8), np.uint8))[:height, :width] + picture // 32,)
     if name == "stereo":
         return picture, np.roll(picture, -5, axis=1)
+    if name == "describe":
+        points = rng.integers(0, (height, width), (height, 2), np.int16)
+        return (picture, points[np.argsort(points[:, 0], kind="stable")],
+                rng.integers(-15, 15, (8, 32, 4), np.int8, endpoint=True))
     if name == "match":
         return tuple(rng.integers(-(1 << 31), (1 << 31) - 1, (height, 8), np.int32)
                      for _ in range(2))

@@ -100,7 +100,7 @@ def test_tables_after_a_kernel_that_writes():
         arrays, tables = LIBRARY[name].bind(call_.arrays)
         domain = LIBRARY[name].domain(arrays, call_.sizes, call_.grids)
         item = Streamed(compiled, domain, (("in", 0),), (("out", 0),), tuple(tables.values()),
-                        config.words)
+                        most=config.words)
         part = item.emit(config, launcher, 0, 0, {"in": (Region.INPUT, 0),
                                                    "out": (Region.OUTPUT, 0)})
         words.append(sum(one.opcode == Opcode.LOAD and any(space == "memories" for space, *_ in
