@@ -13,7 +13,7 @@ from golden.spec.program import Binding, ChipStep, HostStep, Program
 from golden.spec.registers import Region
 from sw.compiler.borders import borders
 from sw.compiler.drop import drop_channels, share_of_work
-from sw.compiler.emit import Constants, Emitter
+from sw.compiler.emit import Emitter
 from sw.compiler.fuse import plan_chains
 from sw.compiler.gate import pack_gate, places
 from sw.compiler.lower import lower
@@ -21,13 +21,14 @@ from sw.compiler.lowering import Lowered
 from sw.compiler.pack import PackedOp, pack_op
 from sw.compiler.permute import permute_channels
 from sw.compiler.plan import OpPlan, Plan
-from sw.compiler.sync import Instruction, synchronize
 from sw.compiler.transfer import Home
 from sw.compiler.window import HostOp, KernelOp, WindowOp
 from sw.drp.launcher import Launcher
 from sw.drp.recipe import Ready, Recipe
 from sw.drp.streamed import Streamed
 from sw.errors import ModelError
+from sw.instructions.constants import Constants
+from sw.instructions.sync import Instruction, synchronize
 
 __all__ = ["compile_graph"]
 

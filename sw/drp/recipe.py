@@ -9,13 +9,13 @@ import numpy as np
 
 from golden.spec.config import Config
 from golden.spec.registers import Region
-from sw.compiler.sync import Instruction, Span
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Domain, Grid
 from sw.drp.graph import Role
 from sw.drp.launcher import Launcher, memories_of
 from sw.drp.strips import room
 from sw.drp.transfer import copy_in, copy_out
+from sw.instructions.sync import Instruction, Span
 
 __all__ = ["Held", "Homes", "Ready", "Recipe", "Stage"]
 
