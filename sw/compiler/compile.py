@@ -80,7 +80,7 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
               pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
               for op in lowered.ops]
     tell("planning memory")
-    plan = plan_chains(config, lowered.ops, lowered.tensors, packed, chain)
+    plan = _planned(config, lowered, packed, chain)
     tell("emitting instructions")
     program = _Assembly(graph, config, lowered, packed, plan).program()
     program.info |= {
@@ -89,6 +89,20 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
                    for turns in plan.turns.values()],
         "saved": [_kept_bytes(plan, lowered, turns) for turns in plan.turns.values()]}
     return program
+
+
+def _planned(config: Config, lowered: Lowered, packed: list[PackedOp | None],
+             chain: bool) -> Plan:
+    """The plan; kernels that would run beside the array wait where there is no room for them."""
+    beside = [op for op in lowered.ops if isinstance(op, KernelOp) and op.beside]
+    try:
+        return plan_chains(config, lowered.ops, lowered.tensors, packed, chain)
+    except ModelError:
+        if not beside:
+            raise
+    for op in beside:
+        op.beside = False
+    return plan_chains(config, lowered.ops, lowered.tensors, packed, chain)
 
 
 def _kept_bytes(plan: Plan, lowered: Lowered, turns: Iterable[int]) -> int:

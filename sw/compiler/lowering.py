@@ -16,9 +16,8 @@ from sw.compiler.taps import sparse_taps
 from sw.compiler.views import ChannelView, copy_taps, may_view
 from sw.compiler.window import HostOp, KernelOp, LayerTensor, Operator, Post, Taps, WindowOp
 from sw.driver.host import attributes_to_json
-from sw.drp.recipe import Recipe
-from sw.drp.streamed import Streamed
-from sw.errors import ModelError
+from sw.drp.operators import KERNELS, Site, placed
+from sw.errors import InputError, ModelError
 
 __all__ = ["MAX_STRIDE", "MAX_WINDOW", "MOST_COPIES", "Lowered", "Lowering", "pixels"]
 
@@ -156,19 +155,32 @@ class Lowering:
                     f"{self.config.words}")
         return ""
 
-    def kernels(self, node: Node, recipe: Recipe | Streamed) -> None:
-        """Give a node to the DRP."""
+    def _kernels(self, node: Node) -> str:
+        """Give a node to the DRP; nothing, or why it can't have it."""
+        if self.config.fabric is None:
+            return f"chip {self.config.name} has no DRP"
+        (source,), (result,) = node.inputs, node.outputs
+        try:
+            call = placed(Site(self.config, self.graph.tensors[source].shape, source, result),
+                          node.attrs)
+        except InputError as error:
+            return f"on the DRP: {error}"
         self._as_bytes(node)
         self.out.ops.append(KernelOp(node.name, node.op, list(node.inputs), list(node.outputs),
-                                     recipe))
+                                     call))
 
     def _as_bytes(self, node: Node) -> None:
         """A node's tensors cross as the model's own bytes."""
         for name in (*node.inputs, *node.outputs):
             self.tensor(name).bytes_in_dram = True
 
-    def host(self, node: Node, why: str) -> None:
-        """Leave a node to the host."""
+    def leave(self, node: Node, why: str) -> None:
+        """Leave a node to the DRP, or else to the host; ``why`` the array can't have it."""
+        if type(node.attrs) in KERNELS:
+            refusal = self._kernels(node)
+            if not refusal:
+                return
+            why = f"{why}; {refusal}"
         self._as_bytes(node)
         blobs = {item.name: value for item in dataclasses.fields(node.attrs)
                  if isinstance(value := getattr(node.attrs, item.name), bytes)}

@@ -89,6 +89,21 @@ class Recipe:
         """Scratchpad words that it takes."""
         return sum(held.words(config) for held in self.arrays.values())
 
+    def check(self, config: Config) -> None:
+        """Whether it can be emitted.
+
+        Raises
+        ------
+        InputError
+            If the tile's loops or streams can't have its sizes.
+        """
+        del config
+        for stage in self.stages:
+            stage.compiled.launch(self._domain(stage), {
+                (role, port): 0 for role, names in ((Role.POP, stage.inputs),
+                                                    (Role.PUSH, stage.outputs))
+                for port in range(len(names))})
+
     def contexts(self) -> int:
         """Context addresses that its kernels take."""
         return sum(sum(state.ii for state in stage.compiled.states) for stage in self.stages)

@@ -1,19 +1,19 @@
 """One kernel on arrays in DRAM, in strips that take turns in the scratchpad."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from golden.spec.config import Config
 from golden.spec.registers import Region
-from sw.compiler.sync import Instruction, Span
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Domain
 from sw.drp.graph import Role
 from sw.drp.launcher import Launcher
 from sw.drp.strips import Array, Strip, cut
 from sw.drp.transfer import copy_in, copy_out
+from sw.instructions.sync import Instruction, Span
 
 __all__ = ["Streamed"]
 
@@ -31,6 +31,8 @@ class Streamed:
     tables : tuple of (words,) int32
     most : int
         Words of scratchpad that it may take.
+    constants : dict of ndarray
+        Tensors among the inputs that the network hasn't: they are part of the program.
     """
 
     compiled: Compiled
@@ -39,6 +41,7 @@ class Streamed:
     outputs: tuple[tuple[str, int], ...]
     tables: tuple[np.ndarray, ...]
     most: int
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def strips(self, config: Config) -> list[Strip]:
         """What is loaded, run and stored together.
@@ -55,6 +58,19 @@ class Streamed:
         strips = self.strips(config)
         return self.most if len(strips) > 1 else strips[0].room // config.group
 
+    def check(self, config: Config) -> None:
+        """Whether it can be emitted.
+
+        Raises
+        ------
+        InputError
+            Where `strips` does, or if the tile's loops or streams can't have its sizes.
+        """
+        specs = (*self.compiled.kernel.streams.values(), *self.compiled.kernel.outs)
+        at = {(role, port): 0 for role in Role for port in range(len(specs))}
+        for strip in self.strips(config):
+            self.compiled.launch(strip.domain, at)
+
     def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
              homes: Mapping[str, tuple[Region, int]]) -> list[Instruction]:
         """As ``Recipe.emit``."""
@@ -63,6 +79,8 @@ class Streamed:
     def parts(self, config: Config, launcher: Launcher, tag: int, word: int,
               homes: Mapping[str, tuple[Region, int]]) -> Iterator[list[Instruction]]:
         """The same strip by strip, so that others may come between."""
+        homes = {**homes, **{name: (Region.CONSTANTS, launcher.constant(array.tobytes()))
+                             for name, array in self.constants.items()}}
         for number, strip in enumerate(self.strips(config)):
             half = number % 2 * (self.most // 2)
             yield self._strip(config, launcher, tag, word + half, homes, strip)
