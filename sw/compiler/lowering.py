@@ -168,6 +168,7 @@ class Lowering:
         self._as_bytes(node)
         self.out.ops.append(KernelOp(node.name, node.op, list(node.inputs), list(node.outputs),
                                      call))
+        return ""
 
     def _as_bytes(self, node: Node) -> None:
         """A node's tensors cross as the model's own bytes."""

@@ -49,7 +49,7 @@ def _joined(shape: Shape, perm: Sequence[int]) -> tuple[Shape, tuple[int, ...]]:
 def take(site: Site, attrs: Take) -> Streamed:
     """Indices of up to two axes, if they are those of steps of one length, which may have a
     fraction; axes between which nothing is taken are one."""
-    letters, sizes, wanted = "", [], {}
+    letters, sizes, wanted = "", list[int](), dict[str, int]()
     free, taken = iter("abcd"), iter("yx")
     places: dict[str, tuple[int, int]] = {}
     for axis, (size, chosen) in enumerate(zip(site.shape, attrs.indices, strict=True)):

@@ -11,7 +11,7 @@ __all__ = ["steps"]
 _FAR = 1 << 30  # places are 32 bits, and a border is beyond all of them
 
 
-def steps(chosen: Sequence[int], size: int, anywhere: np.ndarray | None = None,
+def steps(chosen: Sequence[int] | np.ndarray, size: int, anywhere: np.ndarray | None = None,
           ) -> tuple[int, int] | None:
     """First place and step, 16.16 fixed point, whose whole parts are the indices.
 
