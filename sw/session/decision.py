@@ -13,6 +13,7 @@ from sw.errors import UsageError
 from sw.inputs import TensorSpec
 from sw.session.model import Model, extendable
 from sw.session.reference import Reference
+from sw.zoo import Task
 
 __all__ = ["DecisionReference", "with_decision"]
 
@@ -32,6 +33,9 @@ def with_decision(model: Model) -> Model:
         If it is compiled, or its output isn't one row of classes.
     """
     graph = extendable(model, "--decide", _CLASS, _NODE)
+    if model.network and model.network.task is Task.RECONSTRUCTION:
+        raise UsageError(f"{model.path}: --decide: it reconstructs its input; accepted are "
+                         "networks whose output is classes")
     specs = ", ".join(map(str, model.outputs))
     dropped = _ordered(graph) if len(graph.outputs) == 1 else []
     name = dropped[-1].inputs[0] if dropped else graph.outputs[0]

@@ -1,10 +1,13 @@
 """Operators of networks on the DRP: golden's bytes, and what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 
 from golden import executor
-from golden.attributes import Mean
+from golden.attributes import Mean, Softmax
+from golden.camera import CameraInput
 from golden.edges import Transpose
 from golden.extreme import ArgMax, ReduceMax
 from golden.graph import Graph, Node, Quant, Tensor
@@ -14,6 +17,7 @@ from golden.spec.config import preset
 from golden.spec.numerics import ROUND_ONCE, quantize_multiplier
 from sw.compiler import lower_movement, lower_resize
 from sw.compiler.compile import compile_graph
+from sw.drp.operators.places import steps
 from sw.session.engines import open_engine
 
 BASE = preset("base")
@@ -113,3 +117,65 @@ def test_resize_linear(monkeypatch, given, wanted, channels, once):
                          scale=scale(0.9 / (parts[0] * parts[1]), once), output_zero=-2,
                          least=-100, most=90)
     check(attrs, (1, *given, channels))
+
+
+def test_a_large_softmax_beside_a_camera():
+    """Together they don't fit: the camera then waits its turn."""
+    frame = np.random.default_rng(1).integers(0, 256, (90, 80)).astype(np.uint8)
+    multiplier, pre, _ = quantize_multiplier(0.05 * (1 << 26))
+    rows = np.random.default_rng(2).integers(-128, 128, (1, 120, 48), np.int8)
+    graph = Graph("both", {
+        "frame": Tensor("frame", frame.shape, "uint8"),
+        "x": Tensor("x", rows.shape, "int8", Quant(0.05, 0)),
+        "picture": Tensor("picture", (1, 24, 24, 3), "int8", Quant(1.0, 0)),
+        "y": Tensor("y", rows.shape, "int8", Quant(1 / 256, -128))},
+        [Node("camera", ("frame",), ("picture",), CameraInput(height=24, width=24)),
+         Node("softmax", ("x",), ("y",), Softmax(multiplier=multiplier, pre=pre,
+                                                 least_difference=-200))],
+        ("frame", "x"), ("picture", "y"))
+    graph.validate()
+    config = preset("base", bank_words=128)
+    program = compile_graph(graph, config)
+    assert [row["unit"] for row in program.layers] == ["drp", "drp"]
+    found = open_engine("machine", config, program).run({"frame": frame, "x": rows}).outputs
+    for name, wanted in executor.run(graph, {"frame": frame, "x": rows}).items():
+        np.testing.assert_array_equal(found[name], wanted)
+
+
+@pytest.mark.parametrize(("attrs", "shape", "text"), [
+    (Mean(axes=(1, 3), input_zero=0, scale=(1 << 30, 1, 0), output_zero=0), (1, 5, 6, 7),
+     r"axes \(1, 3\) of \(1, 5, 6, 7\) don't follow one another"),
+    (Transpose(perm=(0, 4, 3, 2, 1, 5)), (1, 2, 3, 4, 5, 6), "5 axes of .* change places"),
+    (Transpose(perm=(0, 2, 1)), (1, 300, 301), "it can't be cut into strips"),
+    (Take(indices=(None, (0, 2, 1), None, None, None)), (1, 3, 2, 3, 4), "steps of one length"),
+    (Take(indices=(None, (1, 0), (1, 0), (1, 0), None)), (1, 2, 2, 2, 4), "more than two axes"),
+    (Softmax(multiplier=1 << 30, pre=5, least_difference=-99), (1, 2000, 40),
+     "its arrays take .* words, the scratchpad has 8192"),
+    (ArgMax(axis=2, output_type="int32"), (1, 2, 70000), "one row of results needs 70528 bytes"),
+])
+def test_left_to_the_host(attrs, shape, text):
+    row = place_of(alone(attrs, shape), BASE)
+    assert row["unit"] == "host" and re.search(f"on the DRP: .*{text}", row["why"]), row["why"]
+
+
+def test_without_a_drp():
+    attrs = ArgMax(axis=1, output_type="int32")
+    row = place_of(alone(attrs, (1, 10)), preset("base", drp="none"))
+    assert (row["unit"], row["why"]) == ("host", "ArgMax needs the DRP; chip base has no DRP")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_steps_meet_indices(seed):
+    """Those made of steps are found again; others only if they are met."""
+    rng = np.random.default_rng(seed)
+    size, count = (int(value) for value in rng.integers(1, 200, 2))
+    step = int(rng.integers(-3 << 16, 3 << 16))
+    first = int(rng.integers(-2 << 16, (size + 2) << 16))
+    chosen = np.clip((first + np.arange(count) * step) >> 16, 0, size - 1)
+    if seed % 3 == 0:
+        chosen[rng.integers(count)] = rng.integers(size)
+    found = steps(chosen, size)
+    assert found or seed % 3 == 0
+    if found:
+        again = np.clip((found[0] + np.arange(count) * found[1]) >> 16, 0, size - 1)
+        assert again.tolist() == chosen.tolist()
