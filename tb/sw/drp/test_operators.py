@@ -19,6 +19,7 @@ from sw.compiler import lower_movement, lower_resize
 from sw.compiler.compile import compile_graph
 from sw.drp.operators.places import steps
 from sw.session.engines import open_engine
+from tb.lib.graph_builder import Builder
 
 BASE = preset("base")
 
@@ -179,3 +180,57 @@ def test_steps_meet_indices(seed):
     if found:
         again = np.clip((found[0] + np.arange(count) * found[1]) >> 16, 0, size - 1)
         assert again.tolist() == chosen.tolist()
+
+
+def test_between_the_array_s():
+    """Array, DRP and array hand on to each other in one step of the chip, softmax in between."""
+    built = Builder((1, 6, 5, 8))
+    turned = built.add(Transpose(perm=(0, 3, 1, 2)), built.conv("t0", 12, 3, 1))
+    weights = built.softmax(built.conv(turned, 7))
+    means = built.add(Mean(axes=(3,), keep_dims=True, input_zero=3, output_zero=-5,
+                           scale=quantize_multiplier(1.3 / 7)), weights)
+    last = built.fc(built.conv(means, 4), 12 * 6 * 4, 10)
+    built.finish(built.add(ArgMax(axis=1, output_type="int32"), last), turned)
+    program = compile_graph(built.graph, BASE)
+    assert len(program.steps) == 1
+    assert [row["operator"] for row in program.layers if row["unit"] == "drp"] == [
+        "Transpose", "Softmax", "Mean", "ArgMax"]
+    found = open_engine("machine", BASE, program).run(built.inputs).outputs
+    for name, wanted in executor.run(built.graph, built.inputs).items():
+        np.testing.assert_array_equal(found[name], wanted)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random(monkeypatch, seed):
+    """Operators of random shapes, in strips on a chip with a small scratchpad."""
+    monkeypatch.setattr(lower_movement, "MOST_COPIES", 0)
+    monkeypatch.setattr(lower_resize, "MOST_COPIES", 0)
+    rng = np.random.default_rng(seed)
+    shape = (1, *(int(size) for size in rng.integers(2, 12, 3)))
+    axis = int(rng.integers(1, 4))
+
+    def line(size):
+        """Places of steps of one length, in fifths, kept inside."""
+        step, first = (int(value) for value in rng.integers((1, -9), (12, 9)))
+        places = first + step * np.arange(rng.integers(1, 30))
+        return tuple(np.clip(places, 0, 5 * size - 5).tolist())
+
+    rows, columns = line(shape[1]), line(shape[2])
+    makers = {
+        "mean": lambda: Mean(axes=(3,), input_zero=int(rng.integers(-128, 128)), output_zero=5,
+                             scale=scale(float(rng.uniform(0.1, 2)) / shape[3], seed % 2)),
+        "arg_max": lambda: ArgMax(axis=axis, output_type="int64"),
+        "transpose": lambda: Transpose(perm=(0, *(int(p) + 1 for p in _moving(rng)))),
+        "take": lambda: Take(indices=(None, tuple(at // 5 for at in rows),
+                                      tuple(at // 5 for at in columns), None)),
+        "resize": lambda: ResizeLinear(
+            rows=rows, columns=columns, parts=(5, 5), input_zero=int(rng.integers(-128, 128)),
+            scale=scale(float(rng.uniform(0.5, 2)) / 25, seed % 2), output_zero=-7)}
+    check(makers[sorted(makers)[seed % len(makers)]](), shape,
+          preset("base", bank_words=64), seed)
+
+
+def _moving(rng):
+    """An order of three axes that isn't theirs."""
+    order = rng.permutation(3)
+    return order if (order != np.arange(3)).any() else np.array([2, 0, 1])
