@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from golden.attributes import Pad
+from golden.attributes import Pad, Quantize
+from golden.edges import DequantizeLinear, FloatSoftmax, QuantizeLinear, Transpose
 from golden.external import External
 from golden.graph import Graph, Node
+from golden.movement import Take
 from golden.spec.config import Config
 from golden.spec.isa import ArrayMode
 from golden.spec.numerics import IDENTITY
@@ -21,6 +23,8 @@ from sw.errors import InputError, ModelError
 
 __all__ = ["MAX_STRIDE", "MAX_WINDOW", "MOST_COPIES", "Lowered", "Lowering", "pixels"]
 
+_MOVES = (Take, Transpose)
+_HOST = (QuantizeLinear, DequantizeLinear, FloatSoftmax, Quantize, External)  # never the chip's
 MAX_WINDOW = 256
 MAX_STRIDE = 63
 MOST_COPIES = 64  # windows that one operator becomes, where it is many
@@ -159,6 +163,12 @@ class Lowering:
         """Give a node to the DRP; nothing, or why it can't have it."""
         if self.config.fabric is None:
             return f"chip {self.config.name} has no DRP"
+        if isinstance(node.attrs, _MOVES):
+            users = [user for name in node.outputs for user in self.graph.consumers(name)]
+            makers = [item for item in self.graph.nodes if set(item.outputs) & set(node.inputs)]
+            for side in (makers, users):
+                if side and all(isinstance(other.attrs, _HOST) for other in side):
+                    return f"the host has its values in hand for {side[0].name!r}"
         (source,), (result,) = node.inputs, node.outputs
         try:
             call = placed(Site(self.config, self.graph.tensors[source].shape, source, result),

@@ -56,7 +56,7 @@ def test_program_file(tmp_path, capsys):
     assert main(["compile", str(path), "-o", str(program), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     hosts = [row["operator"] for row in facts["layers"] if row["unit"] == "host"]
-    assert hosts == ["QuantizeLinear", "DequantizeLinear", "FloatSoftmax"]
+    assert hosts == ["QuantizeLinear", "Transpose", "DequantizeLinear", "FloatSoftmax"]
     results = []
     for number, model in enumerate((path, program)):
         assert main(["run", str(model), "--input", str(tmp_path / "x.npy"), "--output",

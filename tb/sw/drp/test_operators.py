@@ -8,7 +8,7 @@ import pytest
 from golden import executor
 from golden.attributes import Mean, Softmax
 from golden.camera import CameraInput
-from golden.edges import Transpose
+from golden.edges import DequantizeLinear, Transpose
 from golden.extreme import ArgMax, ReduceMax
 from golden.graph import Graph, Node, Quant, Tensor
 from golden.movement import Take
@@ -163,6 +163,17 @@ def test_without_a_drp():
     attrs = ArgMax(axis=1, output_type="int32")
     row = place_of(alone(attrs, (1, 10)), preset("base", drp="none"))
     assert (row["unit"], row["why"]) == ("host", "ArgMax needs the DRP; chip base has no DRP")
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_moving_values_that_the_host_has(last):
+    """Beside a conversion of the host's a transposition is the host's, too."""
+    built = Builder((1, 4, 3, 6))
+    edge, turn = DequantizeLinear(scale=0.5, zero=1), Transpose(perm=(0, 3, 1, 2))
+    turned = built.add(turn, built.conv("t0", 6))
+    built.finish(built.add(edge, turned) if last else turned)
+    units = [row["unit"] for row in compile_graph(built.graph, BASE).layers]
+    assert units == (["mac", "host", "host"] if last else ["mac", "drp"])
 
 
 @pytest.mark.parametrize("seed", range(60))
