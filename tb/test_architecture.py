@@ -15,6 +15,8 @@ ALLOWED = {
     "fpga": {"golden.spec", "hw", "sw.driver", "sw.errors", "fpga", "amaranth"},
 }
 LATE = {"hw", "amaranth"}  # sw may import these inside functions only
+# Who hands on to whom: a package may not import those after it.
+ORDER = ("sw/instructions", "sw/drp", "sw/compiler")
 
 
 def modules():
@@ -48,6 +50,10 @@ def test_imports(path):
             bad = [n for n in checked if not any(is_within(n, a) for a in allowed)]
             assert not bad, f"{relative} imports {bad}, accepted are {sorted(allowed)}"
             break
+    for place, prefix in enumerate(ORDER):
+        if relative.startswith(prefix + "/"):
+            later = [after.replace("/", ".") for after in ORDER[place + 1:]]
+            assert not any(is_within(name, after) for name in names for after in later)
     if relative.startswith("sw/"):
         early = {n for n in imported(tree, top_only=True) if n.split(".")[0] in LATE}
         assert not early, f"{relative} imports {early} at its top; accepted is inside a function"

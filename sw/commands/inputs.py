@@ -15,7 +15,7 @@ __all__ = ["add_inputs", "add_pictures", "frames", "only_input", "pictures", "re
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """``--input``, ``--samples`` and the picture options."""
+    """``--input``, ``--samples``, ``--camera``, ``--decide`` and the picture options."""
     group = parser.add_argument_group("inputs")
     group.add_argument("--input", nargs="+", action="extend", default=[], metavar="FILE",
                        help="picture, .npy or .wav; several files are several samples, "
@@ -27,6 +27,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--camera", metavar="FORMAT[:WxH]", help="feed pictures as a camera's "
                        f"frames ({', '.join(FORMATS)}; 640x480 if no size is given), which the "
                        "chip's DRP turns into the network's input")
+    group.add_argument("--decide", action="store_true", help="let the chip's DRP end with the "
+                       "number of the class, the output's largest value")
     add_pictures(parser)
 
 
@@ -118,4 +120,4 @@ def samples(arguments: argparse.Namespace, model: Model) -> list[Sample]:
 def reader(arguments: argparse.Namespace, model: Model) -> Reader:
     """What reads the model's answers."""
     labels = read_labels(arguments.labels) if arguments.labels else ()
-    return Reader(model.inputs, model.outputs, model.network, labels)
+    return Reader(model.inputs, model.outputs, model.network, labels, model.classes)

@@ -7,6 +7,7 @@ examples:
   sentei run vww --input me.jpg --check           every output byte held against LiteRT
   sentei run vww --engine rtl --input me.jpg      on the generated Verilog
   sentei run vww --input me.jpg --camera nv12     from a camera's frame on, all on the chip
+  sentei run vww --input me.jpg --camera nv12 --decide       to the number of the class
   sentei run my.tflite --input a.png b.png --mean 127.5 --std 127.5 --labels names.txt
   sentei run my.tflite --input left=a.npy right=b.npy
   sentei run my.onnx --input a.png --mean 127.5 --std 127.5 --check

@@ -25,6 +25,7 @@ from sw.session import (
     run_samples,
 )
 from sw.session.camera import CameraReference, with_camera
+from sw.session.decision import DecisionReference, with_decision
 from sw.session.engines import Engine
 from sw.session.reference import Reference
 from sw.words import counted
@@ -78,6 +79,9 @@ def run(arguments: argparse.Namespace, progress: Progress, *, check: bool = Fals
             reference = CameraReference(reference, model) if reference else None
         else:
             chosen = samples(arguments, model)
+        if arguments.decide:
+            model = with_decision(model)
+            reference = DecisionReference(reference) if reference else None
         answers = reader(arguments, model)
         if reference is not None:
             reference.outputs(chosen[0].inputs)  # a refusal comes before the long part

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from golden.graph import Graph, Tensor
 from golden.spec.config import Config
 from sw.compiler.lowering import Lowered, pixels
-from sw.compiler.sync import Instruction
 from sw.compiler.window import KernelOp, LayerTensor
 from sw.drp.recorder import Recorder
 from sw.drp.streamed import Streamed
 from sw.errors import InputError
+from sw.instructions.sync import Instruction
 
 __all__ = ["Beside", "with_kernels"]
 

@@ -13,7 +13,7 @@ from golden.spec.registers import Region
 from sw.compiler.beside import Beside, with_kernels
 from sw.compiler.borders import borders
 from sw.compiler.drop import drop_channels, share_of_work
-from sw.compiler.emit import Constants, Emitter
+from sw.compiler.emit import Emitter
 from sw.compiler.fuse import plan_chains
 from sw.compiler.gate import pack_gate, places
 from sw.compiler.lower import lower
@@ -21,7 +21,6 @@ from sw.compiler.lowering import Lowered
 from sw.compiler.pack import PackedOp, pack_op
 from sw.compiler.permute import permute_channels
 from sw.compiler.plan import OpPlan, Plan
-from sw.compiler.sync import Instruction, synchronize
 from sw.compiler.transfer import Home
 from sw.compiler.window import HostOp, KernelOp, WindowOp
 from sw.drp.launcher import Launcher
@@ -29,6 +28,8 @@ from sw.drp.recipe import Ready, Recipe
 from sw.drp.recorder import Recorder
 from sw.drp.streamed import Streamed
 from sw.errors import ModelError
+from sw.instructions.constants import Constants
+from sw.instructions.sync import Instruction, synchronize
 
 __all__ = ["compile_graph"]
 
@@ -87,7 +88,7 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
               pack_op(config, op, dense=dense, single_tile=op.height * op.width <= config.columns)
               for op in lowered.ops]
     tell("planning memory")
-    plan = plan_chains(config, lowered.ops, lowered.tensors, packed, chain)
+    plan = _planned(config, lowered, packed, chain)
     tell("emitting instructions")
     program = _Assembly(graph, config, lowered, packed, plan).program()
     program.info |= {
@@ -96,6 +97,20 @@ def compile_graph(graph: Graph, config: Config, *, dense: bool = False, chain: b
                    for turns in plan.turns.values()],
         "saved": [_kept_bytes(plan, lowered, turns) for turns in plan.turns.values()]}
     return program
+
+
+def _planned(config: Config, lowered: Lowered, packed: list[PackedOp | None],
+             chain: bool) -> Plan:
+    """The plan; kernels that would run beside the array wait where there is no room for them."""
+    beside = [op for op in lowered.ops if isinstance(op, KernelOp) and op.beside]
+    try:
+        return plan_chains(config, lowered.ops, lowered.tensors, packed, chain)
+    except ModelError:
+        if not beside:
+            raise
+    for op in beside:
+        op.beside = False
+    return plan_chains(config, lowered.ops, lowered.tensors, packed, chain)
 
 
 def _kept_bytes(plan: Plan, lowered: Lowered, turns: Iterable[int]) -> int:

@@ -5,35 +5,22 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from golden.spec.config import Config
-from golden.spec.isa import INSTRUCTION_BYTES, Opcode, PostMode, Target
+from golden.spec.isa import Opcode, PostMode, Target
 from golden.spec.layout import LOG_BYTES
 from golden.spec.registers import Region
 from sw.compiler.overlap import Pass, Ready, cut_passes
 from sw.compiler.pack import PackedOp
 from sw.compiler.plan import Buffer, OpPlan, Tile
-from sw.compiler.sync import Instruction
 from sw.compiler.transfer import Box, Home, buffer_spans, load_box, store_box
 from sw.compiler.window import LayerTensor, WindowOp
+from sw.instructions.constants import Constants
+from sw.instructions.sync import Instruction
 
-__all__ = ["Constants", "Emitter"]
+__all__ = ["Emitter"]
 
 WEIGHT_RUN = 1 << 23  # bytes of a longer stream's runs, within LOAD.run_bytes
 _MOD = 1 << 16
 _LOGGED_CYCLES = 256  # a record takes the store unit some 60
-
-
-class Constants:
-    """The bytes of Region.CONSTANTS as they grow."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def add(self, raw: bytes, align: int = INSTRUCTION_BYTES) -> int:
-        """Append aligned; return the offset."""
-        self.data.extend(bytes(-len(self.data) % align))
-        offset = len(self.data)
-        self.data.extend(raw)
-        return offset
 
 
 @dataclass

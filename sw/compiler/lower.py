@@ -18,13 +18,13 @@ from sw.compiler.fold import fold_narrow
 from sw.compiler.lowering import Lowered, Lowering
 from sw.compiler.split import split_wide
 from sw.compiler.window import KernelOp, WindowOp
+from sw.drp.operators import KERNELS
 from sw.drp.streamed import Streamed
 
 __all__ = ["lower"]
 
 _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
     "Add": lower_simple.add, "AveragePool": lower_simple.average_pool,
-    "CameraInput": lower_simple.camera_input,
     "Clamp": lower_tables.clamp, "Concat": lower_simple.concat,
     "Conv2D": lower_weighted.conv2d, "DepthToSpace": lower_movement.depth_to_space,
     "DepthwiseConv2D": lower_weighted.depthwise_conv2d,
@@ -34,7 +34,6 @@ _HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
     "Pad": lower_simple.pad, "PRelu": lower_simple.prelu, "Quantize": lower_simple.quantize,
     "ReduceMax": lower_simple.mean,
     "Reshape": lower_simple.reshape, "ResizeLinear": lower_resize.resize_linear,
-    "Softmax": lower_simple.softmax,
     "SpaceToDepth": lower_movement.space_to_depth, "Take": lower_movement.take,
     "TransposedConv2D": lower_weighted.transposed_conv2d,
 }
@@ -59,9 +58,10 @@ def lower(graph: Graph, config: Config, *, dense: bool = False) -> Lowered:
             _HANDLERS[node.op](net, node)
         elif isinstance(node.attrs, External):
             reasons = dict.fromkeys(f"{op}: {why}" for op, _, why in node.attrs.parts if why)
-            net.host(node, "; ".join(reasons))
+            net.leave(node, "; ".join(reasons))
         else:
-            net.host(node, f"{node.op} has no unit on the chip")
+            net.leave(node, f"{node.op} " + (
+                "needs the DRP" if type(node.attrs) in KERNELS else "has no unit on the chip"))
     for name in graph.outputs:
         net.out.tensors[net.root.get(name, name)].bytes_in_dram = True
     fold_narrow(config, net.out, dense=dense)

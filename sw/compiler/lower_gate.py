@@ -18,7 +18,7 @@ def multiply(net: Lowering, node: Node) -> None:
     sides = [side for side in (1, 0) if given[side].shape[-1:] == given[1 - side].shape[-1:]
              and set(given[side].shape[:-1]) <= {1}]
     if not sides or any(tensor.data is not None for tensor in given):
-        net.host(node, f"a product of {list(given[0].shape)} and {list(given[1].shape)}; the chip "
+        net.leave(node, f"a product of {list(given[0].shape)} and {list(given[1].shape)}; the chip "
                        "has one of a computed feature map and one computed value a channel")
         return
     main, side = 1 - sides[0], sides[0]
@@ -26,7 +26,7 @@ def multiply(net: Lowering, node: Node) -> None:
     zeros = attrs.input_zeros[main], attrs.input_zeros[side]
     gate = gate_of(net.config, f"{node.name}@values", source, zeros)
     if isinstance(gate, str):
-        net.host(node, gate)
+        net.leave(node, gate)
         return
     values = _values(net, node, node.inputs[side], gate.tensor)
     op = net.emit(node, [source], output, gate_taps(net.config, source.channels), net.uniform_post(

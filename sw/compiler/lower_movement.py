@@ -65,14 +65,14 @@ def take(net: Lowering, node: Node) -> None:
     spatial = (None,) * 3 + attrs.indices if len(shape) < 3 else attrs.indices
     if any(item is not None for item in spatial[:-3]) or (
             spatial[-3] is not None and sizes[0] != shape[-3]):
-        net.host(node, f"indices along axes of {shape} other than rows, columns and channels")
+        net.leave(node, f"indices along axes of {shape} other than rows, columns and channels")
         return
     rows, columns, channels = (np.arange(size) if item is None else np.array(item)
                                for item, size in zip(spatial[-3:], sizes, strict=True))
     (tall, rows), (wide, columns) = _repeated(rows), _repeated(columns)
     copies = [(down, across) for down in _runs(rows) for across in _runs(columns)]
     if len(copies) > MOST_COPIES:
-        net.host(node, f"{len(copies)} rectangles to copy, accepted are {MOST_COPIES}")
+        net.leave(node, f"{len(copies)} rectangles to copy, accepted are {MOST_COPIES}")
         return
     chosen = np.tile(channels, wide)
     kernel = np.ones((len(chosen), 1, 1, 1), np.int8)
@@ -107,7 +107,7 @@ def space_to_depth(net: Lowering, node: Node) -> None:
     assert isinstance(attrs, SpaceToDepth)
     block = attrs.block
     if block > min(MAX_WINDOW, MAX_STRIDE):
-        net.host(node, f"blocks of {block} are beyond {min(MAX_WINDOW, MAX_STRIDE)}")
+        net.leave(node, f"blocks of {block} are beyond {min(MAX_WINDOW, MAX_STRIDE)}")
         return
     given = net.plain(node.inputs[0])
     source = net.view(given, given.height, given.width // block, given.channels * block)

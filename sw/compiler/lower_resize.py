@@ -92,11 +92,11 @@ def resize_linear(net: Lowering, node: Node) -> None:
     largest = [max(weight for phase in axis.phases for run in phase for taps in run.taps
                    for _, weight in taps) for axis in (rows, columns)]
     if largest[0] * largest[1] > LARGEST_WEIGHT:
-        net.host(node, f"weights of 1/{attrs.parts[0]} x 1/{attrs.parts[1]} reach "
+        net.leave(node, f"weights of 1/{attrs.parts[0]} x 1/{attrs.parts[1]} reach "
                        f"{largest[0] * largest[1]}, accepted are {LARGEST_WEIGHT}")
         return
     if rows.windows * columns.windows > MOST_COPIES:
-        net.host(node, f"{rows.windows} x {columns.windows} rectangles that are weighed "
+        net.leave(node, f"{rows.windows} x {columns.windows} rectangles that are weighed "
                        f"differently, accepted are {MOST_COPIES}")
         return
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])

@@ -17,9 +17,7 @@ from golden.attributes import (
     Pad,
     Quantize,
     Reshape,
-    Softmax,
 )
-from golden.camera import CameraInput
 from golden.extreme import ReduceMax
 from golden.graph import Node
 from golden.slopes import PRelu
@@ -30,12 +28,9 @@ from sw.compiler.pooling import average_scale, pool_regions
 from sw.compiler.taps import sparse_taps
 from sw.compiler.views import joined, takes_channels
 from sw.compiler.window import LayerTensor, Taps, WindowOp
-from sw.drp.mapper.search import MapError
-from sw.drp.operators import camera_call, softmax_recipe
-from sw.errors import InputError
 
 __all__ = ["add", "average_pool", "concat", "max_pool", "mean", "pad", "prelu", "quantize",
-           "reshape", "softmax"]
+           "reshape"]
 
 _LEAST_GAIN = 2000  # cycles of Q pixels: an operator more costs some
 # A sum of up to MAX_STRIDE int8 as two digits, both int8, exactly: (its scale, its weight) of each.
@@ -98,7 +93,7 @@ def max_pool(net: Lowering, node: Node) -> None:
                   (across, output, (tall, 1), (down, 1), (attrs.pads[0], 0))]
     for given, _, window, stride, _ in stages:
         if why := net.beyond(given, window, stride):
-            net.host(node, why)
+            net.leave(node, why)
             return
     for given, made, window, stride, pad in stages:
         net.out.tensors[made.name] = made
@@ -130,13 +125,13 @@ def average_pool(net: Lowering, node: Node) -> None:
     assert isinstance(attrs, AveragePool)
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
     if why := net.beyond(source, attrs.window, attrs.stride):
-        net.host(node, why)
+        net.leave(node, why)
         return
     regions = pool_regions(attrs, source.height, source.width, output.height, output.width)
     scales = {count: average_scale(count, attrs.origin) for *_, count in regions}
     failed = [count for count, scale in scales.items() if scale is None]
     if failed:
-        net.host(node, f"no exact reciprocal of a window of {failed[0]} values")
+        net.leave(node, f"no exact reciprocal of a window of {failed[0]} values")
         return
     blocks = _ones(net, source.channels, attrs.window, attrs.dilation)
     for y, x, height, width, count in regions:
@@ -160,7 +155,7 @@ def mean(net: Lowering, node: Node) -> None:
     if math.prod(shape[:-3]) == 1:
         spatial[len(shape) - 3] = "height"
     if not set(attrs.axes) <= set(spatial):
-        net.host(node, f"over axes {attrs.axes}, which are not rows and columns")
+        net.leave(node, f"over axes {attrs.axes}, which are not rows and columns")
         return
     over = {spatial[axis] for axis in attrs.axes}
     window = (source.height if "height" in over else 1,
@@ -172,7 +167,7 @@ def mean(net: Lowering, node: Node) -> None:
         if part == 1 or max(rest) > MAX_WINDOW or 2 * math.prod(rest) >= net.config.words:
             part = 0
     if why and not part:
-        net.host(node, why)
+        net.leave(node, why)
         return
     output.height, output.width = source.height // window[0], source.width // window[1]
     output.channels = source.channels
@@ -219,7 +214,7 @@ def prelu(net: Lowering, node: Node) -> None:
     assert isinstance(attrs, PRelu)
     signs = set(np.sign(attrs.slopes).tolist()) - {0}
     if len(signs) > 1:
-        net.host(node, "slopes above and below 0; accepted are slopes of one sign")
+        net.leave(node, "slopes above and below 0; accepted are slopes of one sign")
         return
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
     # What isn't below 0 becomes 0 by the clamp, whose other end no result reaches.
@@ -260,44 +255,7 @@ def quantize(net: Lowering, node: Node) -> None:
     """Left to the host, at the edge of the network: the array reads and writes int8 only."""
     assert isinstance(node.attrs, Quantize)
     taken, given = node.attrs.types()
-    net.host(node, f"the host converts inputs and outputs of the network: {taken} to {given}")
-
-
-def softmax(net: Lowering, node: Node) -> None:
-    """The DRP's; without one the host's."""
-    assert isinstance(node.attrs, Softmax)
-    fabric = net.config.fabric
-    if fabric is None:
-        net.host(node, f"exponentials need the DRP, chip {net.config.name} has none")
-        return
-    source, result = node.inputs[0], node.outputs[0]
-    try:
-        recipe = softmax_recipe(fabric, node.attrs, net.graph.tensors[source].shape, source,
-                                result)
-    except MapError as error:
-        net.host(node, str(error))
-        return
-    if recipe.words(net.config) > net.config.words:
-        net.host(node, f"its arrays take {recipe.words(net.config)} words, the scratchpad has "
-                 f"{net.config.words}")
-        return
-    net.kernels(node, recipe)
-
-
-def camera_input(net: Lowering, node: Node) -> None:
-    """The DRP's; without one the host's."""
-    assert isinstance(node.attrs, CameraInput)
-    if net.config.fabric is None:
-        net.host(node, f"cameras need the DRP, chip {net.config.name} has none")
-        return
-    height, width = net.graph.tensors[node.inputs[0]].shape
-    try:
-        call = camera_call(net.config, node.attrs, (height, width), node.inputs[0],
-                           node.outputs[0])
-    except (MapError, InputError) as error:
-        net.host(node, str(error))
-        return
-    net.kernels(node, call)
+    net.leave(node, f"the host converts inputs and outputs of the network: {taken} to {given}")
 
 
 def pad(net: Lowering, node: Node) -> None:
@@ -315,7 +273,7 @@ def pad(net: Lowering, node: Node) -> None:
     pads = ((0, 0),) * (4 - len(attrs.pads)) + attrs.pads
     batch = net.graph.tensors[name].shape[:-3]
     if len(attrs.pads) not in (2, 3, 4) or math.prod(batch) != 1:
-        net.host(node, f"padding {attrs.pads} is not of rows, columns and channels")
+        net.leave(node, f"padding {attrs.pads} is not of rows, columns and channels")
         return
     (top, _), (left, _), (before, after) = pads[1:]
     channels = source.channels + before + after
@@ -336,7 +294,7 @@ def concat(net: Lowering, node: Node) -> None:
     shape = net.graph.tensors[node.outputs[0]].shape
     rank = len(shape)
     if attrs.axis < rank - 2 and math.prod(shape[:attrs.axis]) != 1:
-        net.host(node, f"axis {attrs.axis} of {shape} is not rows, columns or channels")
+        net.leave(node, f"axis {attrs.axis} of {shape} is not rows, columns or channels")
         return
     if takes_channels(net.graph, node):
         net.viewed(node, joined([net.channels(name) for name in node.inputs]))

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from golden.attributes import Pad
+from golden.attributes import Pad, Quantize
+from golden.edges import DequantizeLinear, FloatSoftmax, QuantizeLinear, Transpose
 from golden.external import External
 from golden.graph import Graph, Node
+from golden.movement import Take
 from golden.spec.config import Config
 from golden.spec.isa import ArrayMode
 from golden.spec.numerics import IDENTITY
@@ -16,12 +18,13 @@ from sw.compiler.taps import sparse_taps
 from sw.compiler.views import ChannelView, copy_taps, may_view
 from sw.compiler.window import HostOp, KernelOp, LayerTensor, Operator, Post, Taps, WindowOp
 from sw.driver.host import attributes_to_json
-from sw.drp.recipe import Recipe
-from sw.drp.streamed import Streamed
-from sw.errors import ModelError
+from sw.drp.operators import KERNELS, Site, placed
+from sw.errors import InputError, ModelError
 
 __all__ = ["MAX_STRIDE", "MAX_WINDOW", "MOST_COPIES", "Lowered", "Lowering", "pixels"]
 
+_MOVES = (Take, Transpose)
+_HOST = (QuantizeLinear, DequantizeLinear, FloatSoftmax, Quantize, External)  # never the chip's
 MAX_WINDOW = 256
 MAX_STRIDE = 63
 MOST_COPIES = 64  # windows that one operator becomes, where it is many
@@ -156,19 +159,39 @@ class Lowering:
                     f"{self.config.words}")
         return ""
 
-    def kernels(self, node: Node, recipe: Recipe | Streamed) -> None:
-        """Give a node to the DRP."""
+    def _kernels(self, node: Node) -> str:
+        """Give a node to the DRP; nothing, or why it can't have it."""
+        if self.config.fabric is None:
+            return f"chip {self.config.name} has no DRP"
+        if isinstance(node.attrs, _MOVES):
+            users = [user for name in node.outputs for user in self.graph.consumers(name)]
+            makers = [item for item in self.graph.nodes if set(item.outputs) & set(node.inputs)]
+            for side in (makers, users):
+                if side and all(isinstance(other.attrs, _HOST) for other in side):
+                    return f"the host has its values in hand for {side[0].name!r}"
+        (source,), (result,) = node.inputs, node.outputs
+        try:
+            call = placed(Site(self.config, self.graph.tensors[source].shape, source, result),
+                          node.attrs)
+        except InputError as error:
+            return f"on the DRP: {error}"
         self._as_bytes(node)
         self.out.ops.append(KernelOp(node.name, node.op, list(node.inputs), list(node.outputs),
-                                     recipe))
+                                     call))
+        return ""
 
     def _as_bytes(self, node: Node) -> None:
         """A node's tensors cross as the model's own bytes."""
         for name in (*node.inputs, *node.outputs):
             self.tensor(name).bytes_in_dram = True
 
-    def host(self, node: Node, why: str) -> None:
-        """Leave a node to the host."""
+    def leave(self, node: Node, why: str) -> None:
+        """Leave a node to the DRP, or else to the host; ``why`` the array can't have it."""
+        if type(node.attrs) in KERNELS:
+            refusal = self._kernels(node)
+            if not refusal:
+                return
+            why = f"{why}; {refusal}"
         self._as_bytes(node)
         blobs = {item.name: value for item in dataclasses.fields(node.attrs)
                  if isinstance(value := getattr(node.attrs, item.name), bytes)}

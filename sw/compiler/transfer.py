@@ -8,8 +8,8 @@ from golden.spec.config import Config
 from golden.spec.isa import Opcode, Target
 from golden.spec.registers import Region
 from sw.compiler.plan import Buffer
-from sw.compiler.sync import Instruction, Span
 from sw.compiler.window import LayerTensor
+from sw.instructions.sync import Instruction, Span
 
 __all__ = ["Box", "Home", "buffer_spans", "load_box", "store_box"]
 

@@ -7,15 +7,13 @@ concatenation and channel permutation are all lowered to it.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from golden.spec.isa import ArrayMode, PostMode
-
-if TYPE_CHECKING:
-    from sw.drp.recipe import Recipe  # which emits instructions
-    from sw.drp.streamed import Streamed
+from sw.drp.recipe import Recipe
+from sw.drp.streamed import Streamed
 
 __all__ = ["Gate", "Gather", "HostOp", "KernelOp", "LayerTensor", "Operator", "Post", "Taps",
            "WindowOp"]
@@ -278,7 +276,7 @@ class KernelOp:
     operator: str
     sources: list[str]
     writes: list[str]
-    recipe: "Recipe | Streamed"
+    recipe: Recipe | Streamed
     layer: int = 0
     beside: bool = False
 

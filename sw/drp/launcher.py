@@ -9,11 +9,11 @@ from golden.spec.config import Config
 from golden.spec.drp.controller import state_record
 from golden.spec.isa import RELEASED, Opcode, Target
 from golden.spec.registers import Region
-from sw.compiler.emit import Constants
-from sw.compiler.sync import Instruction, Span
 from sw.drp.compiler import Compiled
 from sw.drp.image import contexts_image, states_image, streams_image, table_image
 from sw.drp.launch import Launch
+from sw.instructions.constants import Constants
+from sw.instructions.sync import Instruction, Span
 
 __all__ = ["Launcher", "Prepared", "memories_of", "steps_of"]
 
@@ -178,12 +178,16 @@ class Launcher:
                          "limit": prepared.steps + _PATIENCE},
             [*prepared.needs, *reads], [*prepared.changes, *writes], after=[streams])]
 
-    def _load(self, tag: int, raw: bytes, writes: list[Span]) -> Instruction:
+    def constant(self, raw: bytes) -> int:
+        """Where bytes lie among the program's constants; equal ones lie there once."""
         if raw not in self._images:
             self._images[raw] = self._constants.add(raw)
+        return self._images[raw]
+
+    def _load(self, tag: int, raw: bytes, writes: list[Span]) -> Instruction:
         return Instruction(Opcode.LOAD, {
             "tag": tag, "target": Target.DRP, "region": Region.CONSTANTS,
-            "address": self._images[raw], "run_bytes": len(raw), "runs": 1}, [], writes)
+            "address": self.constant(raw), "run_bytes": len(raw), "runs": 1}, [], writes)
 
 
 def memories_of(compiled: Compiled) -> set[int]:

@@ -9,14 +9,14 @@ from golden.spec.config import Config
 from golden.spec.isa import Opcode
 from golden.spec.program import Binding, ChipStep, Program
 from golden.spec.registers import Region
-from sw.compiler.emit import Constants
-from sw.compiler.sync import Instruction, synchronize
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Grid
 from sw.drp.launcher import Launcher
 from sw.drp.recorder import Picture
 from sw.drp.streamed import Streamed
 from sw.errors import InputError
+from sw.instructions.constants import Constants
+from sw.instructions.sync import Instruction, synchronize
 
 __all__ = ["kernel_program"]
 

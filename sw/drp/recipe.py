@@ -9,13 +9,13 @@ import numpy as np
 
 from golden.spec.config import Config
 from golden.spec.registers import Region
-from sw.compiler.sync import Instruction, Span
 from sw.drp.compiler import Compiled
 from sw.drp.domain import Domain, Grid
 from sw.drp.graph import Role
 from sw.drp.launcher import Launcher, memories_of
 from sw.drp.strips import room
 from sw.drp.transfer import copy_in, copy_out
+from sw.instructions.sync import Instruction, Span
 
 __all__ = ["Held", "Homes", "Ready", "Recipe", "Stage"]
 
@@ -93,6 +93,21 @@ class Recipe:
     def words(self, config: Config) -> int:
         """Scratchpad words that it takes."""
         return sum(held.words(config) for held in self.arrays.values())
+
+    def check(self, config: Config) -> None:
+        """Whether it can be emitted.
+
+        Raises
+        ------
+        InputError
+            If the tile's loops or streams can't have its sizes.
+        """
+        del config
+        for stage in self.stages:
+            stage.compiled.launch(self._domain(stage), {
+                (role, port): 0 for role, names in ((Role.POP, stage.inputs),
+                                                    (Role.PUSH, stage.outputs))
+                for port in range(len(names))})
 
     def contexts(self) -> int:
         """Context addresses that its kernels take."""

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from golden.spec.config import Config
 from golden.spec.registers import Region
-from sw.compiler.sync import Instruction, Span
 from sw.drp.graph import Role
 from sw.drp.launcher import Launcher, steps_of
 from sw.drp.recorder import Call
 from sw.drp.strips import Array, Strip, cut, least
 from sw.drp.transfer import copy_in, copy_out
 from sw.errors import InputError
+from sw.instructions.sync import Instruction, Span
 
 __all__ = ["Streamed"]
 
@@ -24,9 +26,12 @@ class Streamed(Call):
     ----------
     most : int
         Words of scratchpad that it may take.
+    constants : dict of ndarray
+        Tensors among the inputs that the network hasn't: they are part of the program.
     """
 
     most: int = field(kw_only=True)
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict, kw_only=True)
 
     def strips(self, config: Config) -> list[Strip]:
         """What is loaded, run and stored together.
@@ -80,6 +85,19 @@ class Streamed(Call):
         return 0 if self.picture is None else -(
             -self.picture.height * self.picture.width * self._bytes // group)
 
+    def check(self, config: Config) -> None:
+        """Whether it can be emitted.
+
+        Raises
+        ------
+        InputError
+            Where `strips` does, or if the tile's loops or streams can't have its sizes.
+        """
+        specs = (*self.compiled.kernel.streams.values(), *self.compiled.kernel.outs)
+        at = {(role, port): 0 for role in Role for port in range(len(specs))}
+        for strip in self.strips(config):
+            self.compiled.launch(strip.domain, at, self._pictures)
+
     def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
              homes: Mapping[str, tuple[Region, int]]) -> list[Instruction]:
         """As ``Recipe.emit``."""
@@ -89,6 +107,8 @@ class Streamed(Call):
               homes: Mapping[str, tuple[Region, int]]) -> Iterator[list[Instruction]]:
         """The same strip by strip, so that others may come between."""
         held = self._held(config.group)
+        homes = {**homes, **{name: (Region.CONSTANTS, launcher.constant(array.tobytes()))
+                             for name, array in self.constants.items()}}
         for number, strip in enumerate(self.strips(config)):
             half = held + number % 2 * ((self.most - held) // 2)
             found = self._strip(config, launcher, tag, word, word + half, homes, strip)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from golden.spec.config import Config
 from golden.spec.isa import Opcode, Target
 from golden.spec.registers import Region
-from sw.compiler.sync import Instruction
+from sw.instructions.sync import Instruction, Span
 
 __all__ = ["copy_in", "copy_out"]
 
@@ -25,12 +25,15 @@ def copy_in(config: Config, tag: int, region: Region, offset: int, size: int,
     """LOADs of bytes as they lie in DRAM to scratchpad words from ``word`` on."""
     found, group = [], config.group
     for first, part, words in _parts(config, size):
+        # Constants are there from the beginning.
+        reads: list[Span] = [] if region is Region.CONSTANTS else [
+            (region.name, offset + first, offset + first + part)]
         to = word + first // group
         found.append(Instruction(Opcode.LOAD, {
             "tag": tag, "target": Target.SCRATCHPAD, "region": region, "address": offset + first,
             "run_bytes": part, "runs": 1, "count0": 1, "count1": words, "step1": group,
             "count2": 1, "row_bytes": part, "tail": group, "dst": to, "dst_step1": 1},
-            [(region.name, offset + first, offset + first + part)], [("sp", to, to + words)]))
+            reads, [("sp", to, to + words)]))
     return found
 
 

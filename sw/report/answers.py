@@ -83,6 +83,8 @@ class Reader:
         What the zoo knows of it.
     labels : tuple of str
         The user's class names; they come before the zoo's.
+    decides : int
+        If not 0, the output is the number of one of so many classes.
 
     Raises
     ------
@@ -91,11 +93,12 @@ class Reader:
     """
 
     def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec],
-                 network: Network | None = None, labels: tuple[str, ...] = ()) -> None:
-        self._inputs, self._outputs = inputs, outputs
+                 network: Network | None = None, labels: tuple[str, ...] = (),
+                 decides: int = 0) -> None:
+        self._inputs, self._outputs, self._decides = inputs, outputs, bool(decides)
         self._reconstructs = network is not None and network.task is Task.RECONSTRUCTION
         self._labels = labels or (network.labels if network else ())
-        classes = int(np.prod(outputs[0].shape))
+        classes = decides or int(np.prod(outputs[0].shape))
         if labels and len(labels) != classes:
             raise InputError(f"--labels has {len(labels)} names, output {outputs[0]} has "
                              f"{classes} classes")
@@ -108,6 +111,9 @@ class Reader:
     def read(self, inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray],
              expected: int | None = None) -> Answer:
         """The answer in the outputs, by name, to the inputs, by name."""
+        if self._decides:
+            (number,) = outputs[self._outputs[0].name].reshape(-1).tolist()
+            return self._answer(number, "", None, expected)
         if self._reconstructs:
             source, copy = self._inputs[0], self._outputs[0]
             difference = (source.dequantize(inputs[source.name]).reshape(-1)
@@ -124,10 +130,14 @@ class Reader:
     def _best(self, values: np.ndarray, expected: int | None) -> Answer:
         index = int(values.argmax())
         real = float(self._outputs[0].dequantize(values)[index])
+        text = f" ({real:.1%})" if self._probability else f" ({real:.3g})"
+        return self._answer(index, text, real if self._probability else None, expected)
+
+    def _answer(self, index: int, how: str, confidence: float | None,
+                expected: int | None) -> Answer:
+        """A class, ``how`` sure it is in words and as a number."""
         label = self._labels[index] if self._labels else None
-        confidence = real if self._probability else None
-        text = label if label is not None else f"class {index}"
-        text += f" ({real:.1%})" if self._probability else f" ({real:.3g})"
+        text = (label if label is not None else f"class {index}") + how
         right = None if expected is None else index == expected
         if expected is not None and not right:
             text += f", wrong: it is {self._labels[expected] if self._labels else expected}"

@@ -11,7 +11,7 @@ from golden.graph import Node, Tensor
 from sw.errors import UsageError
 from sw.inputs import TensorSpec
 from sw.inputs.camera import Camera
-from sw.session.model import Model
+from sw.session.model import Model, extendable
 from sw.session.reference import Reference
 
 __all__ = ["CameraReference", "with_camera"]
@@ -27,19 +27,13 @@ def with_camera(model: Model, camera: Camera) -> Model:
     UsageError
         If it is compiled, or its input isn't one int8 RGB picture.
     """
-    if model.graph is None:
-        raise UsageError(f"{model.path}: --camera needs the model itself, not a compiled program")
-    graph = model.graph
+    graph = extendable(model, "--camera", _FRAME, _NODE)
     specs = ", ".join(map(str, model.inputs))
     if len(model.inputs) != 1 or model.inputs[0].dtype != np.int8 or (
             len(model.inputs[0].shape) != 4 or model.inputs[0].shape[::3] != (1, 3)):
         raise UsageError(f"{model.path}: --camera: its inputs are {specs}; accepted is one int8 "
                          "picture (1, height, width, 3), with pixels less 128")
     (name,) = graph.inputs
-    taken = set(graph.tensors) | {node.name for node in graph.nodes}
-    for new in (_FRAME, _NODE):
-        if new in taken:
-            raise UsageError(f"{model.path}: --camera: it has a {new!r} already")
     _, height, width, _ = model.inputs[0].shape
     frame = Tensor(_FRAME, camera.shape, "uint8")
     node = Node(_NODE, (_FRAME,), (name,), CameraInput(height=height, width=width))

@@ -19,7 +19,7 @@ from sw.inputs import TensorSpec
 from sw.prune.rate import prune_to_rate
 from sw.zoo import Network, find, model_digest, recognize
 
-__all__ = ["PROGRAM_SUFFIX", "Model", "at_rate", "compiled", "open_model"]
+__all__ = ["PROGRAM_SUFFIX", "Model", "at_rate", "compiled", "extendable", "open_model"]
 
 PROGRAM_SUFFIX = ".sentei"
 _ORIGIN = "model_sha256"  # in Program.info: whose labels and samples fit
@@ -42,6 +42,8 @@ class Model:
         None for a model that is to be compiled.
     shapes : mapping of str to tuple of int
         Sizes given for inputs that the file leaves open.
+    classes : int
+        If not 0, the output is the number of one of so many.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Model:
     graph: Graph | None = None
     program: Program | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    classes: int = 0
 
 
 def _of_tensor(tensor: GraphTensor) -> TensorSpec:
@@ -117,6 +120,31 @@ def at_rate(model: Model, config: Config, rate: float | None) -> Model:
     if model.graph is None:
         raise UsageError(f"{model.path}: --rate needs the model itself, not a compiled program")
     return dataclasses.replace(model, graph=prune_to_rate(model.graph, config, rate))
+
+
+def extendable(model: Model, option: str, *new: str) -> Graph:
+    """The graph of a model that gets an operator more.
+
+    Parameters
+    ----------
+    model : Model
+    option : str
+        That asks for it.
+    new : str
+        Names of its tensors and nodes.
+
+    Raises
+    ------
+    UsageError
+        If it is compiled, or has one of the names already.
+    """
+    if model.graph is None:
+        raise UsageError(f"{model.path}: {option} needs the model itself, not a compiled program")
+    taken = set(model.graph.tensors) | {node.name for node in model.graph.nodes}
+    for name in new:
+        if name in taken:
+            raise UsageError(f"{model.path}: {option}: it has a {name!r} already")
+    return model.graph
 
 
 def compiled(model: Model, config: Config, *, dense: bool = False,

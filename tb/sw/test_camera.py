@@ -114,7 +114,7 @@ def test_without_a_drp_the_host_does_it():
                             preset("base", drp="none"))
     hosts = [row for row in program.layers if row["unit"] == "host"]
     assert hosts[0]["name"] == "camera_input"
-    assert "need the DRP, chip base has none" in hosts[0]["why"]
+    assert hosts[0]["why"] == "CameraInput needs the DRP; chip base has no DRP"
 
 
 @pytest.mark.parametrize(("arguments", "text"), [

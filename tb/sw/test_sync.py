@@ -7,7 +7,7 @@ import pytest
 
 from golden.spec.config import preset
 from golden.spec.isa import SEMAPHORE_BITS, SEMAPHORES, Opcode, Unit, semaphore
-from sw.compiler.sync import Instruction, synchronize
+from sw.instructions.sync import Instruction, synchronize
 
 SIZES = {"sp": 64, "table": 1, "WORK": 1024}
 LOAD, MAC, STORE = Opcode.LOAD, Opcode.MAC, Opcode.STORE
@@ -238,7 +238,7 @@ def test_every_conflict_is_ordered(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_every_conflict_is_ordered_when_coarse(seed, monkeypatch):
     """The same with counters that hold next to nothing."""
-    monkeypatch.setattr("sw.compiler.sync._MOST_OUTSTANDING", 1)
+    monkeypatch.setattr("sw.instructions.sync._MOST_OUTSTANDING", 1)
     program = draw(np.random.default_rng(1000 + seed), 60)
     synchronize(program, SIZES)
     check_ordered(program, seed)

@@ -22,7 +22,7 @@ from sw.drp.kernel import Kernel, kernel
 from sw.drp.types import In, Out, Table, i8, i8x4, i32
 
 __all__ = ["add_table", "argmax", "average_pool", "concat", "depth_largest", "depth_mean",
-           "global_largest", "global_mean", "lookup", "max_pool", "quantized_add",
+           "first_largest", "global_largest", "global_mean", "lookup", "max_pool", "quantized_add",
            "quantized_mul", "rescale_table", "softmax_inverse", "softmax_largest",
            "softmax_scale", "softmax_sum", "top2", "transpose"]
 
@@ -161,15 +161,19 @@ def global_mean(x: In(i8, "yxc"), offset: int = 0, pre: int = 0, multiplier: int
     return rounding_shift(multiply_high(sums, multiplier), shift) + zero
 
 
+def first_largest(x: Any) -> Any:
+    """Place along x of the largest; of equal ones the first."""
+    def better(best: tuple[Any, Any], new: tuple[Any, Any]) -> tuple[Any, Any]:
+        first = new[0] > best[0]
+        return where(first, new[0], best[0]), where(first, new[1], best[1])
+
+    return fold(better, (-(1 << 31), 0), (x.value, x.column))[1]
+
+
 @kernel
 def argmax(x: In(i8, "nx")) -> Out(i32, "n"):
     """Place of the largest value of each row; of equal ones the first."""
-    def better(best: tuple[Any, Any], new: tuple[Any, Any]) -> tuple[Any, Any]:
-        if new[0] > best[0]:
-            best = new
-        return best
-
-    return fold(better, (-(1 << 31), 0), (x.value, x.column))[1]
+    return first_largest(x)
 
 
 @kernel

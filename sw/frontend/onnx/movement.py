@@ -121,7 +121,7 @@ def transpose(view: View) -> Value:
     shuffle), blocks of pixels made of channels or channels of blocks, or one transposition.
 
     Runs nowhere where it only undoes the difference between ONNX's and the chip's order; on
-    the chip where channels or blocks move; other transpositions on the host.
+    the chip where channels or blocks move; other transpositions on the DRP.
     """
     source = view.value(0)
     rank = len(source.shape)

@@ -118,7 +118,8 @@ def gather(view: View) -> Value:
 
     Any axis but the batch.
 
-    Runs on the chip: copies; on the host where they would be more than 64 rectangles.
+    Runs on the chip: copies; on the DRP where they would be more than 64 rectangles and the
+    indices of up to two axes are those of steps of one length, else on the host.
     """
     source, chosen = _source(view), view.constant(1, "indices").data
     rank = len(source.shape)
@@ -144,7 +145,7 @@ def resize(view: View) -> Value:
     outputs lie at whole parts of a pixel (of which 255 make a weight).
 
     Runs on the chip: nearest as Gather, by whole factors two or more rows at a time; linear as a
-    few convolutions, on the host where they would be more than 64 or weights exceed 255.
+    few convolutions, on the DRP where they would be more than 64 or weights exceed 255.
     """
     mode = view.attribute("mode", "nearest")
     policy = view.attribute("keep_aspect_ratio_policy", "stretch")

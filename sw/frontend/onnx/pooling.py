@@ -185,7 +185,8 @@ def reduce_mean(view: View) -> Value:
 
     Any axes but the batch.
 
-    Runs on the chip over rows and columns, else on the host.
+    Runs on the chip over rows and columns; on the DRP over other axes that follow one another,
+    else on the host.
     """
     source = view.real(0)
     axes = _axes(view, len(source.shape))

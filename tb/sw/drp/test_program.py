@@ -9,7 +9,6 @@ from golden.machine import UndefinedError
 from golden.spec.config import preset
 from golden.spec.isa import INSTRUCTION_BYTES, RELEASED, Opcode, Target, decode, encode
 from golden.spec.registers import Region
-from sw.compiler.emit import Constants
 from sw.drp.compiler import compile_kernel
 from sw.drp.domain import Grid
 from sw.drp.kernel import kernel as kernel_of
@@ -22,6 +21,7 @@ from sw.drp.streamed import Streamed
 from sw.drp.types import In, Out, u8x4
 from sw.engines.machine import MachineTransport
 from sw.errors import DeviceError, InputError
+from sw.instructions.constants import Constants
 from tb.lib.kernels import check_kernel
 
 TINY, MEMORY = preset("tiny_drp"), 1 << 20
