@@ -15,7 +15,7 @@ from sw.instructions.sync import Instruction
 
 __all__ = ["Beside", "with_kernels"]
 
-_SHARE = 4  # of the scratchpad that kernels beside a network may take: one part
+_SHARES = (4, 2)  # of the scratchpad kernels beside a network take one part: what will do for all
 
 
 def with_kernels(graph: Graph, lowered: Lowered, config: Config, kernels: Recorder) -> Graph:
@@ -42,24 +42,34 @@ def with_kernels(graph: Graph, lowered: Lowered, config: Config, kernels: Record
         raise InputError(f"kernels' array {taken[0]!r} has the name of a tensor of {graph.name}")
     tensors = {name: Tensor(name, array.shape, array.dtype.name)
                for name, array in arrays.items()}
-    most = config.words // _SHARE if lowered.ops else config.words
+    calls = _streamed(kernels, config, _SHARES if lowered.ops else (1,))
     for name, array in arrays.items():
         lowered.tensors[name] = LayerTensor(name, *pixels(array.shape), 1.0, 0, True,
                                             item=array.dtype.itemsize)
-    ops = []
-    for call in kernels.recorded:
-        streamed = Streamed(call.compiled, call.domain, call.inputs, call.outputs, call.tables,
-                            call.picture, most=most)
-        streamed.strips(config)
-        ops.append(KernelOp(call.outputs[0][0].removesuffix(".result0"), "KERNEL",
-                            list(call.reads), [name for name, _ in call.outputs],
-                            streamed, beside=True))
-    lowered.ops[:0] = ops
+    lowered.ops[:0] = [KernelOp(call.outputs[0][0].removesuffix(".result0"), "KERNEL",
+                                list(call.reads), [name for name, _ in call.outputs],
+                                call, beside=True) for call in calls]
     for number, op in enumerate(lowered.ops):
         op.layer = number
     return replace(graph, tensors={**graph.tensors, **tensors},
                    inputs=(*graph.inputs, *kernels.inputs),
                    outputs=(*graph.outputs, *kernels.outputs))
+
+
+def _streamed(kernels: Recorder, config: Config, shares: Sequence[int]) -> list[Streamed]:
+    """The calls in the first share of the scratchpad that all fit."""
+    for share in shares:
+        calls = [Streamed(call.compiled, call.domain, call.inputs, call.outputs, call.tables,
+                          call.picture, most=config.words // share) for call in kernels.recorded]
+        try:
+            for call in calls:
+                call.strips(config)
+        except InputError:
+            if share == shares[-1]:
+                raise
+        else:
+            return calls
+    return []
 
 
 @dataclass

@@ -13,6 +13,7 @@ from sw.drp.cache import default_cache
 from sw.drp.library import LIBRARY
 from sw.drp.library.pipelines import describe, match
 from sw.drp.recorder import Recorder
+from sw.drp.streamed import Streamed
 from sw.errors import InputError
 from sw.report.figures import intervals, layer_figures
 from sw.report.timeline import TimeLine
@@ -121,6 +122,25 @@ def test_descriptors_in_parts(rng):
     run(Graph("kernels"), kernels)
     with pytest.raises(InputError, match="in order of their rows"):
         describe(picture, points[::-1], pattern)
+
+
+def test_wide_rows_beside_a_network(rng):
+    """A quarter of the scratchpad isn't enough for two strips of four rows: then it is half."""
+    config = preset("base", bank_words=256)
+    kernels = Recorder(config.fabric, default_cache())
+    kernels(LIBRARY["sobel"], rng.integers(0, 256, (6, 1400), np.uint8))
+    (call,) = kernels.recorded
+    streamed = Streamed(call.compiled, call.domain, call.inputs, call.outputs, call.tables,
+                        most=config.words // 4)
+    with pytest.raises(InputError, match="strips take turns"):
+        streamed.strips(config)
+    program = compile_graph(open_model("dscnn").graph, config, kernels=kernels)
+    engine = open_engine("machine", config, program)
+    (sample,) = open_model("dscnn").network.samples(1, open_model("dscnn").inputs[0])
+    result = engine.run({**sample.inputs, **kernels.inputs})
+    engine.close()
+    for name, wanted in kernels.outputs.items():
+        np.testing.assert_array_equal(result.outputs[name], wanted)
 
 
 def test_refusals(rng):
