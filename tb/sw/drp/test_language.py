@@ -184,7 +184,7 @@ def test_gathers():
         outcome = compiled.run(picture, places)
         assert (outcome.outputs[0] == wanted).all() and outcome.cycles >= outcome.steps
     with pytest.raises(MapError, match="2 arrays to push, the fabric has 1 such streams"):
-        compile_kernel(swapped, fabric("tiny"))
+        compile_kernel(swapped, fabric("tiny", outputs=1))
     with pytest.raises(InputError, match=r"p is int16\(63,\), accepted is int16 with axes 'yx'"):
         swapped(picture.ravel(), places)
 

@@ -191,14 +191,15 @@ def test_ports():
     """Register of an input: the result of ``delay`` steps ago; source of an output; illegal."""
     rng = random.Random(15)
     m = Module()
-    m.submodules.input, m.submodules.output = into, out = InputPort(TINY), OutputPort(TINY, 6)
+    sources = len(TINY.seen_by_output(0))
+    m.submodules.input, m.submodules.output = into, out = InputPort(TINY), OutputPort(TINY, sources)
     assert isinstance(into, wiring.Component)
 
     async def bench(ctx):
         taken, wanted = [], None
         for number in range(80):
             delay, value = rng.randrange(min(number + 1, TINY.history)), rng.getrandbits(32)
-            source, when = rng.randrange(6), rng.choice((0, 0, 0, 9))
+            source, when = rng.randrange(sources), rng.choice((0, 0, 0, 9))
             cue = {"valid": 1, "number": number % TINY.history, "valids": rng.getrandbits(1)}
             assert set(cue) <= {name for name, _ in cue_layout(TINY)}
             for port in (into, out):
@@ -215,7 +216,7 @@ def test_ports():
             if wanted is not None:
                 assert ctx.get(into.extra[0]) == taken[wanted]
             wanted = number - delay if number - delay >= 0 else None
-            shown = [rng.getrandbits(32) for _ in range(6)]
+            shown = [rng.getrandbits(32) for _ in range(sources)]
             for index, item in enumerate(shown):
                 ctx.set(out.seen[index][0], item)
             assert ctx.get(out.vector[0]) == shown[source]

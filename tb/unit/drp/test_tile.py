@@ -16,7 +16,7 @@ FABRICS = {
     "tiny": TINY,
     "lanes": fabric("tiny", lanes=2, movers=(3,), history=4, multipliers=(0, 1, 4)),
     "one": fabric("tiny", rows=1, columns=1, multipliers=(0,), shifters=(0,), memories=(0,),
-                  inputs=1),
+                  inputs=1, outputs=1),
 }
 
 
