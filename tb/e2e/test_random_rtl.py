@@ -12,7 +12,7 @@ MEMORY = 1 << 22
 # (preset, pixels, channels, percent of cycles in which an AXI channel pauses)
 CASES = {"tiny": (60, 12, 0), "tiny-stalls": (60, 12, 30),
          "base": (300, 70, 0), "base-stalls": (300, 70, 20)}
-SEEDS = 6
+SEEDS = 3
 
 
 @pytest.mark.parametrize("kind", KINDS)

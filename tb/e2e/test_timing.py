@@ -10,7 +10,7 @@ from tb.fuzz.case import Case
 from tb.fuzz.check import Engines, check
 from tb.lib.timing import compare_cycles, compare_timing
 
-FIRST, CASES = 20000, 40
+FIRST, CASES = 20000, 20
 FAST = ("tiny", "base", "odd", "least")  # simulators that are built for other tests, or quickly
 SLOW = ("wide", "long")
 # Open: in a ring of 33 rows the machine sees room for seven beats of a later layer one layer later

@@ -49,7 +49,7 @@ def test_two_managers(in_flight, stall_a, stall_b):
     memory = bytearray(device.data)
     beyond = PART.size // PAGE
     managers = [
-        AxiTraffic(port, BEAT, rng, memory, pages, reads=25, writes=25, most_beats=40, stall=stall)
+        AxiTraffic(port, BEAT, rng, memory, pages, reads=12, writes=12, most_beats=40, stall=stall)
         for port, pages, stall in ((dut.a, [0, 2, 4, 6, beyond], stall_a),
                                    (dut.b, [1, 3, 5, beyond + 1], stall_b))]
 
@@ -57,7 +57,7 @@ def test_two_managers(in_flight, stall_a, stall_b):
         await serve(ctx, dut.controller.pins, device, capture=dut.controller.capture, rng=rng)
 
     async def end(ctx):
-        while any(len(each.times("b")) < 25 for each in managers):
+        while any(len(each.times("b")) < 12 for each in managers):
             await ctx.tick()
         for _ in range(80):
             await ctx.tick()

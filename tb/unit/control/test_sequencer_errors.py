@@ -3,6 +3,7 @@
 import pytest
 
 from golden.spec import isa
+from golden.spec.config import preset
 from golden.spec.isa import Opcode, Unit
 from golden.spec.registers import Cause
 from hw.bus.axi import Response
@@ -10,6 +11,7 @@ from hw.control.sequencer import units_of
 from tb.unit.control.bench import CONFIGS, SIZE, Bench, random_program
 
 UNITS = units_of(CONFIGS["base"])
+DRP = preset("tiny_drp")  # all units, and narrow: simulated sooner
 
 
 def three_loads():
@@ -79,7 +81,7 @@ def test_program_end(length):
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_error(unit):
     """Passed on as it is; nothing is decoded any more, and only what was granted still goes."""
-    bench = Bench(CONFIGS["base"], int(unit), longest=60)
+    bench = Bench(DRP, int(unit), longest=60)
     name = unit.name.lower()
     opcodes = (Opcode.LOAD, Opcode.MAC, Opcode.STORE)
     others = [code for code in opcodes if isa.OPCODE_UNIT[code] != unit]
