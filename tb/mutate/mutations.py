@@ -95,7 +95,7 @@ BLOCKS = {
         ("element", "tile"), ("tile", "tile", "unit"), ("ports", "control"),
         ("walk", "generator"), ("generator", "generator"), ("input_stream", "streams"),
         ("shared_inputs", "streams"), ("output_stream", "streams"), ("words", "streams"),
-        ("unit", "unit"), ("loader", "unit"), ("executor", "executor"))},
+        ("unit", "unit"), ("loader", "loader", "unit"), ("executor", "executor"))},
 }
 
 # (block, name, what fault it is, text before, text after[, why no bench can tell])
