@@ -58,18 +58,17 @@ def with_kernels(graph: Graph, lowered: Lowered, config: Config, kernels: Record
 
 def _streamed(kernels: Recorder, config: Config, shares: Sequence[int]) -> list[Streamed]:
     """The calls in the first share of the scratchpad that all fit."""
-    for share in shares:
-        calls = [Streamed(call.compiled, call.domain, call.inputs, call.outputs, call.tables,
-                          call.picture, most=config.words // share) for call in kernels.recorded]
-        try:
-            for call in calls:
-                call.strips(config)
-        except InputError:
-            if share == shares[-1]:
-                raise
-        else:
-            return calls
-    return []
+    share, *larger = shares
+    calls = [Streamed(call.compiled, call.domain, call.inputs, call.outputs, call.tables,
+                      call.picture, most=config.words // share) for call in kernels.recorded]
+    try:
+        for call in calls:
+            call.strips(config)
+    except InputError:
+        if not larger:
+            raise
+        return _streamed(kernels, config, larger)
+    return calls
 
 
 @dataclass

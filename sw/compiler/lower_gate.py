@@ -19,7 +19,7 @@ def multiply(net: Lowering, node: Node) -> None:
              and set(given[side].shape[:-1]) <= {1}]
     if not sides or any(tensor.data is not None for tensor in given):
         net.leave(node, f"a product of {list(given[0].shape)} and {list(given[1].shape)}; the chip "
-                       "has one of a computed feature map and one computed value a channel")
+                        "has one of a computed feature map and one computed value a channel")
         return
     main, side = 1 - sides[0], sides[0]
     source, output = net.plain(node.inputs[main]), net.tensor(node.outputs[0])

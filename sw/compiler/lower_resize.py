@@ -93,11 +93,11 @@ def resize_linear(net: Lowering, node: Node) -> None:
                    for _, weight in taps) for axis in (rows, columns)]
     if largest[0] * largest[1] > LARGEST_WEIGHT:
         net.leave(node, f"weights of 1/{attrs.parts[0]} x 1/{attrs.parts[1]} reach "
-                       f"{largest[0] * largest[1]}, accepted are {LARGEST_WEIGHT}")
+                        f"{largest[0] * largest[1]}, accepted are {LARGEST_WEIGHT}")
         return
     if rows.windows * columns.windows > MOST_COPIES:
         net.leave(node, f"{rows.windows} x {columns.windows} rectangles that are weighed "
-                       f"differently, accepted are {MOST_COPIES}")
+                        f"differently, accepted are {MOST_COPIES}")
         return
     source, output = net.plain(node.inputs[0]), net.tensor(node.outputs[0])
     whole = (rows.size, columns.size) == (output.height, output.width)

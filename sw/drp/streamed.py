@@ -8,6 +8,7 @@ import numpy as np
 from golden.spec.config import Config
 from golden.spec.registers import Region
 from sw.drp.graph import Role
+from sw.drp.launch import Launch
 from sw.drp.launcher import Launcher, steps_of
 from sw.drp.recorder import Call
 from sw.drp.strips import Array, Strip, cut, least
@@ -55,14 +56,18 @@ class Streamed(Call):
         """Of its kernel."""
         return [self.compiled.kernel.name]
 
-    def steps(self, config: Config) -> list[int]:
-        """Of the tile, by strip."""
+    def _launches(self, config: Config) -> list[Launch]:
+        """By strip, wherever its arrays lie."""
         bases = {(role, port): 0 for role in (Role.POP, Role.PUSH)
                  for port in range(len(self.compiled.kernel.ports) + len(self.outputs))}
-        counts = [self.compiled.launch(strip.domain, bases, self._pictures)
-                  for strip in self.strips(config)]
+        return [self.compiled.launch(strip.domain, bases, self._pictures)
+                for strip in self.strips(config)]
+
+    def steps(self, config: Config) -> list[int]:
+        """Of the tile, by strip."""
         image = self.compiled.image(*self.tables)
-        return [steps_of(image.with_counts(item.state, item.counts)) for item in counts]
+        return [steps_of(image.with_counts(item.state, item.counts))
+                for item in self._launches(config)]
 
     def words(self, config: Config) -> int:
         """Scratchpad words that it takes."""
@@ -93,10 +98,7 @@ class Streamed(Call):
         InputError
             Where `strips` does, or if the tile's loops or streams can't have its sizes.
         """
-        specs = (*self.compiled.kernel.streams.values(), *self.compiled.kernel.outs)
-        at = {(role, port): 0 for role in Role for port in range(len(specs))}
-        for strip in self.strips(config):
-            self.compiled.launch(strip.domain, at, self._pictures)
+        self._launches(config)
 
     def emit(self, config: Config, launcher: Launcher, tag: int, word: int,
              homes: Mapping[str, tuple[Region, int]]) -> list[Instruction]:

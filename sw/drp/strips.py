@@ -93,22 +93,22 @@ def cut(compiled: Compiled, domain: Domain, most: int) -> list[Strip]:
         raise InputError(f"{compiled.kernel.name}: its arrays take {whole.room} bytes, the "
                          f"scratchpad has {most}, and it can't be cut into strips: {why}")
     grain = cutter.grain
-    least, beyond = grain, cutter.rows  # rows that fit, rows that don't
+    fits, beyond = grain, cutter.rows  # rows that fit, rows that don't
     if cutter.largest(grain) > most // 2:
         what = "one row" if grain == 1 else f"{grain} rows"
         raise InputError(f"{compiled.kernel.name}: {what} of results needs "
                          f"{cutter.largest(grain)} bytes of scratchpad, and two strips take turns "
                          f"in {most}")
-    while beyond - least > grain:
-        middle = (least + beyond) // (2 * grain) * grain
+    while beyond - fits > grain:
+        middle = (fits + beyond) // (2 * grain) * grain
         if cutter.largest(middle) <= most // 2:
-            least = middle
+            fits = middle
         else:
             beyond = middle
-    count = -(-cutter.rows // least)
+    count = -(-cutter.rows // fits)
     rows = -(-cutter.rows // (count * grain)) * grain
     if cutter.largest(rows) > most // 2:  # fewer rows at other places may need more of an input
-        rows = least
+        rows = fits
     return [cutter.strip(first, min(rows, cutter.rows - first))
             for first in range(0, cutter.rows, rows)]
 
