@@ -1,8 +1,9 @@
 """Kernels of the DRP's library: interval, bounds, mapping time, cycles per element.
 
 ``python bench/drp.py`` maps the library anew on fabric ``base`` (and ``--fabric``), runs every
-kernel and every pipeline on the simulated tile, and writes ``bench/drp.json``. Seconds are of the
-processor, the mapper has one thread. ``fast9`` is run at 640 x 480, which takes a minute.
+kernel and every pipeline on the simulated tile, and writes ``bench/drp.json``; with ``--only NAME``
+one kernel or pipeline, whose row there it replaces. Seconds are of the processor, the mapper has
+one thread. ``fast9`` is run at 640 x 480, which takes a minute.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -55,24 +57,37 @@ def whole(name: str, shape: str, cache: Cache) -> dict[str, object]:
             "cycles": engine.cycles, "mismatches": int((found != made(*arrays)).sum())}
 
 
+def merged(before: list[dict[str, object]], rows: list[dict[str, object]], key: str,
+           names: Iterable[str]) -> list[dict[str, object]]:
+    """Rows measured earlier, those measured now in their place, in the order of ``names``."""
+    found = {str(row[key]): row for row in (*before, *rows)}
+    return [found[name] for name in names if name in found]
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fabric", default="base", choices=tuple(FABRICS))
     parser.add_argument("--size", type=int, nargs=2, default=(24, 96), metavar=("H", "W"))
+    parser.add_argument("--only", choices=[*LIBRARY, *PIPELINES], metavar="NAME")
     parser.add_argument("--json", type=Path, default=Path(__file__).with_name("drp.json"))
     arguments = parser.parse_args()
     rows = []
     cache = Cache(Path(tempfile.mkdtemp()))
-    for name in LIBRARY:
+    for name in (name for name in LIBRARY if arguments.only in (None, name)):
         row = measured(name, arguments.fabric, cache, *arguments.size)
         rows.append(row)
         print(row.get("error") or " ".join(f"{key}={row[key]}" for key in (
             "kernel", "nodes", "ii", "bounds", "proven", "latency", "utilization", "seconds",
             "cycles_per_element", "mismatches")), flush=True)
-    pipelines = [whole(name, arguments.fabric, cache) for name in PIPELINES]
+    pipelines = [whole(name, arguments.fabric, cache) for name in PIPELINES
+                 if arguments.only in (None, name)]
     for row in pipelines:
         print(row, flush=True)
+    if arguments.only:
+        before = json.loads(arguments.json.read_text())
+        rows = merged(before["kernels"], rows, "kernel", LIBRARY)
+        pipelines = merged(before["pipelines"], pipelines, "pipeline", PIPELINES)
     mapped = [row for row in rows if "ii" in row]
     seconds = [float(str(row["seconds"])) for row in mapped]
     found = {"fabric": arguments.fabric, "kernels": rows, "pipelines": pipelines,

@@ -1,7 +1,8 @@
 """Kernels on the whole chip, from DRAM to DRAM: cycles per element.
 
 ``python bench/drp_chip.py [--engine rtl|machine] [--json FILE]`` runs kernels and one pipeline on
-preset ``base`` and holds every result against the kernels themselves. *Kernel* cycles are those
+preset ``base`` and holds every result against the kernels themselves; with ``--kernel NAME`` one
+of them only, whose row of FILE it replaces. *Kernel* cycles are those
 with a kernel under way, *all* are from doorbell to interrupt, loads and stores included; they
 overlap where arrays are cut into strips.
 """
@@ -28,7 +29,8 @@ from sw.session.engines import open_transport
 # (kernel, rows and columns of its input).
 KERNELS = (("max_pool_3x3s2", (32, 64)), ("quantized_add", (48, 640)), ("sobel", (240, 320)),
            ("resize_3", (120, 160)), ("nv12_input", (480, 640)), ("median3", (120, 160)),
-           ("harris", (120, 160)), ("histogram", (240, 320)))
+           ("harris", (120, 160)), ("histogram", (240, 320)), ("brief", (24, 96)))
+PIPELINE = "fast9"
 FRAME = (480, 640)
 
 
@@ -78,12 +80,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=("machine", "rtl"), default="rtl")
+    parser.add_argument("--kernel", choices=[*(name for name, _ in KERNELS), PIPELINE])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     config = preset("base")
     transport = open_transport(arguments.engine, config)
     chip = OnChip(config, transport, default_cache())
-    rows = [row_of(chip, *item) for item in KERNELS] + [pipeline_row(chip, "fast9", FRAME)]
+    rows = [row_of(chip, *item) for item in KERNELS if arguments.kernel in (None, item[0])]
+    if arguments.kernel in (None, PIPELINE):
+        rows.append(pipeline_row(chip, PIPELINE, FRAME))
     transport.close()
     table = Table(title=f"preset base, {arguments.engine}")
     for heading in ("kernel", "input", "elements", "kernel cycles", "each", "all cycles", "each"):
@@ -94,9 +99,13 @@ def main() -> None:
                       f"{row['cycles']:,}", f"{row['cycles_per_element']:.3f}")
     Console().print(table)
     if arguments.json:
+        found = {row["kernel"]: row for row in rows}
+        if arguments.kernel and arguments.json.exists():
+            before = json.loads(arguments.json.read_text())["rows"]
+            found = {row["kernel"]: row for row in before} | found
         arguments.json.write_text(json.dumps({
-            "command": f"python bench/drp_chip.py --engine {arguments.engine}", "rows": rows},
-            indent=1) + "\n")
+            "command": f"python bench/drp_chip.py --engine {arguments.engine}",
+            "rows": list(found.values())}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -89,10 +89,10 @@ def fast_unpack(p: In(u8, "yxb")) -> Out(u8, "byx"):
 
 @kernel
 def brief(picture: Gather(u8), points: In(i16, "n", channels=2),
-          pattern: In(i8, "wt", channels=4)) -> Out(i32, "nw"):
+          pattern: In(i8, "tw", channels=4)) -> Out(i32, "nw"):
     """BRIEF descriptors at (row, column): a bit for each test (ay, ax, by, bx) of the pattern,
     whether the picture is darker at the first place than at the second; the first at a word's
-    highest bit."""
+    highest bit. Tests of several words lie side by side, as lanes read them in one word."""
     y, x = points
     first_y, first_x, second_y, second_x = pattern
     first = picture.at(y + first_y, x + first_x)

@@ -80,18 +80,20 @@ def layer_norm(engine: Any, x: np.ndarray, constants: LayerNorm) -> np.ndarray:
 @pipeline
 def describe(engine: Any, picture: np.ndarray, points: np.ndarray, pattern: np.ndarray,
              rows: int = 64) -> np.ndarray:
-    """BRIEF descriptors, int32(n, words), of points (row, column) in order of their rows; of
-    ``rows`` rows of the picture at once, as all of it may not fit a scratchpad."""
+    """BRIEF descriptors, int32(n, words), of points (row, column) in order of their rows, for tests
+    int8(words, 32, 4); of ``rows`` rows of the picture at once, as all of it may not fit a
+    scratchpad."""
     lines, reach = points[:, 0].astype(int), int(np.abs(pattern[..., ::2].astype(int)).max())
     if (np.diff(lines) < 0).any():
         raise InputError("describe takes points in order of their rows")
+    tests = np.ascontiguousarray(pattern.swapaxes(0, 1))
     found = []
     for first in range(0, len(picture), rows):
         mine = points[np.searchsorted(lines, first):np.searchsorted(lines, first + rows)]
         if len(mine):
             top = max(first - reach, 0)
             found.append(engine(corners.brief, picture[top:first + rows + reach],
-                                mine - np.array([top, 0], np.int16), pattern))
+                                mine - np.array([top, 0], np.int16), tests))
     return np.concatenate(found or [np.zeros((0, len(pattern)), np.int32)])
 
 

@@ -114,7 +114,7 @@ def _statistics(kernel: Kernel, rng: np.random.Generator, height: int, width: in
 def _brief(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
     picture = rng.integers(0, 255, (height + 32, width + 32), np.uint8, endpoint=True)
     points = rng.integers(0, (height + 32, width + 32), (height, 2), np.int16)
-    return Call((picture, points, rng.integers(-15, 15, (8, 32, 4), np.int8, endpoint=True)))
+    return Call((picture, points, rng.integers(-15, 15, (32, 8, 4), np.int8, endpoint=True)))
 
 
 def _resize(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:

@@ -348,7 +348,8 @@ def test_brief_on_the_tile():
     rng = np.random.default_rng(15)
     points = rng.integers(-2, 36, (3, 2)).astype(np.int16)
     pattern = rng.integers(-12, 13, (4, 32, 4)).astype(np.int8)
-    found = LIBRARY["brief"](PICTURE, points, pattern)
+    tests = np.ascontiguousarray(pattern.swapaxes(0, 1))
+    found = LIBRARY["brief"](PICTURE, points, tests)
     for point, words in zip(points.astype(int), found, strict=True):
         places = [point + pattern[..., at:at + 2].astype(int) for at in (0, 2)]
         first, second = (PICTURE[np.clip(place[..., 0], 0, 20), np.clip(place[..., 1], 0, 33)]
@@ -357,7 +358,7 @@ def test_brief_on_the_tile():
         assert (bits == words.view(np.uint32)).all()
     compiled = compile_kernel(LIBRARY["brief"], fabric("base"))
     assert compiled.proven
-    assert (compiled.run(PICTURE, points, pattern).outputs[0] == found).all()
+    assert (compiled.run(PICTURE, points, tests).outputs[0] == found).all()
 
 
 @pytest.mark.parametrize("name", ["integral"])

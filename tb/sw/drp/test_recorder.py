@@ -116,7 +116,8 @@ def test_descriptors_in_parts(rng):
     pattern = rng.integers(-6, 7, (2, 32, 4), np.int8)
     kernels = recorder()
     found = describe.run(kernels, picture, points, pattern, rows=8)
-    np.testing.assert_array_equal(found, LIBRARY["brief"](picture, points, pattern))
+    np.testing.assert_array_equal(found, LIBRARY["brief"](
+        picture, points, np.ascontiguousarray(pattern.swapaxes(0, 1))))
     assert [call.picture.height for call in kernels.recorded] == [14, 20, 14]
     np.testing.assert_array_equal(match.run(kernels, found, found, rows=3)[:, 0], range(4))
     run(Graph("kernels"), kernels)
