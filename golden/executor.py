@@ -42,9 +42,10 @@ from golden.ops.extreme import arg_max, reduce_max
 from golden.ops.movement import depth_to_space, space_to_depth, take
 from golden.ops.pooling import average_pool, max_pool, mean
 from golden.ops.resize import resize_linear
-from golden.ops.softmax import softmax
+from golden.ops.softmax import quantized_softmax, softmax
 from golden.resize import ResizeLinear
 from golden.slopes import PRelu
+from golden.softmax import QuantizedSoftmax
 from golden.transposed import TransposedConv2D
 
 __all__ = ["OPERATORS", "outputs_of", "run", "run_node"]
@@ -83,6 +84,7 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     PRelu: prelu,
     attributes.Quantize: quantize,
     edges.QuantizeLinear: quantize_linear,
+    QuantizedSoftmax: quantized_softmax,
     ReduceMax: reduce_max,
     attributes.Reshape: _reshape,
     ResizeLinear: resize_linear,

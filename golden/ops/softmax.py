@@ -1,4 +1,4 @@
-"""Softmax in gemmlowp's fixed point.
+"""Softmax in gemmlowp's fixed point, and between any scales.
 
 Numbers are raw int32 with 31 fraction bits unless a comment says otherwise. An int8 difference has
 256 values, so exponentials come from a table; only the reciprocal is computed per row.
@@ -14,8 +14,10 @@ from golden.ops.requantize import (
     rounding_divide_by_pot,
     rounding_doubling_high_multiply,
 )
+from golden.softmax import QuantizedSoftmax
+from golden.spec.softmax import Softmax8
 
-__all__ = ["exponentials", "softmax"]
+__all__ = ["exponentials", "quantized_softmax", "softmax"]
 
 INPUT_FRACTION_BITS = 26  # of scaled differences
 SUM_INTEGER_BITS = 12  # of sums of exponentials
@@ -76,15 +78,14 @@ def exponentials(attrs: Softmax) -> np.ndarray:
 
 
 def _reciprocal(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(raw, bits): raw / 2**(31 + bits) is 1 / total."""
-    # total has 12 integer and 19 fraction bits and is at least 1: shift its top bit to bit 31.
+    """(raw, leading zeros): raw / 2**(62 - leading zeros) is 1 / total of 32 bits."""
     leading = 32 - np.frexp(total.astype(np.float64))[1]
     fraction = (total << leading) - (1 << 31)
     half = (fraction + LIMITS.max + 1) >> 1  # (fraction + 1) / 2, in [1/2, 1)
     x = GUESS_BASE + _multiply(half, GUESS_SLOPE)
     for _ in range(3):
         x = x + _shift_left(_multiply(x, ONE_29 - _multiply(half, x)), 2)
-    return _shift_left(x, 1), SUM_INTEGER_BITS - leading
+    return _shift_left(x, 1), leading
 
 
 def softmax(x: np.ndarray, attrs: Softmax) -> np.ndarray:
@@ -93,6 +94,19 @@ def softmax(x: np.ndarray, attrs: Softmax) -> np.ndarray:
     powers = exponentials(attrs)[wide - wide.max(axis=-1, keepdims=True) + 255]
     seen = powers != LEFT_OUT
     terms = np.where(seen, rounding_divide_by_pot(powers.copy(), SUM_INTEGER_BITS), 0)
-    inverse, bits = _reciprocal(terms.sum(axis=-1, keepdims=True))
-    scaled = rounding_divide_by_pot(_multiply(powers, inverse), bits + 31 - 8)
+    inverse, leading = _reciprocal(terms.sum(axis=-1, keepdims=True))
+    scaled = rounding_divide_by_pot(_multiply(powers, inverse), SUM_INTEGER_BITS - leading + 31 - 8)
     return np.where(seen, finish(scaled, -128, -128, 127), -128).astype(np.int8)
+
+
+def quantized_softmax(x: np.ndarray, attrs: QuantizedSoftmax) -> np.ndarray:
+    """Softmax over one axis of an int8 array."""
+    made = Softmax8(x.shape[attrs.axis], attrs.scale, attrs.output_scale, attrs.output_zero)
+    wide = x.astype(np.int64)
+    places = wide - wide.max(axis=attrs.axis, keepdims=True) + 255
+    terms = rounding_divide_by_pot(np.array(made.exponentials)[places], made.guard)
+    inverse, leading = _reciprocal(terms.sum(axis=attrs.axis, keepdims=True))
+    # What is divided has 31 bits: more than 32 of them leave nothing, either.
+    by = np.minimum(made.shift - leading, 32)
+    scaled = rounding_divide_by_pot(_multiply(np.array(made.scaled)[places], inverse), by)
+    return finish(scaled, attrs.output_zero, -128, 127)

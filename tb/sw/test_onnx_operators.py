@@ -5,6 +5,8 @@ import pytest
 from onnx import TensorProto
 
 from golden.graph import Clamp, Conv2D, DepthwiseConv2D, MaxPool
+from golden.spec.config import preset
+from sw.compiler import compile_graph
 from tb.lib.onnx_builder import OnnxBuilder
 from tb.sw.onnx_check import check
 
@@ -343,14 +345,39 @@ def test_reshapes(rng, tmp_path):
     check(save(tmp_path, build, build.node("Dropout", build.node("Identity", squeezed)), rank=2))
 
 
-def test_softmax(tmp_path):
-    """float32 on the host; also quantized again."""
+def test_softmax_of_float(tmp_path):
+    """float32 on the host; quantized again there, too."""
     build = OnnxBuilder()
     data = build.pair(build.input([1, 9]), 0.05)
     found = build.node("Softmax", data)
     imported = check(save(tmp_path, build, found, build.pair(found, 1 / 256, -128), rank=2))
-    assert [node.op for node in imported.graph.nodes][-2:] == ["QuantizeLinear",
-                                                               "DequantizeLinear"]
+    assert [node.op for node in imported.graph.nodes].count("FloatSoftmax") == 1
+
+
+@pytest.mark.parametrize(("axis", "scale", "zero", "dtype"), [
+    (1, 1 / 256, -128, np.int8), (3, 0.01, 5, np.uint8), (-2, 0.002, -100, np.int8)])
+def test_softmax(axis, scale, zero, dtype, rng, tmp_path):
+    """In integers between convolutions, on the DRP."""
+    build = OnnxBuilder()
+    found = build.node("Conv", feature_map(build), build.weights(int8(rng, 6, 5, 3, 3), 0.004))
+    found = build.node("Softmax", build.pair(found, 0.04, 3), axis=axis)
+    found = build.node("Conv", build.pair(found, scale, zero, dtype), build.weights(
+        int8(rng, 3, 6, 1, 1), 0.004))
+    imported = check(save(tmp_path, build, build.pair(found, 0.002)), config="base")
+    (node,) = [node for node in imported.graph.nodes if node.op == "QuantizedSoftmax"]
+    assert node.attrs.axis == {1: 3, 3: 2, -2: 1}[axis]
+    layers = compile_graph(imported.graph, preset("base")).layers
+    assert [row["operator"] for row in layers if row["unit"] == "drp"] == ["QuantizedSoftmax"]
+
+
+def test_softmax_of_many(tmp_path):
+    """Equal values: what the sum drops counts most. One more is done in float."""
+    for count in (2048, 2049):
+        build = OnnxBuilder()
+        found = build.node("Softmax", build.pair(build.input([1, count]), 0.02))
+        imported = check(save(tmp_path, build, build.pair(found, 2.0 ** -12, -128), rank=2))
+        ops = [node.op for node in imported.graph.nodes]
+        assert ("QuantizedSoftmax" in ops) == (count == 2048)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])

@@ -19,11 +19,17 @@ from sw.drp.functions import (
     total,
 )
 from sw.drp.kernel import Kernel, kernel
-from sw.drp.library.network import first_largest
-from sw.drp.types import In, Out, i8, i8x4, i16, i32
+from sw.drp.library.network import (
+    first_largest,
+    softmax_reciprocal,
+    softmax_result,
+    softmax_term,
+)
+from sw.drp.types import In, Out, Table, i8, i8x4, i16, i32
 
-__all__ = ["axis_argmax", "axis_argmax_64", "axis_largest", "axis_mean", "moved", "requantized",
-           "resize_exact", "taken"]
+__all__ = ["axis_argmax", "axis_argmax_64", "axis_largest", "axis_mean", "axis_softmax_inverse",
+           "axis_softmax_scale", "axis_softmax_sum", "moved", "requantized", "resize_exact",
+           "taken"]
 
 
 def requantized(value: Any, multiplier: int, pre: int, post: int) -> Any:
@@ -61,6 +67,28 @@ def axis_argmax_64(x: In(i8, "yxc")) -> Out(i32, "yc", channels=2):
     """The same as int64, of which the upper half is 0."""
     found = first_largest(x)
     return found, found >> 31
+
+
+@kernel
+def axis_softmax_sum(x: In(i8, "yxc"), most: In(i8, "yc"), table: Table(256),
+                     guard: int = 12) -> Out(i32, "yc"):
+    """As ``softmax_sum``, along x."""
+    return total(softmax_term(table[x - most + 255], guard))
+
+
+@kernel
+def axis_softmax_inverse(sums: In(i32, "yc"),
+                         longest: int = 35) -> tuple[Out(i32, "yc"), Out(i32, "yc")]:
+    """As ``softmax_inverse``."""
+    return softmax_reciprocal(sums, longest)
+
+
+@kernel
+def axis_softmax_scale(x: In(i8, "yxc"), most: In(i8, "yc"), inverse: In(i32, "yc"),
+                       shift: In(i32, "yc"), table: Table(256),
+                       zero: int = -128) -> Out(i8, "yxc", saturate=True):
+    """As ``softmax_scale``, along x."""
+    return softmax_result(table[x - most + 255], inverse, shift, zero)
 
 
 def moved(order: tuple[int, ...], packed: bool) -> Kernel:

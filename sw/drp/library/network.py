@@ -24,7 +24,8 @@ from sw.drp.types import In, Out, Table, i8, i8x4, i32
 __all__ = ["add_table", "argmax", "average_pool", "concat", "depth_largest", "depth_mean",
            "first_largest", "global_largest", "global_mean", "lookup", "max_pool", "quantized_add",
            "quantized_mul", "rescale_table", "softmax_inverse", "softmax_largest",
-           "softmax_scale", "softmax_sum", "top2", "transpose"]
+           "softmax_reciprocal", "softmax_result", "softmax_scale", "softmax_sum", "softmax_term",
+           "top2", "transpose"]
 
 
 def add_table(zero: int, scale: tuple[int, int, int], left_shift: int) -> np.ndarray:
@@ -197,12 +198,17 @@ def softmax_largest(x: In(i8, "nx")) -> Out(i8, "n"):
     return largest(x)
 
 
+def softmax_term(power: Any, guard: int) -> Any:
+    """What an exponential adds to the sum."""
+    return where(power < 0, 0, rounding_shift(power, guard))
+
+
 @kernel
-def softmax_sum(x: In(i8, "nx"), most: In(i8, "n"), table: Table(256)) -> Out(i32, "n"):
-    """Softmax, 2 of 4: sum of the exponentials, 12 integer bits; table[difference + 255], an
+def softmax_sum(x: In(i8, "nx"), most: In(i8, "n"), table: Table(256),
+                guard: int = 12) -> Out(i32, "n"):
+    """Softmax, 2 of 4: sum of the exponentials, each by 2**guard; table[difference + 255], an
     exponential of 31 fraction bits, or -1 where it doesn't count."""
-    power = table[x - most + 255]
-    return total(where(power < 0, 0, rounding_shift(power, 12)))
+    return total(softmax_term(table[x - most + 255], guard))
 
 
 def _half_of(fraction: Any) -> Any:
@@ -210,9 +216,8 @@ def _half_of(fraction: Any) -> Any:
     return (fraction >> 1) + (1 << 30)
 
 
-@kernel
-def softmax_inverse(sums: In(i32, "n")) -> tuple[Out(i32, "n"), Out(i32, "n")]:
-    """Softmax, 3 of 4: (r, s) with round(power * r / 2**31) / 2**s the result in 1/256."""
+def softmax_reciprocal(sums: Any, longest: int) -> tuple[Any, Any]:
+    """(r, s) with power * r / 2**(31 + s) the result in its steps."""
     leading = leading_zeros(sums)
     # (fraction + 1) / 2 of a sum in [1, 2) with 31 fraction bits, as gemmlowp rounds it.
     half = _half_of((sums << leading) + -(1 << 31))
@@ -221,13 +226,26 @@ def softmax_inverse(sums: In(i32, "n")) -> tuple[Out(i32, "n"), Out(i32, "n")]:
         error = (1 << 29) - multiply_high(half, x)
         x = x + (multiply_high(x, error) << 2)
     # x is 1 to 2 with 29 fraction bits; only 2 itself leaves 32 bits.
-    return where(x >= 1 << 30, (1 << 31) - 1, x << 1), 12 - leading + 23
+    inverse, shift = where(x >= 1 << 30, (1 << 31) - 1, x << 1), longest - leading
+    # Shifters count to 31; what is shifted has 31 bits.
+    return where(shift > 31, 0, inverse), shift
+
+
+@kernel
+def softmax_inverse(sums: In(i32, "n"), longest: int = 35) -> tuple[Out(i32, "n"), Out(i32, "n")]:
+    """Softmax, 3 of 4: (r, s) with round(power * r / 2**31) / 2**s the result in its steps;
+    ``longest``: s of a sum of 32 bits."""
+    return softmax_reciprocal(sums, longest)
+
+
+def softmax_result(power: Any, inverse: Any, shift: Any, zero: int) -> Any:
+    """Exponential times inverse sum; it has to be limited."""
+    scaled = rounding_shift(multiply_high(power, inverse), shift) + zero
+    return where(power < 0, zero, scaled)
 
 
 @kernel
 def softmax_scale(x: In(i8, "nx"), most: In(i8, "n"), inverse: In(i32, "n"), shift: In(i32, "n"),
-                  table: Table(256)) -> Out(i8, "nx", saturate=True):
-    """Softmax, 4 of 4: exponentials times the inverse sum, output scale 1/256, zero -128."""
-    power = table[x - most + 255]
-    scaled = rounding_shift(multiply_high(power, inverse), shift) - 128
-    return where(power < 0, -128, scaled)
+                  table: Table(256), zero: int = -128) -> Out(i8, "nx", saturate=True):
+    """Softmax, 4 of 4: exponentials times the inverse sum."""
+    return softmax_result(table[x - most + 255], inverse, shift, zero)

@@ -9,6 +9,7 @@ from golden.edges import Transpose
 from golden.extreme import ArgMax, ReduceMax
 from golden.movement import Take
 from golden.resize import ResizeLinear
+from golden.softmax import QuantizedSoftmax
 from sw.drp.errors import KernelError
 from sw.drp.mapper.search import MapError
 from sw.drp.operators.camera import camera_input
@@ -16,7 +17,7 @@ from sw.drp.operators.movement import take, transpose
 from sw.drp.operators.reductions import arg_max, largest, mean
 from sw.drp.operators.resize import resize_linear
 from sw.drp.operators.site import Site
-from sw.drp.operators.softmax import softmax
+from sw.drp.operators.softmax import quantized_softmax, softmax
 from sw.drp.recipe import Recipe
 from sw.drp.streamed import Streamed
 from sw.errors import InputError
@@ -25,8 +26,9 @@ __all__ = ["KERNELS", "Site", "placed"]
 
 # Of a site and the operator's attributes; each raises InputError for what it can't do.
 KERNELS: dict[type[Attributes], Callable[[Site, Any], Recipe | Streamed]] = {
-    ArgMax: arg_max, CameraInput: camera_input, Mean: mean, ReduceMax: largest,
-    ResizeLinear: resize_linear, Softmax: softmax, Take: take, Transpose: transpose,
+    ArgMax: arg_max, CameraInput: camera_input, Mean: mean, QuantizedSoftmax: quantized_softmax,
+    ReduceMax: largest, ResizeLinear: resize_linear, Softmax: softmax, Take: take,
+    Transpose: transpose,
 }
 
 

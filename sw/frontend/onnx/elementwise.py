@@ -10,12 +10,14 @@ from golden.attributes import Add, Concat, Pad
 from golden.broadcast import Multiply
 from golden.edges import FloatSoftmax, QuantizeLinear
 from golden.graph import Quant
+from golden.softmax import QuantizedSoftmax
+from golden.spec.softmax import LEAST_SCALE, LONGEST
 from sw.frontend.onnx.layout import canonical, canonical_axes, plain
 from sw.frontend.onnx.origin import Bias
 from sw.frontend.onnx.parts import taken
 from sw.frontend.onnx.pointwise import curve_at, negated, tabulated
 from sw.frontend.onnx.product import Product
-from sw.frontend.onnx.scales import code, scale_of, within
+from sw.frontend.onnx.scales import FULL, code, scale_of, within
 from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 from sw.frontend.onnx.weighted import as_product, channel_vector
@@ -368,11 +370,12 @@ def quantized_float(view: View, floating: Placed, quant: Quant,
 
 
 def softmax(view: View) -> Value:
-    """Softmax, in float32 on the host.
+    """Softmax.
 
     Any axis; up to opset 12 the last one.
 
-    Runs on the host.
+    Runs on the DRP where its input and its result are quantized, within 1 of float; else in float
+    on the host.
     """
     source = view.real(0)
     rank = len(source.shape)
@@ -391,5 +394,17 @@ def softmax(view: View) -> Value:
             made.append(view.emit(FloatSoftmax(axis=axis), [data], plain(source.shape), None))
         return made[0]
 
-    return Real(source.shape, None, lambda quant, bounds: quantized_float(
-        view, floating(), quant, bounds), floating)
+    def make(quant: Quant, bounds: Bounds) -> Placed:
+        own = source.own
+        if (own is None or source.average is not None or bounds != FULL or made or not axis
+                or source.shape[axis] > LONGEST or quant.scale < LEAST_SCALE):
+            return quantized_float(view, floating(), quant, bounds)
+        placed, at = source.place(own), axis
+        if not np.array_equal(placed.stored, plain(source.shape)):
+            placed = view.arranged(placed, source.shape, canonical(source.shape))
+            at = canonical_axes(rank).index(axis)
+        attrs = QuantizedSoftmax(axis=at, scale=own.scale, output_scale=quant.scale,
+                                 output_zero=quant.zero_point)
+        return view.emit(attrs, [placed], placed.stored, quant)
+
+    return Real(source.shape, None, make, floating)

@@ -13,6 +13,7 @@ from golden.extreme import ArgMax, ReduceMax
 from golden.graph import Graph, Node, Quant, Tensor
 from golden.movement import Take
 from golden.resize import ResizeLinear
+from golden.softmax import QuantizedSoftmax
 from golden.spec.config import preset
 from golden.spec.numerics import ROUND_ONCE, quantize_multiplier
 from sw.compiler import lower_movement, lower_resize
@@ -120,6 +121,21 @@ def test_resize_linear(monkeypatch, given, wanted, channels, once):
     check(attrs, (1, *given, channels))
 
 
+@pytest.mark.parametrize(("shape", "axis", "output_scale", "zero"), [
+    ((1, 10), 1, 1 / 256, -128), ((1, 6, 9, 2), 2, 0.02, -7), ((1, 3, 600), 2, 2.0 ** -14, -128),
+    ((1, 700, 5), 1, 1 / 128, 0), ((1, 1, 1, 4), 2, 0.03, 90)])
+def test_softmax(shape, axis, output_scale, zero):
+    """Over any axis; sums of more than 8 bits, tables of two kinds."""
+    check(QuantizedSoftmax(axis=axis, scale=0.043, output_scale=output_scale, output_zero=zero),
+          shape)
+
+
+def test_softmax_of_tensorflow_of_many():
+    """More than shifters count to are shifted out."""
+    multiplier, pre, _ = quantize_multiplier(0.0001 * (1 << 26))
+    check(Softmax(multiplier=multiplier, pre=pre, least_difference=-255), (1, 2, 1000))
+
+
 def test_a_large_softmax_beside_a_camera():
     """Together they don't fit: the camera then waits its turn."""
     frame = np.random.default_rng(1).integers(0, 256, (90, 80)).astype(np.uint8)
@@ -151,6 +167,8 @@ def test_a_large_softmax_beside_a_camera():
     (Take(indices=(None, (0, 2, 1), None, None, None)), (1, 3, 2, 3, 4), "steps of one length"),
     (Take(indices=(None, (1, 0), (1, 0), (1, 0), None)), (1, 2, 2, 2, 4), "more than two axes"),
     (Softmax(multiplier=1 << 30, pre=5, least_difference=-99), (1, 2000, 40),
+     "its arrays take .* words, the scratchpad has 8192"),
+    (QuantizedSoftmax(axis=1, scale=0.1, output_scale=1 / 256, output_zero=-128), (1, 40, 2000),
      "its arrays take .* words, the scratchpad has 8192"),
     (ArgMax(axis=2, output_type="int32"), (1, 2, 70000), "one row of results needs 70528 bytes"),
 ])
