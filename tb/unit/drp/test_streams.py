@@ -127,11 +127,13 @@ async def describe(ctx, dut, index, made):
     ctx.set(dut.go[index], 0)
 
 
-def reader(dut, memory, rng, stall, log):
-    """The memory's end of the read port."""
+def reader(dut, memory, rng, stall, log, late=0):
+    """The memory's end of the read port; it takes nothing in the first ``late`` cycles."""
     size = dut.fabric.word_bytes
 
     async def bench(ctx):
+        for _ in range(late):
+            await ctx.tick()
         flight = [None] * (TileRead.LATENCY - 1)
         while True:
             ready = rng.random() >= stall
@@ -317,20 +319,66 @@ def test_shared_inputs(word_bytes, inputs, stall):
     assert len(log) <= sum(made.vectors for streams in reads for made in streams)
 
 
+def bytes_in_rows(count, **changes):
+    """A stream of so many bytes in a row."""
+    return Stream(**{"base": 0, "row_step": MEMORY, "column_step": 1, "height": 1, "width": MEMORY,
+                     "format": Format.U8, "loops": (Loop(count, dx=1 << 16),)} | changes)
+
+
+def ends(dut):
+    """The inputs of Streams or Shared."""
+    return [dut.o] if isinstance(dut, Streams) else list(dut.o)
+
+
+@pytest.mark.parametrize("made", [Streams, Shared])
+@pytest.mark.parametrize("late", [0, 150])
+def test_room(made, late):
+    """What is asked for has room, though nothing is taken, or memory gives nothing, for long."""
+    dut, rng = made(fabric("tiny", inputs=2)), random.Random(late)
+    memory = np.random.default_rng(late).integers(0, 256, MEMORY, np.uint8)
+    streams = [bytes_in_rows(50, base=700 * index) for index in range(len(ends(dut)))]
+
+    async def main(ctx):
+        for index, item in enumerate(streams):
+            await describe(ctx, dut, index, item)
+        await ctx.tick().repeat(150)
+        for port, item in zip(ends(dut), streams, strict=True):
+            got = await collect(ctx, port, item.vectors)
+            assert [list(vector.vector) for vector in got] == item.read(memory, 1).tolist()
+
+    simulate(dut, main, background=(reader(dut, memory, rng, 0, [], late),))
+
+
+@pytest.mark.parametrize("made", [Streams, Shared])
+def test_words_of_the_kernel_before(made):
+    """What a stream has read is old when it begins again, whatever others are reading."""
+    dut, rng = made(fabric("tiny", inputs=2)), random.Random(1)
+    memory = np.zeros(MEMORY, np.uint8)
+
+    async def main(ctx):
+        if made is Shared:  # it goes on all the while
+            await describe(ctx, dut, 1, bytes_in_rows(50, base=700))
+        for value in range(1, 5):
+            memory[:4] = value
+            await describe(ctx, dut, 0, bytes_in_rows(2))
+            got = await collect(ctx, ends(dut)[0], 2)
+            assert [vector.vector[0] for vector in got] == [value] * 2
+
+    simulate(dut, main, background=(reader(dut, memory, rng, 0, []),))
+
+
 @pytest.mark.parametrize("broken", [{"format": Format.I16, "base": 17}, {"base": MEMORY}])
 def test_shared_inputs_refuse(broken):
     """An address that isn't aligned, or past memory: only that stream is bad."""
     shape = fabric("tiny")
     dut, rng = Shared(shape), random.Random(4)
-    plain = {"base": 0, "row_step": 64, "column_step": 1, "height": 1, "width": 64,
-             "format": Format.U8, "loops": (Loop(3, dx=1 << 16),)}
     memory = np.arange(MEMORY, dtype=np.uint32).astype(np.uint8)
 
     async def main(ctx):
-        await describe(ctx, dut, 0, Stream(**plain))
+        await describe(ctx, dut, 0, bytes_in_rows(3))
         got = await collect(ctx, dut.o[0], 3)
         assert [item.vector[0] for item in got] == [0, 1, 2]
-        await describe(ctx, dut, 1, Stream(**plain | broken))
+        await describe(ctx, dut, 1, bytes_in_rows(3, **broken))
         for _ in range(30):
             await ctx.tick()
         assert ctx.get(dut.bad) == 2
