@@ -11,6 +11,7 @@ from golden.camera import CameraInput
 from golden.external import External, Runner
 from golden.extreme import ArgMax, ReduceMax
 from golden.graph import Graph, Node
+from golden.layer_norm import QuantizedLayerNorm
 from golden.lookup import Lookup
 from golden.movement import DepthToSpace, SpaceToDepth, Take
 from golden.ops.camera import camera_input
@@ -39,6 +40,7 @@ from golden.ops.elementwise import (
     quantize,
 )
 from golden.ops.extreme import arg_max, reduce_max
+from golden.ops.layer_norm import quantized_layer_norm
 from golden.ops.movement import depth_to_space, space_to_depth, take
 from golden.ops.pooling import average_pool, max_pool, mean
 from golden.ops.resize import resize_linear
@@ -84,6 +86,7 @@ OPERATORS: dict[type[attributes.Attributes], Callable[..., np.ndarray]] = {
     PRelu: prelu,
     attributes.Quantize: quantize,
     edges.QuantizeLinear: quantize_linear,
+    QuantizedLayerNorm: quantized_layer_norm,
     QuantizedSoftmax: quantized_softmax,
     ReduceMax: reduce_max,
     attributes.Reshape: _reshape,

@@ -78,12 +78,15 @@ class Recipe:
     stages : sequence of Stage
     inputs, outputs : tuple of str
         Arrays that come from DRAM and go there.
+    constants : dict of ndarray
+        Arrays that are known.
     """
 
     arrays: Mapping[str, Held]
     stages: Sequence[Stage]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -163,9 +166,13 @@ class Recipe:
             runs.append(partial(launcher.run, tag, prepared, launch, spans(stage.inputs),
                                 spans(stage.outputs)))
 
+        fixed = {name: (Region.CONSTANTS, launcher.constant(array.tobytes()))
+                 for name, array in self.constants.items()}
+
         def ready(homes: Homes) -> list[Instruction]:
             found: list[Instruction] = []
-            for name in self.inputs:
+            homes = {**homes, **fixed}
+            for name in (*fixed, *self.inputs):
                 found += copy_in(config, tag, *homes[name], self.arrays[name].size, bases[name])
             for run in runs:
                 found += run()
@@ -189,8 +196,9 @@ class Recipe:
         parts = [self]
         if not self.together() or not launcher.reserve(self.contexts(), self.states()):
             parts = [replace(self, stages=(), outputs=()),
-                     *(replace(self, stages=(stage,), inputs=(), outputs=())
-                       for stage in self.stages), replace(self, stages=(), inputs=())]
+                     *(replace(self, stages=(stage,), inputs=(), outputs=(), constants={})
+                       for stage in self.stages),
+                     replace(self, stages=(), inputs=(), constants={})]
         found: list[Instruction] = []
         for part in parts:
             loads, ready = part.prepare(config, launcher, tag, word)

@@ -380,6 +380,26 @@ def test_softmax_of_many(tmp_path):
         assert ("QuantizedSoftmax" in ops) == (count == 2048)
 
 
+@pytest.mark.parametrize(("axis", "bias", "dtype"), [(-1, True, np.int8), (1, False, np.uint8)])
+def test_layer_normalization(axis, bias, dtype, rng, tmp_path):
+    """Between products, on the DRP; of rows, and of all there is."""
+    build = OnnxBuilder(17)
+    data = build.pair(build.input([1, 6, 20]), 0.03, 4)
+    found = build.node("MatMul", data, build.weights(int8(rng, 20, 24), 0.004))
+    shape = (6, 24)[axis % 3 - 1:]
+    constants = [build.weights(int8(rng, *shape), 0.02)]
+    if bias:
+        constants.append(build.constant(rng.standard_normal(shape), np.float32))
+    found = build.node("LayerNormalization", build.pair(found, 0.02, -9), *constants, axis=axis,
+                       epsilon=1e-6)
+    found = build.node("MatMul", build.pair(found, 0.04, 5 if dtype is np.int8 else 120, dtype),
+                       build.weights(int8(rng, 24, 7), 0.003))
+    imported = check(save(tmp_path, build, build.pair(found, 0.03), rank=3), config="base")
+    assert "QuantizedLayerNorm" in [node.op for node in imported.graph.nodes]
+    layers = compile_graph(imported.graph, preset("base")).layers
+    assert [row["operator"] for row in layers if row["unit"] == "drp"] == ["QuantizedLayerNorm"]
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 def test_integer_edges(dtype, rng, tmp_path):
     kind = TensorProto.INT8 if dtype is np.int8 else TensorProto.UINT8

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from golden.drp.stream import ONE
+from golden.spec.layer_norm import LayerNorm8, inverse_roots
 from sw.drp.domain import Grid
 from sw.drp.library import corners, network, normalization, vision
-from sw.drp.library.normalization import LayerNorm
+from sw.drp.library.normalization import layer_norm_scalars
 from sw.drp.pipeline import Pipeline, pipeline
 from sw.errors import InputError
 
@@ -68,13 +69,13 @@ def softmax(engine: Any, x: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 @pipeline
-def layer_norm(engine: Any, x: np.ndarray, constants: LayerNorm) -> np.ndarray:
+def layer_norm(engine: Any, x: np.ndarray, factors: LayerNorm8) -> np.ndarray:
     """Layer normalization of int8 rows."""
-    sums, squares = engine(normalization.layer_norm_sums, x)
-    row = engine(normalization.layer_norm_inverse, sums, squares, normalization.root_table(),
-                 **constants.inverse)
-    return engine(normalization.layer_norm_scale, x, row, constants.gain, constants.bias,
-                  **constants.scale)
+    inverse, scale = layer_norm_scalars(factors)
+    row = engine(normalization.layer_norm_inverse, *engine(normalization.layer_norm_sums, x),
+                 np.array(inverse_roots(), np.int32), **inverse)
+    return engine(normalization.layer_norm_scale, x, row, np.array(factors.gain, np.int32),
+                  np.array(factors.bias, np.int32), **scale)
 
 
 @pipeline

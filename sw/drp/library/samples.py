@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from golden.drp.stream import ONE
+from golden.spec.layer_norm import LayerNorm8, inverse_roots
 from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
 from sw.drp.library.network import add_table, rescale_table
-from sw.drp.library.normalization import LayerNorm, layer_norm_sums, root_table
+from sw.drp.library.normalization import layer_norm_sums
 
 __all__ = ["Call", "pipeline_sample", "sample"]
 
@@ -105,10 +106,10 @@ def _letterbox(kernel: Kernel, rng: np.random.Generator, height: int, width: int
 
 
 def _statistics(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
-    x = rng.integers(-128, 127, (height * width, 256), np.int8, endpoint=True)
+    x = rng.integers(-128, 127, (height * width, 192), np.int8, endpoint=True)
     x[0] = 5
     x = x >> rng.integers(0, 8, (height * width, 1), np.int8)
-    return Call((*layer_norm_sums(x), root_table()))
+    return Call((*layer_norm_sums(x), np.array(inverse_roots(), np.int32)))
 
 
 def _brief(kernel: Kernel, rng: np.random.Generator, height: int, width: int) -> Call:
@@ -186,6 +187,6 @@ def pipeline_sample(name: str, rng: np.random.Generator, height: int,
     if name == "softmax":
         return rows, _exponentials(rng)
     if name == "layer_norm":
-        return rows, LayerNorm.of(rng.normal(1, 0.5, width), rng.normal(0, 0.5, width),
-                                  input_scale=0.05, output_scale=0.03)
+        return rows, LayerNorm8(0.05, 1e-5, rng.normal(1, 0.5, width).tolist(),
+                                rng.normal(0, 0.5, width).tolist(), 0.03, 0)
     return (picture,)

@@ -7,12 +7,14 @@ from golden.attributes import Attributes, Mean, Softmax
 from golden.camera import CameraInput
 from golden.edges import Transpose
 from golden.extreme import ArgMax, ReduceMax
+from golden.layer_norm import QuantizedLayerNorm
 from golden.movement import Take
 from golden.resize import ResizeLinear
 from golden.softmax import QuantizedSoftmax
 from sw.drp.errors import KernelError
 from sw.drp.mapper.search import MapError
 from sw.drp.operators.camera import camera_input
+from sw.drp.operators.layer_norm import layer_norm
 from sw.drp.operators.movement import take, transpose
 from sw.drp.operators.reductions import arg_max, largest, mean
 from sw.drp.operators.resize import resize_linear
@@ -26,9 +28,9 @@ __all__ = ["KERNELS", "Site", "placed"]
 
 # Of a site and the operator's attributes; each raises InputError for what it can't do.
 KERNELS: dict[type[Attributes], Callable[[Site, Any], Recipe | Streamed]] = {
-    ArgMax: arg_max, CameraInput: camera_input, Mean: mean, QuantizedSoftmax: quantized_softmax,
-    ReduceMax: largest, ResizeLinear: resize_linear, Softmax: softmax, Take: take,
-    Transpose: transpose,
+    ArgMax: arg_max, CameraInput: camera_input, Mean: mean, QuantizedLayerNorm: layer_norm,
+    QuantizedSoftmax: quantized_softmax, ReduceMax: largest, ResizeLinear: resize_linear,
+    Softmax: softmax, Take: take, Transpose: transpose,
 }
 
 

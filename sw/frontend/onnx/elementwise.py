@@ -8,16 +8,14 @@ import numpy as np
 
 from golden.attributes import Add, Concat, Pad
 from golden.broadcast import Multiply
-from golden.edges import FloatSoftmax, QuantizeLinear
+from golden.edges import QuantizeLinear
 from golden.graph import Quant
-from golden.softmax import QuantizedSoftmax
-from golden.spec.softmax import LEAST_SCALE, LONGEST
-from sw.frontend.onnx.layout import canonical, canonical_axes, plain
+from sw.frontend.onnx.layout import canonical, canonical_axes
 from sw.frontend.onnx.origin import Bias
 from sw.frontend.onnx.parts import taken
 from sw.frontend.onnx.pointwise import curve_at, negated, tabulated
 from sw.frontend.onnx.product import Product
-from sw.frontend.onnx.scales import FULL, code, scale_of, within
+from sw.frontend.onnx.scales import code, scale_of, within
 from sw.frontend.onnx.values import Bounds, Constant, Integers, Placed, Real, Value
 from sw.frontend.onnx.view import View
 from sw.frontend.onnx.weighted import as_product, channel_vector
@@ -27,7 +25,7 @@ _REPEATING = {"reflect": partial(np.pad, mode="reflect"), "edge": partial(np.pad
               "wrap": partial(np.pad, mode="wrap")}
 PAD_MODES = ("constant", *_REPEATING)
 __all__ = ["add", "clip", "concat", "concatenated", "div", "mul", "pad", "prelu",
-           "quantized_float", "relu", "softmax", "sub", "sum_of"]
+           "quantized_float", "relu", "sub", "sum_of"]
 
 
 def _clamped(source: Real, low: float, high: float) -> Real:
@@ -367,44 +365,3 @@ def quantized_float(view: View, floating: Placed, quant: Quant,
     tensor = view.build.node(name, attrs, [floating.tensor],
                              output=f"{floating.tensor}_quantized", quant=quant)
     return Placed(tensor, floating.stored)
-
-
-def softmax(view: View) -> Value:
-    """Softmax.
-
-    Any axis; up to opset 12 the last one.
-
-    Runs on the DRP where its input and its result are quantized, within 1 of float; else in float
-    on the host.
-    """
-    source = view.real(0)
-    rank = len(source.shape)
-    axis = int(view.attribute("axis", -1 if view.opset >= 13 else 1))
-    if not -rank <= axis < rank:
-        raise view.fail(f"axis {axis} of {rank} axes")
-    axis %= rank
-    if view.opset < 13 and axis != rank - 1:
-        raise view.fail(f"axis {axis} of {rank} in opset {view.opset} flattens; accepted is the "
-                        "last axis")
-    made: list[Placed] = []
-
-    def floating() -> Placed:
-        if not made:
-            data = view.floating(source)
-            made.append(view.emit(FloatSoftmax(axis=axis), [data], plain(source.shape), None))
-        return made[0]
-
-    def make(quant: Quant, bounds: Bounds) -> Placed:
-        own = source.own
-        if (own is None or source.average is not None or bounds != FULL or made or not axis
-                or source.shape[axis] > LONGEST or quant.scale < LEAST_SCALE):
-            return quantized_float(view, floating(), quant, bounds)
-        placed, at = source.place(own), axis
-        if not np.array_equal(placed.stored, plain(source.shape)):
-            placed = view.arranged(placed, source.shape, canonical(source.shape))
-            at = canonical_axes(rank).index(axis)
-        attrs = QuantizedSoftmax(axis=at, scale=own.scale, output_scale=quant.scale,
-                                 output_zero=quant.zero_point)
-        return view.emit(attrs, [placed], placed.stored, quant)
-
-    return Real(source.shape, None, make, floating)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sw.frontend.onnx import (
     elementwise,
     movement,
+    normalization,
     parts,
     pointwise,
     pooling,
@@ -28,6 +29,7 @@ _ONNX: dict[str, Callable[[View], Value | list[Value]]] = {
     "Flatten": movement.flatten, "Gather": parts.gather, "Gemm": weighted.gemm,
     "GlobalAveragePool": pooling.global_average_pool, "GlobalMaxPool": pooling.largest,
     "Identity": movement.identity,
+    "LayerNormalization": normalization.layer_normalization,
     "MatMul": weighted.matmul, "MaxPool": pooling.max_pool, "Mul": elementwise.mul,
     "Pad": elementwise.pad, "PRelu": elementwise.prelu, "QLinearConv": qlinear.qlinear_conv,
     "QLinearMatMul": qlinear.qlinear_matmul, "QuantizeLinear": quantization.quantize_linear,
@@ -35,7 +37,7 @@ _ONNX: dict[str, Callable[[View], Value | list[Value]]] = {
     "ReduceSum": pooling.reduce_mean, "Relu": elementwise.relu, "Reshape": movement.reshape,
     "Resize": parts.resize, "Slice": parts.slice_, "SpaceToDepth": movement.space_to_depth,
     "Split": parts.split,
-    "Softmax": elementwise.softmax, "Squeeze": movement.squeeze, "Sub": elementwise.sub,
+    "Softmax": normalization.softmax, "Squeeze": movement.squeeze, "Sub": elementwise.sub,
     "Transpose": movement.transpose,
     "Unsqueeze": movement.unsqueeze,
 }

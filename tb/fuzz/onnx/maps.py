@@ -485,8 +485,8 @@ class MapSketch(FunctionSketch):
         return self.closed(self.ended(self.affine(real, value.shape[1])))
 
     def foreign(self, value: Value) -> Value:
-        """What the chip has no operator for."""
-        kind, real = self.integer(0, 3), self.real(value)
+        """What the array has no operator for."""
+        kind, real = self.integer(0, 4), self.real(value)
         if kind == 0:
             found = self.node("Softmax", real, axis=self.integer(1, 3))
         elif kind == 1:
@@ -495,6 +495,9 @@ class MapSketch(FunctionSketch):
             channels = value.shape[1]
             found = self.node("InstanceNormalization", real, self.numbers((channels,), 0.5, 1.5),
                               self.numbers((channels,), -1, 1))
+        elif kind == 3 and self.opset >= 17:
+            found = self.node("LayerNormalization", real, self.numbers(value.shape[-1:], 0.5, 1.5),
+                              axis=-1)
         else:
             found = self.node("LpPool", real, kernel_shape=[1, 1])
         return self.closed(found)

@@ -11,6 +11,7 @@ from golden.camera import CameraInput
 from golden.edges import DequantizeLinear, Transpose
 from golden.extreme import ArgMax, ReduceMax
 from golden.graph import Graph, Node, Quant, Tensor
+from golden.layer_norm import QuantizedLayerNorm
 from golden.movement import Take
 from golden.resize import ResizeLinear
 from golden.softmax import QuantizedSoftmax
@@ -136,6 +137,21 @@ def test_softmax_of_tensorflow_of_many():
     check(Softmax(multiplier=multiplier, pre=pre, least_difference=-255), (1, 2, 1000))
 
 
+def normalized(count, seed=0):
+    """A layer normalization of so many values."""
+    rng = np.random.default_rng(seed)
+    return QuantizedLayerNorm(
+        gain=tuple(rng.normal(1, 0.5, count)), bias=tuple(rng.normal(0, 0.5, count)), scale=0.05,
+        epsilon=1e-5, output_scale=0.03, output_zero=-7)
+
+
+@pytest.mark.parametrize(("shape", "count"), [
+    ((1, 5, 48), 48), ((1, 3, 4, 6), 24), ((1, 2, 700), 700), ((1, 30), 30)])
+def test_layer_norm(shape, count):
+    """Over one axis or more; variances of less than 32 bits and of more."""
+    check(normalized(count), shape)
+
+
 def test_a_large_softmax_beside_a_camera():
     """Together they don't fit: the camera then waits its turn."""
     frame = np.random.default_rng(1).integers(0, 256, (90, 80)).astype(np.uint8)
@@ -170,6 +186,7 @@ def test_a_large_softmax_beside_a_camera():
      "its arrays take .* words, the scratchpad has 8192"),
     (QuantizedSoftmax(axis=1, scale=0.1, output_scale=1 / 256, output_zero=-128), (1, 40, 2000),
      "its arrays take .* words, the scratchpad has 8192"),
+    (normalized(768), (1, 197, 768), "its arrays take .* words, the scratchpad has 8192"),
     (ArgMax(axis=2, output_type="int32"), (1, 2, 70000), "one row of results needs 70528 bytes"),
 ])
 def test_left_to_the_host(attrs, shape, text):
