@@ -68,21 +68,21 @@ def multiply_high(a: Any, b: Any) -> Any:
 
 
 def rounding_shift(a: Any, by: Any) -> Any:
-    """round(a / 2**by), ties away from zero, of int32 (TensorFlow Lite's)."""
+    """round(a / 2**(by & 31)), ties away from zero, of int32 (TensorFlow Lite's)."""
     return _apply(Op.SRA_AWAY, lambda x, y: golden.rounding_divide_by_pot(
-        np.asarray(x).astype(np.int64), y).astype(np.int32), a, by)
+        np.asarray(x).astype(np.int64), np.asarray(y) & 31).astype(np.int32), a, by)
 
 
 def rounding_shift_up(a: Any, by: Any) -> Any:
-    """round(a / 2**by), ties up, of int32."""
+    """round(a / 2**(by & 31)), ties up, of int32."""
     return _apply(Op.SRA_UP, lambda x, y: golden.rounding_divide_by_pot(
-        np.asarray(x).astype(np.int64), y, True).astype(np.int32), a, by)
+        np.asarray(x).astype(np.int64), np.asarray(y) & 31, True).astype(np.int32), a, by)
 
 
 def shift_right_logical(a: Any, by: Any) -> Any:
-    """a >> by of int32 as an unsigned number."""
+    """a >> (by & 31) of int32 as an unsigned number."""
     return _apply(Op.SRL, lambda x, y: (np.asarray(x).view(np.uint32) >> np.asarray(
-        y).astype(np.uint32)).view(np.int32), a, by)
+        y).astype(np.uint32) & 31).view(np.int32), a, by)
 
 
 def leading_zeros(a: Any) -> Any:

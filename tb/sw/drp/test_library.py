@@ -109,8 +109,10 @@ def test_global_mean_is_golden_s():
     assert (found == pooling.mean(x[None], attrs)[0]).all()
 
 
-def test_softmax_is_golden_s():
-    x = np.random.default_rng(7).integers(-128, 128, (20, 12), np.int8)
+@pytest.mark.parametrize("shape", [(20, 12), (3, 1000)])
+def test_softmax_is_golden_s(shape):
+    """Of equal values, too: 1000 of them are shifted by more than 31 bits."""
+    x = np.random.default_rng(7).integers(-128, 128, shape, np.int8)
     x[0] = 5
     multiplier, pre, _ = scale(0.05 * (1 << 26))
     attrs = Softmax(multiplier=multiplier, pre=pre, least_difference=-200)
