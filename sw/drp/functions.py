@@ -81,8 +81,8 @@ def rounding_shift_up(a: Any, by: Any) -> Any:
 
 def shift_right_logical(a: Any, by: Any) -> Any:
     """a >> (by & 31) of int32 as an unsigned number."""
-    return _apply(Op.SRL, lambda x, y: (np.asarray(x).view(np.uint32) >> np.asarray(
-        y).astype(np.uint32) & 31).view(np.int32), a, by)
+    return _apply(Op.SRL, lambda x, y: (np.asarray(x).view(np.uint32) >> (np.asarray(
+        y).astype(np.uint32) & 31)).view(np.int32), a, by)
 
 
 def leading_zeros(a: Any) -> Any:

@@ -5,13 +5,25 @@ import inspect
 import numpy as np
 import pytest
 
+from golden.drp.arithmetic import evaluate
 from golden.drp.stream import ONE
 from golden.spec.drp.fabric import fabric
 from golden.spec.drp.operations import Op
 from sw.drp.compiler import compile_kernel
 from sw.drp.domain import Grid
 from sw.drp.errors import KernelError
-from sw.drp.functions import absdiff, clip, fold, maximum, scan, total, where
+from sw.drp.functions import (
+    absdiff,
+    clip,
+    fold,
+    maximum,
+    rounding_shift,
+    rounding_shift_up,
+    scan,
+    shift_right_logical,
+    total,
+    where,
+)
 from sw.drp.kernel import kernel
 from sw.drp.mapper.search import MapError
 from sw.drp.types import Gather, In, Memory, Out, Table, i8, i8x4, i16, i32, u8, u8x4
@@ -67,6 +79,17 @@ def test_plain_python_runs_while_compiling():
     assert (smooth(PICTURE, bright=9) == (mean + 9) % 256).all()
     assert operations(smooth.trace()) == ["ADD", "ADD", "ADD", "SRA"]
     assert operations(smooth.trace(bright=1)) == ["ADD"] * 4 + ["SRA"]
+
+
+@pytest.mark.parametrize(("function", "op"), [
+    (rounding_shift, Op.SRA_AWAY), (rounding_shift_up, Op.SRA_UP), (shift_right_logical, Op.SRL)])
+def test_shifts_look_at_five_bits(function, op):
+    """On numbers as on the fabric."""
+    rng = np.random.default_rng(3)
+    value = rng.integers(-(1 << 31), (1 << 31) - 1, 200).astype(np.int32)
+    by = rng.integers(0, 70, 200).astype(np.int32)
+    wanted = evaluate(op, value.view(np.uint32), by.view(np.uint32), by.view(np.uint32))
+    assert (function(value, by) == wanted.view(np.int32)).all()
 
 
 def test_borders_steps_and_grids():
