@@ -19,7 +19,7 @@ from fpga.floorplan import floorplan
 from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
-from fpga.sites import Sites, fix_memories, fix_multipliers
+from fpga.sites import Sites
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
 from golden.spec.config import Config
@@ -146,9 +146,7 @@ class Build:
         netlist = synthesize(self.folder, TOP, names, self.tools.yosys, tell)
         module = netlist["modules"][TOP]
         registers = pack_registers(module)
-        sites = self.board.sites.get(self.config.name, Sites())
-        fix_multipliers(module, sites.multipliers)
-        fix_memories(module, sites.memories)
+        self.board.sites.get(self.config.name, Sites()).fix(module)
         spread_constants(module)
         (self.folder / f"{TOP}.json").write_text(json.dumps(netlist))
         return {name: cell["type"] for name, cell in module["cells"].items()}, registers

@@ -1,7 +1,8 @@
-"""Places for multipliers and memories, chosen before the rest is placed.
+"""Places for multipliers, memories and wide multiplexers, chosen before the rest is placed.
 
 The chip takes nine of ten multipliers of a large device, and most of its block RAM. A placer that
-has to find places for them scatters what belongs together, and the logic around them with it.
+has to find places for them scatters what belongs together, and the logic around them with it. Where
+the array picks bytes, 128 bits go to as many multiplexers: side by side they need few wires.
 """
 
 import re
@@ -9,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Sites", "fix_memories", "fix_multipliers"]
+__all__ = ["Sites", "fix_memories", "fix_multiplexers", "fix_multipliers"]
 
 _MULTIPLIER, _MEMORY = "MULT18X18D", "DP16KD"
+# LUTs that `fpga.wide_muxes` begins a multiplexer of 16 with: bit and number.
+_WIDE = re.compile(r"(\w+\.wide16x\d+_\w+)\.(?:.*\.)?c(\d+)_0_([0-7])$")
+_SLICES = "DCBA"  # in which nextpnr builds a multiplexer of 16, each two LUTs
 _INSTANCE = re.compile(r"\$\d+")  # what Amaranth appends to names that occur twice
 
 
 @dataclass(frozen=True)
 class Sites:
-    """What a preset's multipliers and memories get on one device.
+    """What a preset's multipliers, memories and wide multiplexers get on one device.
 
     Parameters
     ----------
@@ -25,10 +29,19 @@ class Sites:
         Sites for `fix_multipliers`.
     memories : mapping
         Sites for `fix_memories`.
+    multiplexers : mapping
+        Tiles for `fix_multiplexers`.
     """
 
     multipliers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     memories: Mapping[str, str] = field(default_factory=dict)
+    multiplexers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def fix(self, module: dict[str, Any]) -> None:
+        """Give all of them in a netlist their places."""
+        fix_multipliers(module, self.multipliers)
+        fix_memories(module, self.memories)
+        fix_multiplexers(module, self.multiplexers)
 
 
 def fix_multipliers(module: dict[str, Any], sites: Mapping[str, Sequence[str]]) -> int:
@@ -92,6 +105,32 @@ def fix_memories(module: dict[str, Any], sites: Mapping[str, str]) -> int:
             if site:
                 _fix(cell, site)
                 fixed += 1
+    return fixed
+
+
+def fix_multiplexers(module: dict[str, Any], tiles: Mapping[str, Sequence[str]]) -> int:
+    """Give multiplexers of 16 their tiles, in place: one fills the eight LUTs of one.
+
+    Parameters
+    ----------
+    module : dict
+        As for `fix_multipliers`.
+    tiles : mapping
+        By the end of a `hw.wide_mux.WideMux`' name, from the module it is in: for each of its bits
+        nextpnr's name of a tile.
+
+    Returns
+    -------
+    int
+        LUTs that have a place.
+    """
+    fixed = 0
+    for name, cell in module["cells"].items():
+        match = _WIDE.search(_INSTANCE.sub("", name)) if cell["type"] == "LUT4" else None
+        if match and match[1] in tiles:
+            number = int(match[3])
+            _fix(cell, f"{tiles[match[1]][int(match[2])]}/SLICE{_SLICES[number // 2]}.K{number % 2}")
+            fixed += 1
     return fixed
 
 

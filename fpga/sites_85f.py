@@ -1,4 +1,4 @@
-"""Where multipliers and memories lie on an LFE5U-85F, by preset.
+"""Where multipliers, memories and the array's multiplexers lie on an LFE5U-85F, by preset.
 
 The device has three rows of 13 groups of four multipliers and four rows of as many groups of four
 block RAMs. Lanes that are drained together (a *place*: lanes p and p + 8) share a group of
@@ -6,6 +6,9 @@ multipliers in each row, and with it a strip from bottom to top: their weights, 
 column both multipliers, and between these the scratchpad's bytes p and p + 8, requantizer p and its
 table. Columns follow each other upwards, two to a row; with a DRP there are four, and it has the
 top of the device.
+
+In the middle, left and right, each column has its words and the multiplexers that pick bytes of
+them, so that not all of a word crosses the device, but what is picked.
 """
 
 from collections.abc import Iterator
@@ -17,15 +20,14 @@ __all__ = ["SITES"]
 _MULTIPLIER_ROWS, _MEMORY_ROWS = (58, 34, 10), (82, 70, 46, 22)
 _PLACES = (0, 2, 3, 5, 7, 9, 10, 12)  # groups of the places, spread over the device
 _BETWEEN = (1, 4, 8, 11)  # groups left
-_TABLES = ((1, 0), (1, 1), (3, 3), (5, 0), (7, 3), (9, 0), (11, 0), (11, 1))  # (group, block)
-_SLICES = (0, 2, 4, 6, 8, 10, 12)  # groups of the blocks of a scratchpad word, 18 bits each
-# Row of the words in front of each pair of columns, and (group, block) of a column's four blocks.
-_WORDS = (
-    (1, (((1, 0), (4, 0), (8, 0), (11, 0)), ((1, 1), (4, 1), (8, 1), (11, 1)))),
-    (2, (((1, 2), (5, 1), (9, 1), (11, 2)), ((1, 3), (5, 2), (9, 2), (11, 3)))),
-    (3, (((1, 0), (5, 0), (9, 0), (11, 0)), ((1, 1), (5, 1), (9, 1), (11, 1)))),
-    (3, (((1, 2), (5, 2), (9, 2), (11, 2)), ((1, 3), (5, 3), (9, 3), (11, 3)))))
-_DRAINED = ((3, 0), (3, 1), (3, 2), (5, 3), (7, 0), (7, 1), (7, 2), (9, 3))
+_SLICES = (1, 2, 3, 4, 9, 10, 11)  # groups of the blocks of a scratchpad word, 18 bits each
+_REST = 12  # group of its last two bits
+_TABLES = ((2, 0), (2, 5), (2, 8), (1, 11))  # row and group of two lanes' tables and queues
+_INDICES = (5, 6, 7, 8)
+_MOVED = {7: 8}  # of places' groups, where words lie
+# For each pair of columns: row and groups of their words' blocks, and first row of multiplexers.
+_MIDDLE = ((1, (6, 7), 59), (2, (6, 7), 35), (3, (6, 7), 11), (3, (5, 8), 26))
+_LEFT = (50, 69)  # first tile of the multiplexers of a pair's columns
 
 
 def _multipliers(columns: int) -> tuple[str, ...]:
@@ -65,15 +67,12 @@ def _column(group: int) -> int:
     return 4 + 9 * group + 2 * (group >= 7)  # clocks run through the middle
 
 
-def _scratchpad(banks: int, lowest: int, rest: dict[int, tuple[int, int]]
-                ) -> Iterator[tuple[str, str]]:
-    """Banks of 128 bits, four to a row from ``lowest`` upwards, their last two bits ``rest``."""
+def _scratchpad(banks: int, lowest: int) -> Iterator[tuple[str, str]]:
+    """Banks of 128 bits, four to a row from ``lowest`` upwards."""
     for bank in range(banks):
-        name, row = f"scratchpad.unit.bank_{bank}.ram.0", lowest - bank // 4
-        for number, group in enumerate(_SLICES):
+        name, row = f"scratchpad.unit.bank_{bank}.ram.0", lowest + bank // 4
+        for number, group in enumerate((*_SLICES, _REST)):
             yield f"{name}.{number}", _memory(row, group, bank % 4)
-        if bank // 4 in rest:
-            yield f"{name}.{len(_SLICES)}", _memory(*rest[bank // 4], bank % 4)
 
 
 def _weights() -> Iterator[tuple[str, str]]:
@@ -81,37 +80,46 @@ def _weights() -> Iterator[tuple[str, str]]:
     for lane in range(16):
         part, place = divmod(lane, 8)
         for half in range(2):
+            group = _PLACES[place]
             yield (f"rows.items.ram_{2 * lane + half}.0.0",
-                   _memory(1, _PLACES[place], 2 * part + half))
-        yield f"rows.items.ram_{32 + lane}.0.0", _memory(0, _PLACES[place], part)
+                   _memory(1, _MOVED.get(group, group), 2 * part + half))
+        yield f"rows.items.ram_{32 + lane}.0.0", _memory(0, _INDICES[lane % 4], lane // 4)
 
 
-def _tables() -> Iterator[tuple[str, str]]:
-    """One for each lane of post-processing."""
-    for lane, (group, block) in enumerate(_TABLES):
-        yield f"tables.ram_{lane}.0.0", _memory(2, group, block)
+def _lanes() -> Iterator[tuple[str, str]]:
+    """Of post-processing: a table for each, and vectors that wait for it, a lane to a block."""
+    for lane in range(8):
+        row, group = _TABLES[lane // 2]
+        yield f"tables.ram_{lane}.0.0", _memory(row, group, lane % 2)
+        yield f"drain.queue.ram.0.{lane}", _memory(row, group, 2 + lane % 2)
 
 
 def _words(columns: int) -> Iterator[tuple[str, str]]:
     """In front of columns, 36 bits to a block."""
     for column in range(columns):
-        row, places = _WORDS[column // 2]
-        for number, (group, block) in enumerate(places[column % 2]):
-            yield f"column_{column}.words.0.{number}", _memory(row, group, block)
+        row, groups, _ = _MIDDLE[column // 2]
+        for number in range(4):
+            yield (f"column_{column}.words.0.{number}",
+                   _memory(row, groups[column % 2], number))
 
 
-def _drained() -> Iterator[tuple[str, str]]:
-    """Vectors that wait for post-processing, a lane to a block."""
-    for lane, (group, block) in enumerate(_DRAINED):
-        yield f"drain.queue.ram.0.{lane}", _memory(2, group, block)
+def _picks(columns: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Multiplexers of the lanes: those of one bit, which share their inputs, in 4 x 4 tiles."""
+    for column in range(columns):
+        left, top = _LEFT[column % 2], _MIDDLE[column // 2][2]
+        for lane in range(16):
+            yield f"column_{column}.wide16x8_{lane}", tuple(
+                f"X{left + 4 * (bit % 4) + lane % 4}/Y{top + 4 * (bit // 4) + lane // 4}"
+                for bit in range(8))
 
 
 SITES = {
     "ulx3s_85f": Sites(
         multipliers={".mac.": _multipliers(7), ".post.": _requantizers()},
-        memories=dict((*_scratchpad(8, 3, {0: (3, 3), 1: (3, 7)}), *_weights(), *_tables(),
-                       *_words(8), *_drained()))),
+        memories=dict((*_scratchpad(8, 2), *_weights(), *_lanes(), *_words(8))),
+        multiplexers=dict(_picks(8))),
     "ulx3s_85f_drp": Sites(
         multipliers={".mac.": _multipliers(4), ".post.": _requantizers()},
-        memories=dict((*_scratchpad(4, 2, {}), *_tables(), *_words(4), *_drained()))),
+        memories=dict((*_scratchpad(4, 2), *_lanes(), *_words(4))),
+        multiplexers=dict(_picks(4))),
 }

@@ -6,7 +6,6 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.copies import copies
 from hw.mac.layouts import TOKEN_FLAGS, slots, token_layout
 from hw.mac.multiplier import Multiplier
 from hw.wide_mux import wide_mux
@@ -83,10 +82,9 @@ class Column(wiring.Component):
         kept, size = read.data, 8 * self.config.group
         popped = Mux(kept.padded, kept.pad.replicate(self.config.group),
                      kept.word ^ kept.inverted.replicate(size))
-        # Lanes are far from each other, but for those that are drained together (and lie side by
-        # side): each half of them has a register of its own.
+        word = Signal(size, reset_less=True)
         with m.If(self.i.flags.pop):
-            word = copies(m, popped, "word")
+            m.d.sync += word.eq(popped)
 
         s0 = Signal(token_layout(self.config), reset_less=True)
         flags = [Signal(TOKEN_FLAGS, name=f"s{stage}_flags") for stage in range(self.LATENCY)]
@@ -104,10 +102,8 @@ class Column(wiring.Component):
         # the next, and accumulators with a reset of their own would need logic before theirs.
         clear = Signal(init=1)
         m.d.sync += clear.eq(flags[-2].last)
-        drain = self.config.drain
         for lane in range(self.config.lanes):
-            self._lane(m, lane, word[lane % drain * len(word) // drain], s0, end, clear,
-                       sums.acc[lane])
+            self._lane(m, lane, word, s0, end, clear, sums.acc[lane])
         return m
 
     def _lane(self, m, lane, word, s0, end, clear, kept):
