@@ -12,7 +12,7 @@ from amaranth.asserts import AnySeq
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Elaboratable, Fragment, Module, Signal, Value
 
-__all__ = ["Property", "faults", "faulty", "made_of", "refute", "verify"]
+__all__ = ["Property", "quick", "faulty", "made_of", "refute", "verify"]
 
 TIMEOUT = 300  # seconds for one proof; SymbiYosys then ends its solvers itself
 SCRIPT = """\
@@ -121,9 +121,9 @@ def refute(spec, *, depth):
     assert status == "FAIL" and "Assert failed" in log, log
 
 
-def faults(quick, *rows):
-    """Parameters of a test: the first ``quick`` ones always, the rest with ``make formal``."""
-    return [*rows[:quick], *(pytest.param(*row, marks=pytest.mark.slow) for row in rows[quick:])]
+def quick(count, *rows):
+    """Parameters of a test: the first ``count`` ones always, the rest with ``make formal``."""
+    return [*rows[:count], *(pytest.param(*row, marks=pytest.mark.slow) for row in rows[count:])]
 
 
 def faulty(block, old, new, **parts):
