@@ -24,18 +24,19 @@ CASES = {
     "odd": (preset("tiny", lanes=8, columns=5, drain=4, banks=2), 100, 40),
     "one column": (preset("base", lanes=32, drp="none", columns=1, banks=1), 200, 70),
 }
-SEEDS = 2
+SEEDS = [range(100, 101), pytest.param(range(101, 104), marks=pytest.mark.slow)]
 # Every lane block of these needs all channels of a pixel's window at once.
 WHOLE_WINDOW = {"conv", "fc", "residual", "chain", "gate", "views"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", CASES)
-def test_random_graphs(case, kind):
+@pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+def test_random_graphs(case, kind, seeds):
     """Every fourth one with zero skipping off; refused only where a window can't fit."""
     config, pixels, channels = CASES[case]
     refused = 0
-    for seed in range(100, 100 + SEEDS):
+    for seed in seeds:
         drawn = RandomGraph(seed, kind, config.lanes, pixels, channels)
         try:
             check_graph(config, drawn, MachineTransport(config, memory_bytes=MEMORY), None,
