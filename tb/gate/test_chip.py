@@ -14,7 +14,8 @@ from tb.gate.network import GateNetwork, block_sizes
 
 MEMORY = 1 << 16
 # (seed, percent of cycles in which an AXI channel pauses)
-STARTS = ((0, 0), (1, 20), (2, 40), (3, 0))
+STARTS = ((0, 0), (1, 20), *(pytest.param(*start, marks=pytest.mark.slow)
+                             for start in ((2, 40), (3, 0))))
 
 
 @pytest.fixture(scope="module")

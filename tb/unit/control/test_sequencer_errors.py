@@ -89,7 +89,7 @@ def test_unit_error(unit):
                *(isa.encode(others[n % 2], tag=n) for n in range(60))]
 
     async def main(ctx):
-        for cause in (Cause.REGION, Cause.ADDRESS, Cause.WEIGHT_STREAM, Cause.WRITE_SLAVE_ERROR):
+        for cause in (Cause.ADDRESS, Cause.WRITE_SLAVE_ERROR):
             bench.units[name].stuck = True
             await bench.start(ctx, b"".join(program))
             await ctx.tick().repeat(400)  # the others' queues are full

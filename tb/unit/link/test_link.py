@@ -63,7 +63,7 @@ class Bench:
         assert not self.deframer.dropped
 
 
-@pytest.mark.parametrize("name", ["tiny", "base"])
+@pytest.mark.parametrize("name", ["tiny", pytest.param("base", marks=pytest.mark.slow)])
 def test_requests_in_flight_and_noise_between_them(name):
     bench = Bench(name, 1)
     rng, data = bench.rng, bench.rng.randbytes(21)
