@@ -46,25 +46,34 @@ async def collect(ctx, port, count, *, rng=None, stall=0.0):
 class _Context:
     """Amaranth's context of a bench, without the work that changes nothing: half of the time.
 
-    Setting what is set already takes no step of the design, and constants of a layout are kept.
+    The design takes no step for every signal that is set, but one when a bench looks at it or
+    waits, and none if all are as they were. Constants of a layout are kept.
     """
 
     def __init__(self, ctx, constants):
         self._ctx, self._engine, self._constants = ctx, ctx._engine, constants
-        self.get, self.tick = ctx.get, ctx.tick
+        self._pending = ctx._engine.state.pending
 
     def __getattr__(self, name):
+        self.step()
         return getattr(self._ctx, name)
 
+    def get(self, value):
+        if self._pending:
+            self._engine.step_design()
+        return self._ctx.get(value)
+
     def set(self, target, value):
-        engine = self._engine
         if isinstance(target, ValueCastable):
             value = self._bits(target.shape(), value)
         if not isinstance(value, int):
             value = Value.cast(value).value
-        engine.set_value(target, value)
-        if engine.state.pending or engine._active_triggers:
-            engine.step_design()
+        self._engine.set_value(target, value)
+
+    def step(self):
+        """What is set has its effect."""
+        if self._pending:
+            self._engine.step_design()
 
     def _bits(self, shape, value):
         if not isinstance(shape, ShapeCastable):
@@ -78,6 +87,24 @@ class _Context:
             # The shape stays, lest another one gets its identity.
             found = self._constants[key] = shape, Value.cast(shape.const(value)).value
         return found[1]
+
+
+class _Steps:
+    """Awaits a bench; whenever it waits for something, what it has set has its effect first."""
+
+    def __init__(self, bench, context):
+        self._bench, self._context = bench, context
+
+    def __await__(self):
+        running = self._bench(self._context).__await__()
+        while True:
+            try:
+                waits_for = next(running)
+            except StopIteration as end:
+                self._context.step()
+                return end.value
+            self._context.step()
+            yield waits_for
 
 
 def _remember_slots(state):
@@ -118,7 +145,7 @@ def simulate(dut, *benches, background=(), cycles=10_000):
 
     def keep(index, bench):
         async def run(ctx):
-            results[index] = await bench(_Context(ctx, constants))
+            results[index] = await _Steps(bench, _Context(ctx, constants))
         return run
 
     for index, bench in enumerate((*benches, *background)):

@@ -16,7 +16,8 @@ from amaranth.hdl import Assert, Assume, Module, Mux, Signal, Value
 from hw.bus.arbiter import Arbiter, _Owners
 from tb.formal.abstract import Kept, ListQueue
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faulty, made_of, quick, refute, verify
+from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.lib.quick import quick
 
 IN_FLIGHT = 2
 

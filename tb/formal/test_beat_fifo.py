@@ -10,7 +10,8 @@ from amaranth.hdl import Assert
 
 from hw.dma.beat_fifo import BeatFifo
 from tb.formal.order import Order
-from tb.formal.prover import faulty, quick, refute, verify
+from tb.formal.prover import faulty, refute, verify
+from tb.lib.quick import quick
 
 
 class FifoProperty(Order):

@@ -11,7 +11,8 @@ from amaranth.hdl import Assert, Assume, Module, Mux, Signal
 
 from hw.dma.burst import PAGE_BYTES, BurstSplitter, run_layout
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faulty, quick, refute, verify
+from tb.formal.prover import Property, faulty, refute, verify
+from tb.lib.quick import quick
 
 SIZES = [(4, 4), (16, 16), (32, 256)]  # bytes of a beat, limit; a page is 128 beats of 32 bytes
 

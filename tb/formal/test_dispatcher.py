@@ -15,7 +15,8 @@ from hw.control.dispatcher import Dispatcher
 from hw.control.sequencer import units_of
 from tb.formal.abstract import offer_anything
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faulty, quick, refute, verify
+from tb.formal.prover import Property, faulty, refute, verify
+from tb.lib.quick import quick
 
 CONFIG = Config(lanes=32)  # two beats an instruction
 UNITS = units_of(CONFIG)

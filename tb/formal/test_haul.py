@@ -12,7 +12,8 @@ from amaranth.hdl import Assert, Cat, Module, Mux, Signal
 from hw.haul import Haul
 from tb.formal.abstract import Kept, ListQueue
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faulty, made_of, quick, refute, verify
+from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.lib.quick import quick
 
 BITS = 4
 

@@ -16,7 +16,8 @@ from golden.spec.config import Config
 from hw.control.queue import InstructionQueue
 from hw.interfaces import record_layout
 from tb.formal.order import COUNT_BITS, stream_rules
-from tb.formal.prover import Property, faulty, quick, refute, verify
+from tb.formal.prover import Property, faulty, refute, verify
+from tb.lib.quick import quick
 
 CONFIG = Config(lanes=32, queue_depth=2)  # two beats an instruction
 WAIT_AT = record_layout(isa.HEADER)["wait"].offset

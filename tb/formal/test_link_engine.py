@@ -21,7 +21,8 @@ from hw.link.bus_port import BusPort
 from hw.link.engine import LinkEngine
 from hw.link.frame_buffer import FrameBuffer
 from tb.formal.abstract import Kept, ListMemory
-from tb.formal.prover import Property, faulty, made_of, quick, refute, verify
+from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.lib.quick import quick
 
 HELLO = Hello(digest=1, clock_hz=1, baud=1, memory_bytes=1 << 12, beat_bytes=4)
 BITS = 12  # of the requests' numbers; the line knows eight

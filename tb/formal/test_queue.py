@@ -9,7 +9,8 @@ from amaranth.hdl import Assert
 
 from hw.stream import Queue
 from tb.formal.order import Order
-from tb.formal.prover import faulty, quick, refute, verify
+from tb.formal.prover import faulty, refute, verify
+from tb.lib.quick import quick
 
 
 class QueueProperty(Order):

@@ -22,7 +22,8 @@ from hw.sdram.interface import AUTO_BIT, Command, Geometry, segment_layout
 from hw.sdram.rows import Rows
 from hw.sdram.timing import PARTS
 from tb.formal.abstract import Kept, ListMemory
-from tb.formal.prover import Property, faulty, made_of, quick, refute, verify
+from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.lib.quick import quick
 from tb.lib.sdram_pair import Pair
 
 PART = dataclasses.replace(PARTS["any-32MiB-7"], banks=2, rows=2048, columns=128)

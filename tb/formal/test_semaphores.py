@@ -13,7 +13,8 @@ from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
 
 from golden.spec import isa
 from hw.control.semaphores import Semaphores
-from tb.formal.prover import Property, faulty, quick, refute, verify
+from tb.formal.prover import Property, faulty, refute, verify
+from tb.lib.quick import quick
 
 UNITS = 3
 

@@ -9,7 +9,8 @@ from amaranth.hdl import Assert, Module, Signal
 
 from hw.stream import SkidBuffer
 from tb.formal.order import Order, stream_rules
-from tb.formal.prover import Property, faulty, quick, refute, verify
+from tb.formal.prover import Property, faulty, refute, verify
+from tb.lib.quick import quick
 
 BITS = 4
 FAULTS = [

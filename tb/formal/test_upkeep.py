@@ -16,7 +16,8 @@ from amaranth.hdl import Assert, Assume, Module, Mux, Signal
 from hw.sdram.interface import Command, Geometry
 from hw.sdram.timing import PARTS, SdramCycles
 from hw.sdram.upkeep import Upkeep
-from tb.formal.prover import Property, faulty, quick, refute, verify
+from tb.formal.prover import Property, faulty, refute, verify
+from tb.lib.quick import quick
 
 CYCLES = SdramCycles(cas=2, rcd=2, rp=3, ras=4, rc=6, rfc=5, rrd=2, wr=2, mrd=2, interval=20,
                      power_up=1)

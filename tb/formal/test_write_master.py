@@ -21,7 +21,8 @@ from hw.dma.burst import PAGE_BYTES
 from hw.dma.write_master import WriteMaster
 from tb.formal.abstract import AnyBursts, AnyFifo, Kept, ListQueue, PromptFifo
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faulty, made_of, quick, refute, verify
+from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.lib.quick import quick
 
 CONFIG = preset("tiny", burst_beats=2, bursts_in_flight=2)
 
