@@ -21,8 +21,8 @@ SIMULATORS = ("verilator", "icarus")
 TIMESCALE = ("1ns", "1ps")  # Amaranth's Verilog has none
 FLAGS = ("-O3", "--no-timing", "--no-assert", "--x-assign", "fast", "--x-initial", "fast",
          "--output-split", "5000", *(f"-Wno-{name}" for name in QUIET))
-# Verilator's makefile forgets the first for precompiled headers. Python takes the time of a run.
-MAKE = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_GLOBAL=-O1")
+# Verilator's makefile forgets the first for precompiled headers.
+MAKE = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1", "OPT_GLOBAL=-O1")
 
 
 class _Verilator(Verilator):
