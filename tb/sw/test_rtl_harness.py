@@ -24,7 +24,7 @@ LIMIT = 100_000
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):
-    """A cache of our own: this file builds what it tests, once, but not what all simulators share."""
+    """A cache of our own, so that this file builds what it tests, once."""
     own, runtime = tmp_path_factory.mktemp("cache"), builder.cache_folder() / "runtime"
     runtime.mkdir(parents=True, exist_ok=True)
     (own / "runtime").symlink_to(runtime)
