@@ -26,7 +26,7 @@ class QueueProperty(Order):
 
 
 @pytest.mark.parametrize("depth, registered, cycles", quick(
-    2, (3, False, 10), (3, True, 10), (1, False, 10),
+    1, (3, True, 10), (3, False, 10), (1, False, 10),
     (1, False, 24), (3, False, 24), (3, True, 24)))
 def test_queue(depth, registered, cycles):
     verify(QueueProperty(Queue(shape=2, depth=depth, registered=registered)), depth=cycles)

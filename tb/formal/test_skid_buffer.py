@@ -59,5 +59,6 @@ def test_fault(old, new):
     refute(Order(faulty(SkidBuffer, old, new)(BITS), capacity=2, most=2, latency=1), depth=8)
 
 
+@pytest.mark.slow
 def test_fault_in_the_model():
     refute(ModelProperty(faulty(SkidBuffer, *FAULTS[0])(BITS)), depth=8)
