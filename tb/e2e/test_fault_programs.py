@@ -21,6 +21,7 @@ from golden.spec.registers import Cause, Region
 from hw.bus.axi import Response
 from sw.errors import DeviceError
 from tb.lib.fault_rig import END, GRAPHS, LIMIT, SIZE, load_word, made, rig, store_word
+from tb.lib.quick import quick
 
 
 @pytest.mark.parametrize("opcode", [0, 8, 255])
@@ -200,7 +201,8 @@ def test_weights_that_never_come(name):
     bench.stops(program, Cause.WATCHDOG, Unit.MAC, mac["tag"], 0, "semaphores waited for: ")
 
 
-@pytest.mark.parametrize("name, count", [("tiny", 60), ("base", 12)])
+@pytest.mark.parametrize("name, count", quick(
+    2, ("tiny", 20), ("base", 6), ("tiny", 60), ("base", 12)))
 def test_random_corruption(name, count):
     """Bits of the constants flip: whatever that does, the driver gets the chip back."""
     bench = rig(name)

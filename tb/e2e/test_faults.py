@@ -28,6 +28,7 @@ from tb.lib.fault_rig import (
     rig,
     store_word,
 )
+from tb.lib.quick import quick
 
 RESPONSES = [Response.SLVERR, Response.DECERR]
 READ = {Response.SLVERR: Cause.READ_SLAVE_ERROR, Response.DECERR: Cause.READ_DECODE_ERROR}
@@ -194,8 +195,9 @@ def test_wrong_digest():
     bench.works()
 
 
-@pytest.mark.parametrize("name, stall_percent, count", [
-    ("tiny", 0, 40), ("tiny", 40, 25), ("base", 0, 12), ("base", 30, 8)])
+@pytest.mark.parametrize("name, stall_percent, count", quick(
+    4, ("tiny", 0, 12), ("tiny", 40, 12), ("base", 0, 4), ("base", 30, 4),
+    ("tiny", 0, 40), ("tiny", 40, 25), ("base", 0, 12), ("base", 30, 8)))
 def test_reset_in_mid_run(name, stall_percent, count):
     """At random cycles, by the driver's own time out."""
     bench = FaultRig(name, stall_percent) if stall_percent else rig(name)

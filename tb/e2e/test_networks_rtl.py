@@ -18,6 +18,7 @@ from tb.lib.timing import compare_timing
 
 MEMORY = 1 << 22
 NETWORKS = ("resnet8", "dscnn", "vww", "autoencoder")
+QUICK = {("base", "dscnn"), ("base", "autoencoder"), ("slow", "autoencoder")}
 QUARTER = {"drp": "none", "bank_words": 256, "weight_rows": 1024, "list_entries": 1024,
            "parameter_beats": 128, "lane_blocks": 16}
 SLOW = {"dram_bytes": 4, "dram_latency": 150}
@@ -28,8 +29,9 @@ RUNS = {"base": (2, "base"), "quartered": (2, "quartered"), "slow": (1, "base")}
 LIMITS = {"resnet8": 106_000, "dscnn": 28_000, "vww": 62_000, "autoencoder": 21_000}
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("chip", CONFIGS)
+@pytest.mark.parametrize(("chip", "network"), [
+    pytest.param(chip, network, marks=[] if (chip, network) in QUICK else pytest.mark.slow)
+    for chip in CONFIGS for network in NETWORKS])
 def test_network(chip, network):
     config = preset("base", **CONFIGS[chip])
     model = open_model(network)

@@ -9,6 +9,7 @@ from sw.engines.machine import MachineTransport
 from sw.errors import ModelError
 from sw.session import open_model
 from tb.lib.compare import check_graph, run_from_clean_memory
+from tb.lib.quick import quick
 from tb.lib.random_graphs import KINDS, RandomGraph
 from tb.lib.record_networks import MODELS, RECORD
 
@@ -24,18 +25,19 @@ CASES = {
     "odd": (preset("tiny", lanes=8, columns=5, drain=4, banks=2), 100, 40),
     "one column": (preset("base", lanes=32, drp="none", columns=1, banks=1), 200, 70),
 }
-SEEDS = 2
+SEEDS = quick(1, range(100, 101), range(101, 104))
 # Every lane block of these needs all channels of a pixel's window at once.
 WHOLE_WINDOW = {"conv", "fc", "residual", "chain", "gate", "views"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", CASES)
-def test_random_graphs(case, kind):
+@pytest.mark.parametrize("seeds", SEEDS, ids=str)
+def test_random_graphs(case, kind, seeds):
     """Every fourth one with zero skipping off; refused only where a window can't fit."""
     config, pixels, channels = CASES[case]
     refused = 0
-    for seed in range(100, 100 + SEEDS):
+    for seed in seeds:
         drawn = RandomGraph(seed, kind, config.lanes, pixels, channels)
         try:
             check_graph(config, drawn, MachineTransport(config, memory_bytes=MEMORY), None,

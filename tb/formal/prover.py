@@ -7,12 +7,11 @@ import tempfile
 import types
 from pathlib import Path
 
-import pytest
 from amaranth.asserts import AnySeq
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Elaboratable, Fragment, Module, Signal, Value
 
-__all__ = ["Property", "faults", "faulty", "made_of", "refute", "verify"]
+__all__ = ["Property", "faulty", "made_of", "refute", "verify"]
 
 TIMEOUT = 300  # seconds for one proof; SymbiYosys then ends its solvers itself
 SCRIPT = """\
@@ -119,11 +118,6 @@ def refute(spec, *, depth):
     """Assert that a run of at most ``depth`` cycles breaks the property."""
     status, log = _run(spec, depth, "bmc")
     assert status == "FAIL" and "Assert failed" in log, log
-
-
-def faults(quick, *rows):
-    """Parameters of a test: the first ``quick`` ones always, the rest with ``make formal``."""
-    return [*rows[:quick], *(pytest.param(*row, marks=pytest.mark.slow) for row in rows[quick:])]
 
 
 def faulty(block, old, new, **parts):

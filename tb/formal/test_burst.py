@@ -12,6 +12,7 @@ from amaranth.hdl import Assert, Assume, Module, Mux, Signal
 from hw.dma.burst import PAGE_BYTES, BurstSplitter, run_layout
 from tb.formal.order import stream_rules
 from tb.formal.prover import Property, faulty, refute, verify
+from tb.lib.quick import quick
 
 SIZES = [(4, 4), (16, 16), (32, 256)]  # bytes of a beat, limit; a page is 128 beats of 32 bytes
 
@@ -76,25 +77,26 @@ class BurstProperty(Property):
                 ]
 
 
-@pytest.mark.parametrize("beat_bytes, limit", SIZES)
+@pytest.mark.parametrize("beat_bytes, limit", quick(1, *SIZES[::-1]))
 def test_for_ever(beat_bytes, limit):
     block = BurstSplitter(beat_bytes=beat_bytes, limit=limit)
     verify(BurstProperty(block, bind=True), depth=2, inductive=True)
 
 
-@pytest.mark.parametrize("beat_bytes, limit", SIZES)
-@pytest.mark.parametrize("cycles", [6, pytest.param(14, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("beat_bytes, limit, cycles", quick(
+    1, *((*size, cycles) for cycles in (6, 14) for size in SIZES)))
 def test_bounded(beat_bytes, limit, cycles):
     verify(BurstProperty(BurstSplitter(beat_bytes=beat_bytes, limit=limit)), depth=cycles)
 
 
-@pytest.mark.parametrize("old, new", [
+@pytest.mark.parametrize("old, new", quick(
+    1,
     ("PAGE_BYTES // beat_bytes)", "2 * PAGE_BYTES // beat_bytes)"),
     ("ends.eq(left <= room)", "ends.eq(left < room)"),
     ("place.eq(0),", "place.eq(1),"),
     ("final & ends", "final"),
     ("self.limit - self.i.p.addr[self.beat_bits:][:limit_bits]", "self.limit"),
     ("room.eq(self.limit),", ""),
-])
+))
 def test_fault(old, new):
     refute(BurstProperty(faulty(BurstSplitter, old, new)(beat_bytes=32, limit=256)), depth=6)

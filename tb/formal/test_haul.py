@@ -12,7 +12,8 @@ from amaranth.hdl import Assert, Cat, Module, Mux, Signal
 from hw.haul import Haul
 from tb.formal.abstract import Kept, ListQueue
 from tb.formal.order import stream_rules
-from tb.formal.prover import Property, faults, faulty, made_of, refute, verify
+from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.lib.quick import quick
 
 BITS = 4
 
@@ -94,7 +95,7 @@ def test_for_ever(depth):
            inductive=True)
 
 
-@pytest.mark.parametrize("old, new", faults(
+@pytest.mark.parametrize("old, new", quick(
     1,
     ("Signal(range(self.DEPTH + 1), init=self.DEPTH)",
      "Signal(range(self.DEPTH + 2), init=self.DEPTH + 1)"),

@@ -21,7 +21,8 @@ from hw.link.bus_port import BusPort
 from hw.link.engine import LinkEngine
 from hw.link.frame_buffer import FrameBuffer
 from tb.formal.abstract import Kept, ListMemory
-from tb.formal.prover import Property, faults, faulty, made_of, refute, verify
+from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.lib.quick import quick
 
 HELLO = Hello(digest=1, clock_hz=1, baud=1, memory_bytes=1 << 12, beat_bytes=4)
 BITS = 12  # of the requests' numbers; the line knows eight
@@ -194,8 +195,8 @@ def test_for_ever():
            inductive=True)
 
 
-@pytest.mark.parametrize("old, new", faults(
-    2,
+@pytest.mark.parametrize("old, new", quick(
+    1,
     ("fresh.eq(distance == 0)", "fresh.eq(distance <= 1)"),
     ("with m.Elif(~fresh & ~(self.is_access & ~self.carries)):",
      "with m.Elif(~fresh & ~self.is_access):"),

@@ -10,6 +10,7 @@ from amaranth.hdl import Assert
 from hw.stream import Queue
 from tb.formal.order import Order
 from tb.formal.prover import faulty, refute, verify
+from tb.lib.quick import quick
 
 
 class QueueProperty(Order):
@@ -24,16 +25,18 @@ class QueueProperty(Order):
         m.d.comb += Assert(block.level == self.inside, "level is what is inside")
 
 
-@pytest.mark.parametrize("depth, registered", [(1, False), (3, False), (3, True)])
-@pytest.mark.parametrize("cycles", [10, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("depth, registered, cycles", quick(
+    1, (3, True, 10), (3, False, 10), (1, False, 10),
+    (1, False, 24), (3, False, 24), (3, True, 24)))
 def test_queue(depth, registered, cycles):
     verify(QueueProperty(Queue(shape=2, depth=depth, registered=registered)), depth=cycles)
 
 
-@pytest.mark.parametrize("old, new", [
+@pytest.mark.parametrize("old, new", quick(
+    1,
     ("write.addr.eq(self._after(write.addr))", "write.addr.eq(write.addr + 1)"),
     ("self.level == self.depth - 1", "self.level == self.depth"),
     ("self.level.eq(self.level + Mux(push, 1, -1))", "self.level.eq(self.level + 1)"),
-])
+))
 def test_fault(old, new):
     refute(QueueProperty(faulty(Queue, old, new)(shape=2, depth=3)), depth=10)

@@ -16,7 +16,8 @@ from amaranth.hdl import Assert, Assume, Module, Mux, Signal
 from hw.sdram.interface import Command, Geometry
 from hw.sdram.timing import PARTS, SdramCycles
 from hw.sdram.upkeep import Upkeep
-from tb.formal.prover import Property, faults, faulty, refute, verify
+from tb.formal.prover import Property, faulty, refute, verify
+from tb.lib.quick import quick
 
 CYCLES = SdramCycles(cas=2, rcd=2, rp=3, ras=4, rc=6, rfc=5, rrd=2, wr=2, mrd=2, interval=20,
                      power_up=1)
@@ -132,7 +133,7 @@ def test_in_time_for_ever():
     verify(UpkeepProperty(Upkeep, prompt=True), depth=2, inductive=True)
 
 
-@pytest.mark.parametrize("old, new", faults(
+@pytest.mark.parametrize("old, new", quick(
     1,
     ("send(Command.REFRESH, cycles.rfc)", "send(Command.REFRESH, cycles.rfc - 1)"),
     ("with m.Elif(refresh & ~due):", "with m.Elif(refresh):"),

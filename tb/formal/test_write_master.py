@@ -22,6 +22,7 @@ from hw.dma.write_master import WriteMaster
 from tb.formal.abstract import AnyBursts, AnyFifo, Kept, ListQueue, PromptFifo
 from tb.formal.order import stream_rules
 from tb.formal.prover import Property, faulty, made_of, refute, verify
+from tb.lib.quick import quick
 
 CONFIG = preset("tiny", burst_beats=2, bursts_in_flight=2)
 
@@ -147,17 +148,19 @@ def test_data_does_not_wait(cycles):
     verify(BurstProperty(functools.partial(made_of, WriteMaster), refused=True), depth=cycles)
 
 
-@pytest.mark.parametrize("old, new", [
+@pytest.mark.parametrize("old, new", quick(
+    1,
     ("& (~self.aw.valid | self.aw.ready)", ""),
     ("free.eq(~self.w.valid | self.w.ready)", "free.eq(1)"),
     ("address.len.eq(split.o.p.len)", "address.len.eq(split.o.p.len + 1)"),
-])
+))
 def test_fault_of_a_channel(old, new):
     block = faulty(WriteMaster, old, new, BurstSplitter=AnyBursts, BeatFifo=AnyFifo)(CONFIG)
     refute(ChannelProperty(block), depth=6)
 
 
-@pytest.mark.parametrize("old, new, refused", [
+@pytest.mark.parametrize("old, new, refused", quick(
+    1,
     ("last.eq(sent == begun.o.payload)", "last.eq(sent == begun.o.payload[:7] + 1)", False),
     ("                  & unanswered.i.ready", "", False),
     ("self.quiet.eq(~self.aw.valid & ~unanswered.o.valid)", "self.quiet.eq(~self.aw.valid)", False),
@@ -165,7 +168,7 @@ def test_fault_of_a_channel(old, new):
     ("free.eq(~self.w.valid | self.w.ready)",
      "free.eq((~self.w.valid | self.w.ready) & ~self.aw.valid)", True),
     ("(split.o.p.len < spare)", "(spare != 0)", True),
-])
+))
 def test_fault_of_bursts(old, new, refused):
     make = functools.partial(faulty, WriteMaster, old, new)
     refute(BurstProperty(make, refused=refused), depth=8)

@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 
+import pytest
 from amaranth.back import verilog
 
 from fpga.netlist import netlist
@@ -98,6 +99,7 @@ def test_a_word_read_while_it_is_written_is_unknown(tmp_path):
     assert unknown > CYCLES // 20
 
 
+@pytest.mark.slow
 def test_yosys_does_not_hold_what_was_read_in_a_block_that_is_not_written(tmp_path):
     """A defect of Yosys 0.70 that the hardware must keep clear of.
 

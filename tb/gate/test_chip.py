@@ -11,10 +11,11 @@ from sw.driver.device import Device
 from sw.engines.rtl.engine import RtlTransport
 from tb.gate.netlists import chip_netlist
 from tb.gate.network import GateNetwork, block_sizes
+from tb.lib.quick import quick
 
 MEMORY = 1 << 16
 # (seed, percent of cycles in which an AXI channel pauses)
-STARTS = ((0, 0), (1, 20), (2, 40), (3, 0))
+STARTS = quick(2, (0, 0), (1, 20), (2, 40), (3, 0))
 
 
 @pytest.fixture(scope="module")

@@ -88,6 +88,7 @@ def _copy(root):
 def _pytest(root, benches, limit):
     """(exit status, what it printed); None for one that waits for ever, using no CPU."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider",
+               "-m", "slow or not slow",
                *(f"tb/unit/{bench}" for bench in benches)]
     process = subprocess.Popen(
         command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -29,6 +29,7 @@ from sw.errors import ModelError
 from sw.session import open_model
 from tb.lib.compare import check_graph, run_from_clean_memory
 from tb.lib.graph_builder import Builder
+from tb.lib.quick import quick
 from tb.lib.random_networks import RandomNetwork
 
 TINY, BASE = preset("tiny"), preset("base")
@@ -48,7 +49,7 @@ def operators(built, config=TINY):
 @pytest.mark.parametrize("config", [TINY, TINY.replace(bank_words=64), BASE,
                                     BASE.replace(bank_words=16, weight_rows=64)],
                          ids=["tiny", "tiny starved", "base", "base starved"])
-@pytest.mark.parametrize("first", range(0, 40, 10))
+@pytest.mark.parametrize("first", quick(1, *range(0, 40, 10)))
 def test_random_networks(config, first):
     """Branches, views, host operators and several outputs in all combinations."""
     refused = 0

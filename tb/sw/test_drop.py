@@ -15,6 +15,7 @@ from sw.engines.machine import MachineTransport
 from sw.session import open_model
 from tb.lib.compare import check_graph
 from tb.lib.graph_builder import Builder
+from tb.lib.quick import quick
 from tb.lib.random_networks import RandomNetwork
 
 BASE, TINY = preset("base"), preset("tiny")
@@ -60,7 +61,7 @@ def same(one, two, inputs):
     return all(np.array_equal(expected[name], found[name]) for name in one.outputs)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", quick(5, *range(12)))
 def test_same_results_with_fewer_channels(seed):
     built = network(seed)
     for config in (BASE, TINY):
@@ -73,7 +74,7 @@ def test_same_results_with_fewer_channels(seed):
             assert count == before[name] or count % config.group == 0, (seed, name)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", quick(10, *range(30)))
 def test_random_networks(seed):
     drawn = RandomNetwork(seed, TINY.lanes)
     graph = holed(drawn.graph, seed)

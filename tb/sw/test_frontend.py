@@ -9,11 +9,12 @@ from golden.spec.numerics import ROUND_ONCE
 from sw.errors import ModelError, ReferenceError_
 from sw.frontend.scales import activation_range, mean_scale, same_pads
 from sw.frontend.tflite import SUPPORTED, load
+from tb.lib.quick import quick
 from tb.lib.random_models import MAKERS, random_model
 from tb.lib.record_networks import MODELS
 from tb.lib.tflite_builder import ModelBuilder
 
-SEEDS = 12
+SEEDS = quick(1, range(2, 6), [0, 1, *range(6, 12)])  # conv 0 and 1: no bias
 
 
 def written(tmp_path, raw):
@@ -24,13 +25,14 @@ def written(tmp_path, raw):
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["int8", "uint8"])
 @pytest.mark.parametrize("kind", MAKERS)
-def test_random_operators(kind, legacy, tmp_path):
+@pytest.mark.parametrize("seeds", SEEDS, ids=str)
+def test_random_operators(kind, legacy, seeds, tmp_path):
     """One operator with everything random, against LiteRT's reference kernels."""
     pytest.importorskip("ai_edge_litert")
     from sw.reference import run_litert
 
     compared = 0
-    for seed in range(SEEDS):
+    for seed in seeds:
         model = random_model(kind, seed, legacy)
         path = written(tmp_path, model.raw)
         try:
@@ -48,7 +50,7 @@ def test_random_operators(kind, legacy, tmp_path):
         assert got.shape == expected.shape, seed
         assert np.array_equal(got, expected), (kind, seed, int((got != expected).sum()))
         compared += 1
-    assert compared >= SEEDS // 2
+    assert compared >= len(seeds) // 2
 
 
 @pytest.mark.parametrize(("name", "count", "output"), [

@@ -18,6 +18,7 @@ from sw.compiler.taps import sparse_taps
 from sw.compiler.window import LayerTensor, Post, WindowOp
 from sw.errors import ModelError
 from sw.session import open_model
+from tb.lib.quick import quick
 from tb.lib.random_graphs import KINDS, RandomGraph
 
 TINY = preset("tiny")
@@ -135,8 +136,9 @@ def needed(lowered, op, rows, columns, names):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.name}-{c.words}")
-def test_random_graphs(config, kind):
-    for seed in range(12):
+@pytest.mark.parametrize("seeds", quick(1, range(3), range(3, 12)), ids=str)
+def test_random_graphs(config, kind, seeds):
+    for seed in seeds:
         graph = RandomGraph(seed, kind, config.lanes, 200, 40).graph
         lowered = lower(graph, config)
         limits = [[0, config.columns, 7][(seed + index) % 3] for index in range(len(lowered.ops))]

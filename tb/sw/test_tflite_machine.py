@@ -10,15 +10,17 @@ from sw.driver.device import Device
 from sw.engines.machine import MachineTransport
 from sw.errors import ModelError
 from sw.frontend.tflite import load
+from tb.lib.quick import quick
 from tb.lib.random_models import MAKERS, random_model
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["int8", "uint8"])
 @pytest.mark.parametrize("kind", [kind for kind in MAKERS if kind != "transposed"])
-def test_random_operators(kind, legacy, tmp_path):
+@pytest.mark.parametrize("seeds", quick(1, range(100, 101), range(101, 103)), ids=str)
+def test_random_operators(kind, legacy, seeds, tmp_path):
     config = preset("base" if kind == "fully_connected" else "tiny")
     path = tmp_path / "model.tflite"
-    for seed in range(100, 103):
+    for seed in seeds:
         print(f"seed {seed} kind {kind}")
         model = random_model(kind, seed, legacy)
         path.write_bytes(model.raw)

@@ -33,7 +33,7 @@ expected ones; both are counted below.
 
 A case follows from its name: `python -m tb.fuzz.onnx --case base-17`. One that fails is shrunk to
 the few nodes that matter and saved in `build/fuzz/onnx` with the command that runs it again; the
-exit code is then 1. `make test` runs 200.
+exit code is then 1. `make test` runs 80, `make test-all` 200.
 
 This page is made by `python -m tb.fuzz.onnx --page bench/onnx_fuzz.json`.
 

@@ -14,11 +14,12 @@ from tb.fuzz.onnx import campaign as module
 from tb.fuzz.onnx.campaign import Campaign
 from tb.fuzz.onnx.case import Case
 from tb.fuzz.onnx.network import LEAST_OPSET, draw
+from tb.lib.quick import quick
 
-CHUNKS, EACH = 10, 20
+QUICK, CHUNKS, EACH = 4, 10, 20
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", quick(QUICK, *range(CHUNKS)))
 def test_networks(chunk, tmp_path):
     campaign = Campaign(folder=tmp_path, most_failures=1, shrink_seconds=20)
     campaign.run(EACH, 100_000 + chunk * 2 * EACH)

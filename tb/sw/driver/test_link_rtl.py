@@ -13,7 +13,7 @@ from sw.driver.link_transport import LinkTransport
 from sw.errors import DeviceError
 from tb.lib.link_rtl.line import RtlLine
 
-CLOCK, BAUD, MEMORY = 100_000_000, 3_000_000, 1 << 16
+CLOCK, BAUD, MEMORY = 50_000_000, 3_000_000, 1 << 16
 TINY = preset("tiny")
 BURST = 1 << 15
 
@@ -59,9 +59,9 @@ def test_registers_and_interrupt(line):
     assert chip.read32(0x14) == 0xCAFEF00D
     assert line() - start < 2.2e-3  # two latencies and 30 bytes
     start = line()
-    assert not chip.wait(10_000)
+    assert not chip.wait(5_000)
     assert 2.1e-3 < line() - start < 2.4e-3
-    line.interrupt_at = line.cycle + 500_000
+    line.interrupt_at = line.cycle + 250_000
     start = line()
     assert chip.wait(1 << 40)
     assert 5e-3 < line() - start < 6.4e-3

@@ -38,6 +38,7 @@ def test_pose_is_opencv_s(capsys, tmp_path):
     assert abs(np.linalg.norm(found["poses"][0]["translation"]) - 1) < 1e-6
 
 
+@pytest.mark.slow
 def test_on_the_chip():
     """A corner of the desk: every array as the kernels mean (the example checks it); kernels and
     network together take less than apart."""

@@ -37,12 +37,16 @@ def answer(config, memory, runs):
     return beats
 
 
-@pytest.mark.parametrize("config", [
-    TINY, BASE, TINY.replace(burst_beats=1, bursts_in_flight=1, read_beats=2),
-    BASE.replace(lanes=32, drp="none", burst_beats=256, read_beats=512),
-    TINY.replace(burst_beats=16, read_beats=37),
-], ids=["tiny", "base", "ones", "page", "odd"])
-@pytest.mark.parametrize("stall", [0.0, 0.4])
+CORNERS = {"ones": TINY.replace(burst_beats=1, bursts_in_flight=1, read_beats=2),
+           "page": BASE.replace(lanes=32, drp="none", burst_beats=256, read_beats=512),
+           "odd": TINY.replace(burst_beats=16, read_beats=37)}
+
+
+@pytest.mark.parametrize("config, stall", [
+    *(pytest.param(config, stall, id=f"{stall}-{config.name}")
+      for config in (TINY, BASE) for stall in (0.0, 0.4)),
+    *(pytest.param(config, stall, id=f"{stall}-{name}", marks=[] if stall else pytest.mark.slow)
+      for name, config in CORNERS.items() for stall in (0.0, 0.4))])
 def test_two_clients(config, stall):
     seed = 1
     rng = random.Random(seed)

@@ -8,6 +8,7 @@ from golden.spec.config import preset
 from golden.spec.link import Deframer, Hello, Opcode, Request, Response, Status, frame
 from hw.link.link import Link
 from tb.lib.link_model import Board, LinkModel
+from tb.lib.quick import quick
 from tb.pysim import PERIOD, simulate
 from tb.unit.link.buses import serve_axi, serve_axil
 
@@ -63,7 +64,7 @@ class Bench:
         assert not self.deframer.dropped
 
 
-@pytest.mark.parametrize("name", ["tiny", "base"])
+@pytest.mark.parametrize("name", quick(1, "tiny", "base"))
 def test_requests_in_flight_and_noise_between_them(name):
     bench = Bench(name, 1)
     rng, data = bench.rng, bench.rng.randbytes(21)

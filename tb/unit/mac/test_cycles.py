@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from golden.spec.config import preset
+from tb.lib.quick import quick
 from tb.unit.mac.bench import conflicts, job, run
 
 TINY = preset("tiny")
@@ -72,7 +73,7 @@ def test_short_tiles_run_at_drain_rate(name, pace, entries):
     assert record.conflicts == 0
 
 
-@pytest.mark.parametrize("name", ["tiny", "odd", "base"])
+@pytest.mark.parametrize("name", quick(2, "tiny", "odd", "base"))
 def test_conflicts(name):
     """At a stride of all banks a fetch takes a cycle a column; long entries hide that."""
     config = CONFIGS[name]

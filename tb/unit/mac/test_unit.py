@@ -7,6 +7,7 @@ import pytest
 
 from golden.spec.config import preset
 from golden.spec.isa import ArrayMode, PostMode
+from tb.lib.quick import quick
 from tb.unit.mac.bench import conflicts, expected, job, run
 
 TINY = preset("tiny")
@@ -73,10 +74,14 @@ def check(config, image, tasks, record, note):
         for t in tasks for block in t.blocks), note
 
 
-@pytest.mark.parametrize("name, seed", [
-    *(("tiny", seed) for seed in range(4)), *(("odd", seed) for seed in range(2)),
-    ("one", 0), ("one", 1), ("twelve", 0), ("base", 0)])
-@pytest.mark.parametrize("stall", [0.0, 0.4])
+RANDOM = [("tiny", 0, 0.0), ("tiny", 1, 0.4), ("tiny", 2, 0.4), ("odd", 0, 0.4), ("odd", 1, 0.0),
+          ("one", 0, 0.4), ("twelve", 0, 0.4)]
+MORE = [("tiny", 0, 0.4), ("tiny", 1, 0.0), ("tiny", 2, 0.0), ("tiny", 3, 0.0), ("tiny", 3, 0.4),
+        ("odd", 0, 0.0), ("odd", 1, 0.4), ("one", 0, 0.0), ("one", 1, 0.0), ("one", 1, 0.4),
+        ("twelve", 0, 0.0), ("base", 0, 0.0), ("base", 0, 0.4)]
+
+
+@pytest.mark.parametrize("name, seed, stall", quick(len(RANDOM), *RANDOM, *MORE))
 def test_random(name, seed, stall):
     config, rng = CONFIGS[name], np.random.default_rng(seed)
     image = image_of(config, rng)
@@ -88,7 +93,7 @@ def test_random(name, seed, stall):
 
 
 @pytest.mark.parametrize("name", ["tiny", "odd", "one"])
-@pytest.mark.parametrize("pause", [0.8, 0.95])
+@pytest.mark.parametrize("pause", quick(1, 0.95, 0.8))
 def test_slow_drain(name, pause):
     """Tiles of one row, taken slowly, with pauses anywhere: no accumulator is overwritten."""
     config, rng = CONFIGS[name], np.random.default_rng(9)

@@ -10,6 +10,7 @@ from hw.sdram.controller import SdramController
 from hw.sdram.interface import Command
 from hw.sdram.timing import PARTS
 from tb.lib.axi_traffic import AxiTraffic
+from tb.lib.quick import quick as few
 from tb.lib.sdram import INITIAL_REFRESHES, SdramDevice, serve
 from tb.pysim import simulate
 
@@ -58,10 +59,10 @@ def run(dut, rng, *, part, mhz, early=False, **traffic):
     return bench, device
 
 
-@pytest.mark.parametrize("beat_bytes, mhz, cas, name, trip", [
-    (16, 100, 3, "any-32MiB-7", 0), (16, 100, 2, "IS42S16160B-7", 2),
-    (4, 75, 2, "IS42S16160G-7", 0), (4, 133, 3, "AS4C16M16SA-7", 1),
-    (8, 50, 3, "IS42S16160B-7", 0), (32, 80, 2, "any-32MiB-7", 2)])
+@pytest.mark.parametrize("beat_bytes, mhz, cas, name, trip", few(
+    3, (16, 100, 3, "any-32MiB-7", 0), (4, 133, 3, "AS4C16M16SA-7", 1),
+    (32, 80, 2, "any-32MiB-7", 2), (16, 100, 2, "IS42S16160B-7", 2),
+    (4, 75, 2, "IS42S16160G-7", 0), (8, 50, 3, "IS42S16160B-7", 0)))
 def test_random_traffic(beat_bytes, mhz, cas, name, trip):
     for seed, stall in enumerate((0.0, 0.6)):
         rng = random.Random(f"{seed} {beat_bytes}")
