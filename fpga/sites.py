@@ -13,9 +13,8 @@ from typing import Any
 __all__ = ["Sites", "fix_memories", "fix_multiplexers", "fix_multipliers"]
 
 _MULTIPLIER, _MEMORY = "MULT18X18D", "DP16KD"
-# LUTs that `fpga.wide_muxes` begins a multiplexer of 16 with: bit and number.
-_WIDE = re.compile(r"(\w+\.wide16x\d+_\w+)\.(?:.*\.)?c(\d+)_0_([0-7])$")
-_SLICES = "DCBA"  # in which nextpnr builds a multiplexer of 16, each two LUTs
+# LUTs that `fpga.wide_muxes` begins a multiplexer with: bit and number.
+_WIDE = re.compile(r"(\w+\.wide\d+x\d+_\w+)\.(?:.*\.)?c(\d+)_0_(\d)$")
 _INSTANCE = re.compile(r"\$\d+")  # what Amaranth appends to names that occur twice
 
 
@@ -108,16 +107,17 @@ def fix_memories(module: dict[str, Any], sites: Mapping[str, str]) -> int:
     return fixed
 
 
-def fix_multiplexers(module: dict[str, Any], tiles: Mapping[str, Sequence[str]]) -> int:
-    """Give multiplexers of 16 their tiles, in place: one fills the eight LUTs of one.
+def fix_multiplexers(module: dict[str, Any], places: Mapping[str, Sequence[str]]) -> int:
+    """Give multiplexers of 8 and 16 their places, in place.
 
     Parameters
     ----------
     module : dict
         As for `fix_multipliers`.
-    tiles : mapping
+    places : mapping
         By the end of a `hw.wide_mux.WideMux`' name, from the module it is in: for each of its bits
-        nextpnr's name of a tile.
+        nextpnr's name of a tile and there two or four slices, from the highest: "X1/Y2/SLICEDC" or
+        "X1/Y2/SLICEBA" for 8 items, "X1/Y2/SLICEDCBA" for 16.
 
     Returns
     -------
@@ -127,9 +127,10 @@ def fix_multiplexers(module: dict[str, Any], tiles: Mapping[str, Sequence[str]])
     fixed = 0
     for name, cell in module["cells"].items():
         match = _WIDE.search(_INSTANCE.sub("", name)) if cell["type"] == "LUT4" else None
-        if match and match[1] in tiles:
-            tile, (pair, half) = tiles[match[1]][int(match[2])], divmod(int(match[3]), 2)
-            _fix(cell, f"{tile}/SLICE{_SLICES[pair]}.K{half}")
+        if match and match[1] in places:
+            tile, slices = places[match[1]][int(match[2])].split("SLICE")
+            pair, half = divmod(int(match[3]), 2)
+            _fix(cell, f"{tile}SLICE{slices[pair]}.K{half}")
             fixed += 1
     return fixed
 

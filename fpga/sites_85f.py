@@ -2,10 +2,10 @@
 
 The device has three rows of 13 groups of four multipliers and four rows of as many groups of four
 block RAMs. Lanes that are drained together (a *place*: lanes p and p + 8) share a group of
-multipliers in each row, and with it a strip from bottom to top: their weights, then of every
-column both multipliers, and between these the scratchpad's bytes p and p + 8, requantizer p and its
-table. Columns follow each other upwards, two to a row; with a DRP there are four, and it has the
-top of the device.
+multipliers in each row, and with it a strip from top to bottom: of every column both multipliers,
+and between these their weights, the scratchpad's bytes p and p + 8, requantizer p and its table.
+Columns follow each other downwards, two to a row; with a DRP there are four, and it has the
+bottom of the device.
 
 In the middle, left and right, each column has its words and the multiplexers that pick bytes of
 them, so that not all of a word crosses the device, but what is picked.
@@ -17,17 +17,17 @@ from fpga.sites import Sites
 
 __all__ = ["SITES"]
 
-_MULTIPLIER_ROWS, _MEMORY_ROWS = (58, 34, 10), (82, 70, 46, 22)
+_MULTIPLIER_ROWS, _MEMORY_ROWS = (10, 34, 58), (22, 46, 70, 82)
 _PLACES = (0, 2, 3, 5, 7, 9, 10, 12)  # groups of the places, spread over the device
 _BETWEEN = (1, 4, 8, 11)  # groups left
 _SLICES = (1, 2, 3, 4, 9, 10, 11)  # groups of the blocks of a scratchpad word, 18 bits each
 _REST = 12  # group of its last two bits
-_TABLES = ((2, 0), (2, 5), (2, 8), (1, 11))  # row and group of two lanes' tables and queues
-_INDICES = (5, 6, 7, 8)
-_MOVED = {7: 8}  # of places' groups, where words lie
-# For each pair of columns: row and groups of their words' blocks, and first row of multiplexers.
-_MIDDLE = ((1, (6, 7), 59), (2, (6, 7), 35), (3, (6, 7), 11), (3, (5, 8), 26))
-_LEFT = (50, 69)  # first tile of the multiplexers of a pair's columns
+_BLOCK_BITS = 18
+_CROSSBAR = 47  # first row of its multiplexers
+_TABLES = ((0, 1), (0, 4), (1, 7), (0, 11))  # row and group of two lanes' tables and queues
+_MOVED = {5: 6}  # of places' groups, where words lie
+_WORDS = (5, 8)  # groups of the words of a pair's columns, a pair to a row
+_LEFT, _TOPS = (44, 76), (11, 35, 59, 71)  # first tiles of their multiplexers
 
 
 def _multipliers(columns: int) -> tuple[str, ...]:
@@ -67,23 +67,22 @@ def _column(group: int) -> int:
     return 4 + 9 * group + 2 * (group >= 7)  # clocks run through the middle
 
 
-def _scratchpad(banks: int, lowest: int) -> Iterator[tuple[str, str]]:
-    """Banks of 128 bits, four to a row from ``lowest`` upwards."""
+def _scratchpad(banks: int) -> Iterator[tuple[str, str]]:
+    """Banks of 128 bits, four to a row from the second one."""
     for bank in range(banks):
-        name, row = f"scratchpad.unit.bank_{bank}.ram.0", lowest + bank // 4
+        name, row = f"scratchpad.unit.bank_{bank}.ram.0", 1 + bank // 4
         for number, group in enumerate((*_SLICES, _REST)):
             yield f"{name}.{number}", _memory(row, group, bank % 4)
 
 
 def _weights() -> Iterator[tuple[str, str]]:
-    """Rows of 16 values, eight bits each, then 16 indices of four bits; four bits to a block."""
+    """Rows of 16 values, eight bits each, four bits to a block."""
     for lane in range(16):
         part, place = divmod(lane, 8)
         for half in range(2):
             group = _PLACES[place]
             yield (f"rows.items.ram_{2 * lane + half}.0.0",
-                   _memory(1, _MOVED.get(group, group), 2 * part + half))
-        yield f"rows.items.ram_{32 + lane}.0.0", _memory(0, _INDICES[lane % 4], lane // 4)
+                   _memory(0, _MOVED.get(group, group), 2 * part + half))
 
 
 def _lanes() -> Iterator[tuple[str, str]]:
@@ -97,29 +96,41 @@ def _lanes() -> Iterator[tuple[str, str]]:
 def _words(columns: int) -> Iterator[tuple[str, str]]:
     """In front of columns, 36 bits to a block."""
     for column in range(columns):
-        row, groups, _ = _MIDDLE[column // 2]
         for number in range(4):
             yield (f"column_{column}.words.0.{number}",
-                   _memory(row, groups[column % 2], number))
+                   _memory(column // 2, _WORDS[column % 2], number))
 
 
 def _picks(columns: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Multiplexers of the lanes: those of one bit, which share their inputs, in 4 x 4 tiles."""
     for column in range(columns):
-        left, top = _LEFT[column % 2], _MIDDLE[column // 2][2]
+        left, top = _LEFT[column % 2], _TOPS[column // 2]
         for lane in range(16):
             yield f"column_{column}.wide16x8_{lane}", tuple(
-                f"X{left + 4 * (bit % 4) + lane % 4}/Y{top + 4 * (bit // 4) + lane // 4}"
+                f"X{left + 4 * (bit % 4) + lane % 4}/Y{top + 4 * (bit // 4) + lane // 4}/SLICEDCBA"
                 for bit in range(8))
+
+
+def _crossbar() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Multiplexers of 8 banks: all columns' of one bit in 2 x 2 tiles, below that bit's blocks."""
+    for column in range(8):
+        for half in range(2):
+            yield f"fetcher.wide8x64_{column}_{half}", tuple(
+                _crossing(column, *divmod(64 * half + bit, _BLOCK_BITS)) for bit in range(64))
+
+
+def _crossing(column: int, block: int, bit: int) -> str:
+    x = _column((*_SLICES, _REST)[block]) + 2 * (bit % 4) + column % 2
+    return f"X{x}/Y{_CROSSBAR + 2 * (bit // 4) + column // 2 % 2}/SLICE{('DC', 'BA')[column // 4]}"
 
 
 SITES = {
     "ulx3s_85f": Sites(
         multipliers={".mac.": _multipliers(7), ".post.": _requantizers()},
-        memories=dict((*_scratchpad(8, 2), *_weights(), *_lanes(), *_words(8))),
-        multiplexers=dict(_picks(8))),
+        memories=dict((*_scratchpad(8), *_weights(), *_lanes(), *_words(8))),
+        multiplexers=dict((*_picks(8), *_crossbar()))),
     "ulx3s_85f_drp": Sites(
         multipliers={".mac.": _multipliers(4), ".post.": _requantizers()},
-        memories=dict((*_scratchpad(4, 2), *_lanes(), *_words(4))),
+        memories=dict((*_scratchpad(4), *_lanes(), *_words(4))),
         multiplexers=dict(_picks(4))),
 }

@@ -80,7 +80,7 @@ def test_memories_by_name():
 
 
 @pytest.mark.parametrize("preset, blocks", [
-    ("ulx3s_85f", 64 + 48 + 8 + 32 + 8), ("ulx3s_85f_drp", 32 + 8 + 16 + 8)])
+    ("ulx3s_85f", 64 + 32 + 8 + 32 + 8), ("ulx3s_85f_drp", 32 + 8 + 16 + 8)])
 def test_memories_of_the_85f(preset, blocks):
     board = BOARDS["ulx3s-85f"]
     sites = board.sites[preset].memories
@@ -95,22 +95,25 @@ def test_memories_of_the_85f(preset, blocks):
 
 def test_multiplexers_by_bit():
     kinds = {"a.column_1.wide16x8_3$4.$5.c10_0_7": "LUT4", "a.column_1.wide16x8_3.c0_0_0": "LUT4",
-             "column_1.wide16x8_3.c0_0_0.z": "LUT4", "column_1.wide8x8_3.c0_0_0": "LUT4",
+             "column_1.wide16x8_3.c0_0_0.z": "LUT4", "a.wide8x8_3.c1_0_3": "LUT4",
              "column_1.wide16x8_3.c0_1_0": "PFUMX", "column_1.wide16x8_30.c0_0_0": "LUT4"}
     found = {"cells": {name: {"type": kind} for name, kind in kinds.items()}}
-    tiles = {"column_1.wide16x8_3": [f"X{bit}/Y1" for bit in range(11)]}
-    assert fix_multiplexers(found, tiles) == 2
+    tiles = {"column_1.wide16x8_3": [f"X{bit}/Y1/SLICEDCBA" for bit in range(11)],
+             "a.wide8x8_3": ["X0/Y2/SLICEDC", "X0/Y2/SLICEBA"]}
+    assert fix_multiplexers(found, tiles) == 3
     assert places(found) == {name: {
         "a.column_1.wide16x8_3$4.$5.c10_0_7": "X10/Y1/SLICEA.K1",
-        "a.column_1.wide16x8_3.c0_0_0": "X0/Y1/SLICED.K0"}.get(name) for name in kinds}
+        "a.column_1.wide16x8_3.c0_0_0": "X0/Y1/SLICED.K0",
+        "a.wide8x8_3.c1_0_3": "X0/Y2/SLICEA.K1"}.get(name) for name in kinds}
 
 
 @pytest.mark.parametrize("preset", ["ulx3s_85f", "ulx3s_85f_drp"])
 def test_nothing_lies_where_something_is(preset):
-    """Each block RAM and each tile is given once, tiles in rows that are neither's nor DSP's."""
+    """Each block RAM and each slice is given once, in rows that are neither's nor DSP's."""
     sites = BOARDS["ulx3s-85f"].sites[preset]
     assert len(set(sites.memories.values())) == len(sites.memories) <= 208
-    tiles = [tile for bits in sites.multiplexers.values() for tile in bits]
-    assert len(set(tiles)) == len(tiles)
-    assert not {tile.split("/")[1] for tile in tiles} & {
+    slices = [(tile, part) for bits in sites.multiplexers.values() for place in bits
+              for tile, parts in [place.split("SLICE")] for part in parts]
+    assert len(set(slices)) == len(slices)
+    assert not {tile.split("/")[1] for tile, _ in slices} & {
         "Y10", "Y22", "Y34", "Y46", "Y58", "Y70", "Y82"}
