@@ -128,8 +128,8 @@ def fix_multiplexers(module: dict[str, Any], tiles: Mapping[str, Sequence[str]])
     for name, cell in module["cells"].items():
         match = _WIDE.search(_INSTANCE.sub("", name)) if cell["type"] == "LUT4" else None
         if match and match[1] in tiles:
-            number = int(match[3])
-            _fix(cell, f"{tiles[match[1]][int(match[2])]}/SLICE{_SLICES[number // 2]}.K{number % 2}")
+            tile, (pair, half) = tiles[match[1]][int(match[2])], divmod(int(match[3]), 2)
+            _fix(cell, f"{tile}/SLICE{_SLICES[pair]}.K{half}")
             fixed += 1
     return fixed
 
