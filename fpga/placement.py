@@ -236,7 +236,7 @@ class Placement:
         joined = defaultdict(set)
         for key in {*parents, *whole}:
             joined[root(key)].add(key)
-        levels = {}
+        levels: dict[tuple[int, int, int], int] = {}
         for slices_ in joined.values():
             places = {place for _, _, place in slices_}
             level = (3 if slices_ & whole else 1 if len(places) == 1 else
