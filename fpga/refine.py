@@ -1,7 +1,7 @@
 """A placement refined: its wire shortened by simulated annealing, ways into flip-flops widened.
 
 nextpnr's analytic placer leaves a large design with more wire than the device has room for. The
-annealer (``anneal.cc``) moves LUTs, flip-flops, slices, tiles, block RAM and multipliers until
+annealer (``anneal/anneal.cc``) moves LUTs, flip-flops, slices, tiles, block RAM and multipliers until
 little is gained any more. What it does not look at is timing: what is near is fast.
 """
 
@@ -25,8 +25,8 @@ from sw.errors import ToolError
 
 __all__ = ["EFFORT", "Refinement", "refine"]
 
-EFFORT = 1800  # moves tried for each cell; nothing was gained by more
-_SOURCE = Path(__file__).with_name("anneal.cc")
+EFFORT = 2000  # moves tried for each cell
+_SOURCES = Path(__file__).with_name("anneal")
 # Without fused operations, so that a seed gives the same placement on every processor.
 _FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off")
 _FIGURES = re.compile(r"(start|end): wire (\d+) along x, (\d+) along y, density ([\d.]+),")
@@ -158,12 +158,13 @@ def _program() -> Tool:
                         "--no-refine")
     asked = subprocess.run([compiler, "-dumpfullversion", "-dumpmachine"], capture_output=True,
                            text=True, check=False)
-    digest = sha256("\0".join((asked.stdout, *_FLAGS, _SOURCE.read_text())).encode())
+    sources = [path.read_text() for path in sorted(_SOURCES.glob("*.[ch]*"))]
+    digest = sha256("\0".join((asked.stdout, *_FLAGS, *sources)).encode())
     kept = cache_folder() / "anneal" / digest.hexdigest()[:32]
     with making(kept) as missing:
         if missing:
             with tempfile.TemporaryDirectory(prefix="sentei-anneal-") as name:
                 Tool("g++", (compiler,), "", "native").run(
-                    [*_FLAGS, "-o", "anneal", str(_SOURCE)], Path(name), "log")
+                    [*_FLAGS, "-o", "anneal", str(_SOURCES / "anneal.cc")], Path(name), "log")
                 keep((Path(name) / "anneal").read_bytes(), kept, executable=True)
     return Tool("anneal", (str(kept),), "", "native")
