@@ -103,7 +103,7 @@ class Build:
         rows = blocks(cells, self._blocks())
         check_fits(total, self.board, self.config)
         synthesized = time.monotonic()
-        runs = [self._route(seed, tell) for seed in seeds]
+        runs = [self.route(seed, tell) for seed in seeds]
         best = max(runs, key=lambda item: item["clock_mhz"])
         self._pack(best["seed"], tell)
         clocks = [item["clock_mhz"] for item in runs]
@@ -158,7 +158,8 @@ class Build:
         (self.folder / f"{TOP}.json").write_text(json.dumps(netlist))
         return {name: cell["type"] for name, cell in module["cells"].items()}, registers
 
-    def _route(self, seed: int, tell: Tell) -> dict:
+    def route(self, seed: int, tell: Tell) -> dict:
+        """``top.json`` placed, refined if wanted, and routed: one of the report's ``seeds``."""
         started = time.monotonic()
 
         def own(text: str) -> None:

@@ -270,7 +270,7 @@ def test_a_build_refines_where_it_is_wanted(folder, tmp_path, monkeypatch, wante
     monkeypatch.setattr(tools, "nextpnr", nextpnr)
     build = Build(board("ulx3s-85f"), preset("tiny"), 50.0, tmp_path, tools, refine=wanted)
     told = []
-    found = build._route(3, told.append)
+    found = build.route(3, told.append)
     assert len(nextpnr.runs) == runs and all("--no-place" in run for run in nextpnr.runs[1:])
     if wanted:
         assert found["refinement"]["buffers"] > 0
