@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "density.h"
+#include "settings.h"
 
 constexpr int SLOTS = 8;  // of a tile: a LUT and a flip-flop each; two are a slice
 enum Kind { LUT, FLIPFLOP, WRITE_PORT, MEMORY, MULTIPLIER, FIXED };
@@ -49,7 +50,7 @@ class Placement {
   }
   Box boxOf(int net) const;
   double costOf(int net, const Box& box) const {
-    return factor[net] * (box.right - box.left + box.bottom - box.top);
+    return factor[net] * (X_COST * (box.right - box.left) + box.bottom - box.top);
   }
   bool blocked(int at) const { return ff[at] >= 0 && cells[ff[at]].fedAtM && lut[at] >= 0; }
   bool sliceLegal(int at) const;
