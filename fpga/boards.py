@@ -62,6 +62,8 @@ class Board:
         The board's name for openFPGALoader.
     sites : mapping
         Places of multipliers and memories by preset; none where the placer finds good ones itself.
+    refine : bool
+        Whether placements are refined (`fpga.refine`) before they are routed.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Board:
     nextpnr: tuple[str, ...]
     loader: str
     sites: Mapping[str, Sites] = field(default_factory=dict)
+    refine: bool = False
 
 
 BOARDS = {item.name: item for item in (
@@ -83,7 +86,7 @@ BOARDS = {item.name: item for item in (
           device=_LFE5U_85F, presets=("ulx3s_85f", "ulx3s_85f_drp"), clock_mhz=75,
           sdram="any-32MiB-7", baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
           nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s",
-          sites=sites_85f.SITES),
+          sites=sites_85f.SITES, refine=True),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
           platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("icesugar_pro",), clock_mhz=50,
           sdram="IS42S16160B-7", baud=1_000_000, leds=(("rgb_led", 0),),

@@ -1,4 +1,7 @@
-"""From a board and a preset to a bitstream: Yosys, nextpnr for each seed, ecppack."""
+"""From a board and a preset to a bitstream: Yosys, nextpnr for each seed, ecppack.
+
+Between nextpnr's placement and its routing lies `fpga.refine`, where the board asks for it.
+"""
 
 import json
 import os
@@ -19,6 +22,7 @@ from fpga.floorplan import floorplan
 from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
+from fpga.refine import Refinement, refine
 from fpga.sites import Sites
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
@@ -57,6 +61,8 @@ class Build:
     folder : Path
         Made if it isn't there; a build's files in it are replaced.
     tools : Toolchain
+    refine : bool
+        Refine placements if the board asks for it.
     """
 
     board: Board
@@ -64,6 +70,7 @@ class Build:
     clock_mhz: float
     folder: Path
     tools: Toolchain
+    refine: bool = True
 
     def run(self, seeds: Sequence[int], tell: Tell) -> dict:
         """All of it.
@@ -96,7 +103,7 @@ class Build:
         rows = blocks(cells, self._blocks())
         check_fits(total, self.board, self.config)
         synthesized = time.monotonic()
-        runs = [self._route(seed, tell) for seed in seeds]
+        runs = [self.route(seed, tell) for seed in seeds]
         best = max(runs, key=lambda item: item["clock_mhz"])
         self._pack(best["seed"], tell)
         clocks = [item["clock_mhz"] for item in runs]
@@ -151,30 +158,52 @@ class Build:
         (self.folder / f"{TOP}.json").write_text(json.dumps(netlist))
         return {name: cell["type"] for name, cell in module["cells"].items()}, registers
 
-    def _route(self, seed: int, tell: Tell) -> dict:
-        files = {name: f"seed{seed}.{name}" for name in ("config", "json", "report", "log")}
+    def route(self, seed: int, tell: Tell) -> dict:
+        """``top.json`` placed, refined if wanted, and routed: one of the report's ``seeds``."""
         started = time.monotonic()
 
-        def line(text: str) -> None:
-            if _PHASE.match(text):
-                tell(f"seed {seed}: {text.removeprefix('Info: ').strip()}")
+        def own(text: str) -> None:
+            tell(f"seed {seed}: {text}")
 
-        self.tools.nextpnr.run([
-            *self.board.nextpnr,
-            "--json", f"{TOP}.json", "--lpf", f"{TOP}.lpf", "--textcfg", files["config"],
-            "--write", files["json"], "--report", files["report"], "--seed", str(seed),
-            "--freq", f"{self.clock_mhz:g}", "--router", "router2", "--timing-allow-fail",
-        ], self.folder, files["log"], line)
-        found = json.loads((self.folder / files["report"]).read_text())
+        refinement = self._refined(seed, own) if self.refine and self.board.refine else None
+        source = (["--json", f"seed{seed}.refined.json", "--no-pack", "--no-place"] if refinement
+                  else ["--json", f"{TOP}.json"])
+        self._nextpnr(seed, [*source, "--textcfg", f"seed{seed}.config", "--write",
+                             f"seed{seed}.json", "--report", f"seed{seed}.report"],
+                      f"seed{seed}.log", own)
+        (self.folder / f"seed{seed}.refined.json").unlink(missing_ok=True)
+        found = json.loads((self.folder / f"seed{seed}.report").read_text())
         clock = max((name for name in found["fmax"]),
                     key=lambda name: found["fmax"][name]["constraint"], default=None)
         if clock is None:
-            raise ToolError(f"nextpnr found no clock; see {self.folder / files['log']}")
+            raise ToolError(f"nextpnr found no clock; see {self.folder / f'seed{seed}.log'}")
         achieved = found["fmax"][clock]["achieved"]
         return {"seed": seed, "clock_mhz": round(achieved, 2),
                 "timing_met": achieved >= self.clock_mhz,
                 "seconds": round(time.monotonic() - started),
+                "refinement": asdict(refinement) if refinement else None,
                 "critical_path": critical_path(found, clock)}
+
+    def _refined(self, seed: int, tell: Tell) -> Refinement:
+        """Place ``top.json``, and refine that to ``seedN.refined.json``."""
+        placed = self.folder / f"seed{seed}.placed.json"
+        self._nextpnr(seed, ["--json", f"{TOP}.json", "--no-route", "--write", placed.name],
+                      f"seed{seed}.place.log", tell)
+        refinement = refine(placed, self.folder / f"seed{seed}.refined.json", seed,
+                            tell=lambda text: tell(f"refining, {text}"))
+        placed.unlink()
+        return refinement
+
+    def _nextpnr(self, seed: int, arguments: Sequence[str], log: str, tell: Tell) -> None:
+        def line(text: str) -> None:
+            if _PHASE.match(text):
+                tell(text.removeprefix("Info: ").strip())
+
+        # The placed netlist keeps the router's name: both runs are told it.
+        self.tools.nextpnr.run([
+            *self.board.nextpnr, *arguments, "--lpf", f"{TOP}.lpf", "--seed", str(seed), "--freq",
+            f"{self.clock_mhz:g}", "--router", "router2", "--timing-allow-fail",
+        ], self.folder, log, line)
 
     def _pack(self, seed: int, tell: Tell) -> None:
         tell("packing")

@@ -61,6 +61,7 @@ def page(report: Mapping, picture: Path | None) -> str:
         _table(("seed", "MHz", "seconds"), (
             (str(item["seed"]), f"{item['clock_mhz']:g}", f"{item['seconds']:,}")
             for item in report["seeds"])),
+        *_refinements(report["seeds"]),
         "<h2>Tools</h2>",
         _table(("tool", "version"), ((escape(name), escape(version))
                                      for name, version in report["tools"].items())),
@@ -68,6 +69,20 @@ def page(report: Mapping, picture: Path | None) -> str:
         f"<code>{report['verilog_sha256']}</code>.</p>")]
     return (f"<!doctype html><meta charset=utf-8><title>{escape(report['board'])}</title>"
             f"<style>{_STYLE}</style>" + "\n".join(parts) + "\n")
+
+
+def _refinements(seeds: Sequence[Mapping]) -> list[str]:
+    """What refining the placements did, if it was done."""
+    found = [(str(item["seed"]), item["refinement"]) for item in seeds if item.get("refinement")]
+    if not found:
+        return []
+    return ["<h2>Refinement of the placements</h2>",
+            _table(("seed", "wire in x, tiles", "wire in y", "greatest density", "buffers",
+                    "seconds"), (
+                (seed, *(f"{before:,} → {after:,}" for before, after in zip(
+                    item["wire_before"], item["wire_after"], strict=True)),
+                 f"{item['density_before']:g} → {item['density_after']:g}",
+                 f"{item['buffers']:,}", f"{item['seconds']:,}") for seed, item in found))]
 
 
 def _bar(share: float) -> str:

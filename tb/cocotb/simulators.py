@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import cocotb_tools.config
 from cocotb_tools.runner import Icarus, Verilator
 
-from sw.engines.rtl.builder import QUIET, cache_folder, making
+from sw.cache import cache_folder, making
+from sw.engines.rtl.builder import QUIET
 from sw.engines.rtl.toolchain import Toolchain
 from tb.lib.verilog import for_icarus, ports
 

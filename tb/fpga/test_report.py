@@ -80,10 +80,14 @@ def test_a_report_is_shown_and_compared(tmp_path):
 
 
 def test_page_escapes_and_holds_the_figures():
+    refinement = {"wire_before": [1234, 70], "wire_after": [987, 60], "density_before": 50.5,
+                  "density_after": 40.0, "buffers": 8, "seconds": 4}
     text = page({**made(board="<x>"), "tools": {"yosys": "0.70 (PyPI)"}, "seconds": 5,
-                 "memory_mb": 7, "seeds": [{"seed": 3, "clock_mhz": 70.5, "seconds": 9}]}, None)
+                 "memory_mb": 7, "seeds": [{"seed": 3, "clock_mhz": 70.5, "seconds": 9,
+                                            "refinement": refinement}]}, None)
     assert "&lt;x&gt;" in text and "<x>" not in text
     assert "timing not met" in text and "70.5" in text and "npu.mac.x" in text
+    assert "1,234 → 987" in text and "50.5 → 40" in text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"board": "x"}'])

@@ -11,7 +11,8 @@ from fpga import netlist as mapper
 from fpga.toolchain import Toolchain
 from golden.spec.config import Config
 from hw.export import TOP
-from sw.engines.rtl.builder import cache_folder, generate_verilog, making
+from sw.cache import cache_folder, making
+from sw.engines.rtl.builder import generate_verilog
 from tb.gate.models import block_models, cautious_models, logic_models
 
 __all__ = ["chip_netlist"]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from amaranth.back import verilog
 
-from sw.engines.rtl.builder import FLAGS, cache_folder, compile_verilog, making
+from sw.cache import cache_folder, making
+from sw.engines.rtl.builder import FLAGS, compile_verilog
 from sw.engines.rtl.toolchain import Toolchain
 
 __all__ = ["generate", "library"]

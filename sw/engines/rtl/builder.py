@@ -1,26 +1,19 @@
-"""Verilog to a shared library with the harness, built once and cached.
+"""Verilog to a shared library with the harness, built once and cached (see `sw.cache`)."""
 
-The cache lies in $SENTEI_CACHE, else $XDG_CACHE_HOME/sentei, else ~/.cache/sentei, and can be
-removed at any time.
-"""
-
-import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from golden.spec.config import Config
+from sw.cache import cache_folder, keep, making
 from sw.engines.rtl.toolchain import Toolchain
 from sw.errors import ToolError
 
-__all__ = ["QUIET", "TRACES", "build", "cache_folder", "compile_verilog", "generate_verilog",
-           "making"]
+__all__ = ["QUIET", "TRACES", "build", "compile_verilog", "generate_verilog"]
 
 TRACES = ("", "vcd", "fst")
 SOURCES = ("harness.cpp", "axi_memory.h")
@@ -53,14 +46,6 @@ RANDOM = ("--x-assign", "unique", "--x-initial", "unique",
 Progress = Callable[[str], None]
 
 
-def cache_folder() -> Path:
-    """Where built libraries are kept."""
-    own = os.environ.get("SENTEI_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sentei"
-
-
 def generate_verilog(config: Config, progress: Progress | None = None) -> str:
     """The chip's Verilog, kept as long as the sources of the hardware stay the same.
 
@@ -84,7 +69,7 @@ def generate_verilog(config: Config, progress: Progress | None = None) -> str:
         from hw.export import generate  # late: only this engine needs Amaranth
 
         text = generate(config)
-        _keep(text.encode(), kept)
+        keep(text.encode(), kept)
         return text
 
 
@@ -152,41 +137,7 @@ def compile_verilog(tools: Toolchain, arguments: Sequence[str], folder: Path,
                                           ("-MAKEFLAGS", f"--old-file={path.name}"))], folder)
     for path in made.glob("verilated*.o"):
         if not (shared / path.name).exists():
-            _keep(path.read_bytes(), shared / path.name)
-
-
-@contextmanager
-def making(kept: Path) -> Iterator[bool]:
-    """Make a file of the cache alone: who wants the same meanwhile waits for it.
-
-    Parameters
-    ----------
-    kept : Path
-        The file, which is there to stay once it is there.
-
-    Yields
-    ------
-    bool
-        Whether it is to be made.
-
-    Raises
-    ------
-    ToolError
-        If the cache can't be written.
-    """
-    if kept.exists():
-        yield False
-        return
-    lock = kept.with_suffix(".lock")
-    with _writing(lock):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("w")
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield not kept.exists()
-        finally:
-            lock.unlink(missing_ok=True)
+            keep(path.read_bytes(), shared / path.name)
 
 
 def _compile(tools: Toolchain, flags: tuple[str, ...], verilog: str, kept: Path,
@@ -200,7 +151,7 @@ def _compile(tools: Toolchain, flags: tuple[str, ...], verilog: str, kept: Path,
         # Verilator looks at harness.cpp from the folder of its makefile.
         compile_verilog(tools, [*flags, "-CFLAGS", f"-I{folder}", "-o", LIBRARY,
                                 "npu.v", str(folder / "harness.cpp")], folder, trace)
-        _keep((folder / "obj_dir" / LIBRARY).read_bytes(), kept)
+        keep((folder / "obj_dir" / LIBRARY).read_bytes(), kept)
 
 
 def _version(package: str) -> str:
@@ -218,21 +169,3 @@ def _sources(package: str) -> list[Path]:
         raise ToolError(f"package {package} is not installed: no Verilog without it")
     return [path for folder in spec.submodule_search_locations
             for path in sorted(Path(folder).rglob("*.py"))]
-
-
-def _keep(content: bytes, path: Path) -> None:
-    """Write a file of the cache at once, whoever else does the same."""
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, path)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ToolError(f"can't write the cache {path.parent}: {error.strerror}; set SENTEI_CACHE "
-                        "to another folder") from None

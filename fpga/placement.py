@@ -1,0 +1,254 @@
+"""A placed netlist: which cell lies where, and which may only move together."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fpga.geometry import Geometry, geometry
+from sw.errors import ToolError
+
+__all__ = ["FIXED", "FLIPFLOP", "LUT", "MEMORY", "MULTIPLIER", "WRITE_PORT", "Placed", "Placement"]
+
+LUT, FLIPFLOP, WRITE_PORT, MEMORY, MULTIPLIER, FIXED = range(6)
+_KINDS = {"TRELLIS_COMB": LUT, "TRELLIS_FF": FLIPFLOP, "TRELLIS_RAMW": WRITE_PORT,
+          "DP16KD": MEMORY, "MULT18X18D": MULTIPLIER}
+_SLICES = "ABCD"
+_BEL = re.compile(r"X(\d+)/Y(\d+)/(.+)")
+# By kind: what a BEL is called, and the number that an object has there.
+_SLOT = {LUT: re.compile(r"SLICE([ABCD])\.K([01])"),
+         FLIPFLOP: re.compile(r"SLICE([ABCD])\.FF([01])"),
+         WRITE_PORT: re.compile(r"SLICE(C)\.RAMW()"), MEMORY: re.compile(r"()EBR(\d)"),
+         MULTIPLIER: re.compile(r"()MULT18_(\d)")}
+# Pins whose nets have no wires outside of slices, or only from a tile to the next one.
+_DIRECT = ("FCI", "FCO", "FXA", "FXB", "F1")
+# Nets with more pins have wires of their own, or lie everywhere whatever is done.
+_MOST_PINS = 3000
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A cell and its place.
+
+    Parameters
+    ----------
+    name : str
+    cell : dict
+        Of the netlist.
+    kind, x, y : int
+        LUT to FIXED; column and row.
+    z : int
+        Slot of a tile (slice A has 0 and 1), or a site's number.
+    """
+
+    name: str
+    cell: dict[str, Any]
+    kind: int
+    x: int
+    y: int
+    z: int
+
+    def net(self, pin: str) -> int | None:
+        """Net at a pin; none for a constant or nothing."""
+        bits = self.cell["connections"].get(pin)
+        return bits[0] if bits and isinstance(bits[0], int) else None
+
+    def parameter(self, name: str, default: str) -> str:
+        """A parameter as nextpnr reads it."""
+        return str(self.cell["parameters"].get(name, default)).strip()
+
+    def bel(self, x: int, y: int, z: int) -> str:
+        """nextpnr's name of a place for such a cell."""
+        return f"X{x}/Y{y}/" + {LUT: f"SLICE{_SLICES[z // 2]}.K{z % 2}",
+                                FLIPFLOP: f"SLICE{_SLICES[z // 2]}.FF{z % 2}",
+                                WRITE_PORT: "SLICEC.RAMW", MEMORY: f"EBR{z}",
+                                MULTIPLIER: f"MULT18_{z}"}[self.kind]
+
+
+class Placement:
+    """All cells that have a place.
+
+    Parameters
+    ----------
+    netlist : dict
+        As nextpnr writes it in JSON after placement.
+    source : str
+        What messages call it.
+
+    Members
+    -------
+    module : dict
+        Its one module.
+    geometry : Geometry
+        Of its device.
+    cells : list of Placed
+    links : set of (int, int)
+        Tiles that can't part from the one right of them.
+    levels : dict of str to int
+        By LUT's name: 0 if it may move alone, 1 with its slice, 2 with its half of the tile, 3
+        with the tile, those that it is linked with included.
+
+    Raises
+    ------
+    ToolError
+        If it isn't a placed netlist of a device that is known.
+    """
+
+    def __init__(self, netlist: Any, source: str) -> None:
+        self.source = source
+        try:
+            modules = list(netlist["modules"].values())
+            self.module: dict[str, Any] = modules[0]
+            device = self.module["settings"]["arch.type"]
+            self.geometry: Geometry = geometry(device)
+            self.cells = list(self._placed())
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+            raise self.error("is no netlist that nextpnr placed for an ECP5 (--no-route --write)"
+                             ) from None
+        if not any(cell.kind != FIXED for cell in self.cells):
+            raise self.error("has no cell that could move")
+        self.links, self.levels = self._ties()
+
+    @classmethod
+    def read(cls, path: Path) -> tuple[dict[str, Any], "Placement"]:
+        """A file's netlist and its placement.
+
+        Raises
+        ------
+        ToolError
+            If it can't be read or isn't one.
+        """
+        try:
+            netlist = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise ToolError(f"{path}: can't be read as a netlist: {error}") from None
+        return netlist, cls(netlist, str(path))
+
+    def error(self, text: str) -> ToolError:
+        """A refusal that names the file."""
+        return ToolError(f"{self.source}: {text}")
+
+    def nets(self) -> dict[str, list[int]]:
+        """By cell's name: nets that take ordinary wires, each once, counted from 0."""
+        own = {bit for net in self.module["netnames"].values()
+               if net["attributes"].get("ECP5_IS_GLOBAL") for bit in net["bits"]}
+        found: dict[str, list[int]] = {}
+        users: dict[int, int] = defaultdict(int)
+        pins: dict[int, int] = defaultdict(int)
+        for item in self.cells:
+            bits = [bit for pin in item.cell["connections"].values() for bit in pin
+                    if isinstance(bit, int)]
+            found[item.name] = list(dict.fromkeys(bits))
+            for bit in bits:
+                pins[bit] += 1
+            for bit in found[item.name]:
+                users[bit] += 1
+        numbers: dict[int, int] = {}
+        for bit, count in users.items():
+            if count > 1 and pins[bit] <= _MOST_PINS and bit not in own:
+                numbers[bit] = len(numbers)
+        return {name: [numbers[bit] for bit in bits if bit in numbers]
+                for name, bits in found.items()}
+
+    def controls(self) -> dict[str, tuple[Hashable, Hashable, Hashable]]:
+        """By cell's name: clock and reset, each net and mode or None, and enable.
+
+        A LUT RAM's clock and write enable come by the wires of clock and reset, to its write port.
+        """
+        found: dict[str, tuple[Hashable, Hashable, Hashable]] = {}
+        ports: dict[tuple[int, int], tuple[Hashable, Hashable, Hashable]] = {}
+        for item in self.cells:
+            if item.kind == FLIPFLOP:
+                found[item.name] = (
+                    _signal(item.net("CLK"), item.parameter("CLKMUX", "CLK")),
+                    _signal(item.net("LSR"), item.parameter("LSRMUX", "LSR"),
+                            item.parameter("SRMODE", "LSR_OVER_CE")),
+                    (item.net("CE"), item.parameter("CEMUX", "CE"),
+                     item.parameter("GSR", "ENABLED")))
+            elif item.kind == LUT and item.parameter("MODE", "LOGIC") == "DPRAM":
+                ports[item.x, item.y] = (
+                    _signal(item.net("WCK"), item.parameter("WCKMUX", "WCK").replace("WCK", "CLK")),
+                    _signal(item.net("WRE"), item.parameter("WREMUX", "WRE").replace("WRE", "LSR"),
+                            "LSR_OVER_CE"), None)
+        for item in self.cells:
+            if item.kind == WRITE_PORT:
+                found[item.name] = ports.get((item.x, item.y), (None, None, None))
+        return found
+
+    def direct(self) -> Iterator[list[tuple[Placed, str]]]:
+        """For each net without ordinary wires: LUTs at it with their pins, the driver first."""
+        nets: dict[int, list[tuple[Placed, str]]] = defaultdict(list)
+        drivers: dict[int, tuple[Placed, str]] = {}
+        for item in self.cells:
+            if item.kind == LUT:
+                for pin, bits in item.cell["connections"].items():
+                    for bit in bits:
+                        if item.cell["port_directions"].get(pin) == "output":
+                            drivers[bit] = item, pin
+                        elif pin in _DIRECT:
+                            nets[bit].append((item, pin))
+        for bit, users in nets.items():
+            if bit in drivers:
+                yield [drivers[bit], *users]
+
+    def _placed(self) -> Iterator[Placed]:
+        for name, cell in self.module["cells"].items():
+            kind = _KINDS.get(cell["type"], FIXED)
+            bel = cell["attributes"].get("NEXTPNR_BEL", "")
+            match = _BEL.fullmatch(bel)
+            if not match:
+                if kind != FIXED:
+                    raise self.error(f"{cell['type']} {name} has no place")
+                continue
+            z = 0
+            if kind != FIXED:
+                slot = _SLOT[kind].fullmatch(match[3])
+                if not slot:
+                    raise self.error(f"{name} lies at {bel}, which is no place for {cell['type']}")
+                z = (_SLICES.index(slot[1]) * 2 if slot[1] else 0) + int(slot[2] or 0)
+            yield Placed(name, cell, kind, int(match[1]), int(match[2]), z)
+
+    def _ties(self) -> tuple[set[tuple[int, int]], dict[str, int]]:
+        """Slices that direct nets join move as one; modes other than LOGIC take a whole tile."""
+        links: set[tuple[int, int]] = set()
+        parents: dict[tuple[int, int, int], tuple[int, int, int]] = {}
+        whole = {_slice(item) for item in self.cells
+                 if item.kind == LUT and item.parameter("MODE", "LOGIC") != "LOGIC"}
+
+        def root(key: tuple[int, int, int]) -> tuple[int, int, int]:
+            while parents.setdefault(key, key) != key:
+                parents[key] = key = parents[parents[key]]
+            return key
+
+        for users in self.direct():
+            slices = [_slice(item) for item, _ in users]
+            columns = [x for x, _, _ in slices]
+            if len({y for _, y, _ in slices}) > 1:
+                raise self.error(f"{users[0][0].name} drives pin {users[1][1]} of another row")
+            links |= {(x, slices[0][1]) for x in range(min(columns), max(columns))}
+            if min(columns) < max(columns):
+                whole |= set(slices)
+            for key in slices:
+                parents[root(key)] = root(slices[0])
+        joined = defaultdict(set)
+        for key in {*parents, *whole}:
+            joined[root(key)].add(key)
+        levels: dict[tuple[int, int, int], int] = {}
+        for slices_ in joined.values():
+            places = {place for _, _, place in slices_}
+            level = (3 if slices_ & whole else 1 if len(places) == 1 else
+                     2 if places in ({0, 1}, {2, 3}) else 3)
+            levels |= dict.fromkeys(slices_, level)
+        return links, {item.name: levels.get(_slice(item), 0)
+                       for item in self.cells if item.kind == LUT}
+
+
+def _slice(item: Placed) -> tuple[int, int, int]:
+    return item.x, item.y, item.z // 2
+
+
+def _signal(net: int | None, *modes: str) -> Hashable:
+    return None if net is None else (net, *modes)
