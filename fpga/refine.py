@@ -1,8 +1,8 @@
 """A placement refined: its wire shortened by simulated annealing, ways into flip-flops widened.
 
 nextpnr's analytic placer leaves a large design with more wire than the device has room for. The
-annealer (``anneal/anneal.cc``) moves LUTs, flip-flops, slices, tiles, block RAM and multipliers until
-little is gained any more. What it does not look at is timing: what is near is fast.
+annealer (``anneal/anneal.cc``) moves LUTs, flip-flops, slices, tiles, block RAM and multipliers
+until little is gained any more. What it does not look at is timing: what is near is fast.
 """
 
 import json
