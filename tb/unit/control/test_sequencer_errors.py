@@ -81,7 +81,9 @@ def test_program_end(length):
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_unit_error(unit):
+@pytest.mark.parametrize("first, second", quick(
+    1, (Cause.ADDRESS, Cause.WRITE_SLAVE_ERROR), (Cause.REGION, Cause.WEIGHT_STREAM)))
+def test_unit_error(unit, first, second):
     """Passed on as it is; nothing is decoded any more, and only what was granted still goes."""
     bench = Bench(DRP, int(unit), longest=60)
     name = unit.name.lower()
@@ -91,7 +93,7 @@ def test_unit_error(unit):
                *(isa.encode(others[n % 2], tag=n) for n in range(60))]
 
     async def main(ctx):
-        for cause in (Cause.ADDRESS, Cause.WRITE_SLAVE_ERROR):
+        for cause in (first, second):
             bench.units[name].stuck = True
             await bench.start(ctx, b"".join(program))
             await ctx.tick().repeat(400)  # the others' queues are full
