@@ -6,7 +6,7 @@ wires are scarce, the router finds a way to one of those.
 
 from typing import Any
 
-from fpga.placement import FLIPFLOP, LUT, WRITE_PORT, Placement
+from fpga.placement import FLIPFLOP, LUT, WRITE_PORT, Placement, bel
 
 __all__ = ["add_buffers"]
 
@@ -36,8 +36,8 @@ def add_buffers(placement: Placement) -> int:
         cell = item.cell
         cells[name] = {
             "hide_name": 0, "type": "TRELLIS_COMB", "parameters": {"INITVAL": _PASS_A},
-            "attributes": {"BEL_STRENGTH": f"{1:032b}", "NEXTPNR_BEL": f"X{item.x}/Y{item.y}/SLICE"
-                           f"{'ABCD'[item.z // 2]}.K{item.z % 2}"},
+            "attributes": {"BEL_STRENGTH": f"{1:032b}",
+                           "NEXTPNR_BEL": bel(LUT, item.x, item.y, item.z)},
             "port_directions": {"F": "output", "D": "input", "C": "input", "B": "input",
                                 "A": "input"},
             "connections": {"F": [bit], "D": [], "C": [], "B": [],

@@ -11,7 +11,8 @@ from typing import Any
 from fpga.geometry import Geometry, geometry
 from sw.errors import ToolError
 
-__all__ = ["FIXED", "FLIPFLOP", "LUT", "MEMORY", "MULTIPLIER", "WRITE_PORT", "Placed", "Placement"]
+__all__ = ["FIXED", "FLIPFLOP", "LUT", "MEMORY", "MULTIPLIER", "WRITE_PORT", "Placed", "Placement",
+           "bel"]
 
 LUT, FLIPFLOP, WRITE_PORT, MEMORY, MULTIPLIER, FIXED = range(6)
 _KINDS = {"TRELLIS_COMB": LUT, "TRELLIS_FF": FLIPFLOP, "TRELLIS_RAMW": WRITE_PORT,
@@ -60,12 +61,13 @@ class Placed:
         """A parameter as nextpnr reads it."""
         return str(self.cell["parameters"].get(name, default)).strip()
 
-    def bel(self, x: int, y: int, z: int) -> str:
-        """nextpnr's name of a place for such a cell."""
-        return f"X{x}/Y{y}/" + {LUT: f"SLICE{_SLICES[z // 2]}.K{z % 2}",
-                                FLIPFLOP: f"SLICE{_SLICES[z // 2]}.FF{z % 2}",
-                                WRITE_PORT: "SLICEC.RAMW", MEMORY: f"EBR{z}",
-                                MULTIPLIER: f"MULT18_{z}"}[self.kind]
+
+def bel(kind: int, x: int, y: int, z: int) -> str:
+    """nextpnr's name of a place: LUT to MULTIPLIER, then as in `Placed`."""
+    if kind in (LUT, FLIPFLOP):
+        return f"X{x}/Y{y}/SLICE{_SLICES[z // 2]}.{'K' if kind == LUT else 'FF'}{z % 2}"
+    names = {WRITE_PORT: "SLICEC.RAMW", MEMORY: f"EBR{z}", MULTIPLIER: f"MULT18_{z}"}
+    return f"X{x}/Y{y}/{names[kind]}"
 
 
 class Placement:

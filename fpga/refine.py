@@ -18,7 +18,7 @@ from shutil import which
 
 from fpga.buffers import add_buffers
 from fpga.legal import check, check_moved
-from fpga.placement import FIXED, FLIPFLOP, LUT, Placement
+from fpga.placement import FIXED, FLIPFLOP, LUT, Placement, bel
 from fpga.toolchain import Tool
 from sw.cache import cache_folder, keep, making
 from sw.errors import ToolError
@@ -97,7 +97,7 @@ def refine(placed: Path, refined: Path, seed: int, effort: int = EFFORT,
     for item, place in zip(before.cells, result.read_text().splitlines(), strict=True):
         if item.kind != FIXED:
             x, y, z = map(int, place.split())
-            item.cell["attributes"]["NEXTPNR_BEL"] = item.bel(x, y, z)
+            item.cell["attributes"]["NEXTPNR_BEL"] = bel(item.kind, x, y, z)
     source.unlink()
     result.unlink()
     after = Placement(netlist, str(refined))

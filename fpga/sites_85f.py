@@ -13,11 +13,13 @@ them, so that not all of a word crosses the device, but what is picked.
 
 from collections.abc import Iterator
 
+from fpga.geometry import geometry
+from fpga.placement import MEMORY, MULTIPLIER, bel
 from fpga.sites import Sites
 
 __all__ = ["SITES"]
 
-_MULTIPLIER_ROWS, _MEMORY_ROWS = (10, 34, 58), (22, 46, 70, 82)
+_DEVICE = geometry("lfe5u_85f")
 _PLACES = (0, 2, 3, 5, 7, 9, 10, 12)  # groups of the places, spread over the device
 _BETWEEN = (1, 4, 8, 11)  # groups left
 _SLICES = (1, 2, 3, 4, 9, 10, 11)  # groups of the blocks of a scratchpad word, 18 bits each
@@ -33,14 +35,14 @@ _LEFT, _TOPS = (44, 76), (11, 35, 59, 71)  # first tiles of their multiplexers
 def _multipliers(columns: int) -> tuple[str, ...]:
     """Of the lanes of up to seven columns."""
     lanes: dict[tuple[int, int], str] = {}
-    for pair, row in enumerate(_MULTIPLIER_ROWS):
+    for pair, row in enumerate(_DEVICE.multiplier_rows):
         for place, group in enumerate(_PLACES):
             sites = _group(row, group)
             for column in range(2):
                 for part in range(2):
                     lanes[2 * pair + column, place + 8 * part] = sites[2 * column + part]
     for number, group in enumerate(_BETWEEN):
-        sites = _group(_MULTIPLIER_ROWS[-1], group)
+        sites = _group(_DEVICE.multiplier_rows[-1], group)
         for right in range(2):
             for part in range(2):
                 lanes[6, 2 * number + right + 8 * part] = sites[2 * right + part]
@@ -49,22 +51,20 @@ def _multipliers(columns: int) -> tuple[str, ...]:
 
 def _requantizers() -> tuple[str, ...]:
     """Of eight lanes of post-processing."""
-    return tuple(site for group in _BETWEEN for row in _MULTIPLIER_ROWS[1::-1]
+    return tuple(site for group in _BETWEEN for row in _DEVICE.multiplier_rows[1::-1]
                  for site in _group(row, group))
 
 
 def _group(row: int, group: int) -> list[str]:
     """A group's four multipliers."""
-    return [f"X{_column(group) + right}/Y{row}/MULT18_{number}"
-            for right, number in ((0, 0), (1, 1), (4, 4), (5, 5))]
+    first = _DEVICE.groups[group]
+    return [bel(MULTIPLIER, *site) for sites in _DEVICE.multipliers for site in sites
+            if sites[0][:2] == (first, row)]
 
 
 def _memory(row: int, group: int, block: int) -> str:
-    return f"X{_column(group) + 2 * block}/Y{_MEMORY_ROWS[row]}/EBR{block}"
-
-
-def _column(group: int) -> int:
-    return 4 + 9 * group + 2 * (group >= 7)  # clocks run through the middle
+    at = (row * len(_DEVICE.groups) + group) * 4 + block
+    return bel(MEMORY, *_DEVICE.memories[at])
 
 
 def _scratchpad(banks: int) -> Iterator[tuple[str, str]]:
@@ -120,7 +120,7 @@ def _crossbar() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _crossing(column: int, block: int, bit: int) -> str:
-    x = _column((*_SLICES, _REST)[block]) + 2 * (bit % 4) + column % 2
+    x = _DEVICE.groups[(*_SLICES, _REST)[block]] + 2 * (bit % 4) + column % 2
     return f"X{x}/Y{_CROSSBAR + 2 * (bit // 4) + column // 2 % 2}/SLICE{('DC', 'BA')[column // 4]}"
 
 

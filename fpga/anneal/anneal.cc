@@ -36,6 +36,7 @@ class Annealer : public Placement {
   bool swapSlots(Spot a, Spot b, bool flipflopOnly);
   bool swapSlices(Spot a, Spot b, int slots);
   bool swapTiles(int xa, int ya, int xb, int yb, int count);
+  bool swapSites(Site* a, Site* b, int count);
   bool swapMemories();
   bool swapGroups();
   bool nearNeighbour(const Cell& cell, int noise, int& x, int& row);
@@ -194,29 +195,30 @@ bool Annealer::swapTiles(int xa, int ya, int xb, int yb, int count) {
   return false;
 }
 
+bool Annealer::swapSites(Site* a, Site* b, int count) {
+  if (a == b) return false;
+  moved.clear();
+  for (int i = 0; i < count; i++) {
+    put(a[i].cell, b[i].x, b[i].y, b[i].z);
+    put(b[i].cell, a[i].x, a[i].y, a[i].z);
+  }
+  bool kept = keepOrRevert(0);
+  for (int i = 0; i < count && kept; i++) std::swap(a[i].cell, b[i].cell);
+  return kept;
+}
+
 bool Annealer::swapMemories() {
   if (memories.empty()) return false;
-  Site &a = memories[random.below(int(memories.size()))],
-       &b = memories[random.below(int(memories.size()))];
-  moved.clear();
-  if (&a != &b) put(a.cell, b.x, b.y, b.z), put(b.cell, a.x, a.y, a.z);
-  bool kept = keepOrRevert(0);
-  if (kept) std::swap(a.cell, b.cell);
-  return kept;
+  Site *a = &memories[random.below(int(memories.size()))],
+       *b = &memories[random.below(int(memories.size()))];
+  return swapSites(a, b, 1);
 }
 
 bool Annealer::swapGroups() {
   if (groups.empty()) return false;
   Group &a = groups[random.below(int(groups.size()))],
         &b = groups[random.below(int(groups.size()))];
-  moved.clear();
-  for (int i = 0; i < 4 && &a != &b; i++) {
-    put(a[i].cell, b[i].x, b[i].y, b[i].z);
-    put(b[i].cell, a[i].x, a[i].y, a[i].z);
-  }
-  bool kept = keepOrRevert(0);
-  for (int i = 0; i < 4 && kept; i++) std::swap(a[i].cell, b[i].cell);
-  return kept;
+  return swapSites(a.data(), b.data(), int(a.size()));
 }
 
 // Somewhere near a cell that shares one of the smaller nets with this one.

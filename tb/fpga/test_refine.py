@@ -11,7 +11,7 @@ from fpga.build import Build
 from fpga.geometry import geometry
 from fpga.legal import check, check_moved
 from fpga.netlist import mapped
-from fpga.placement import FLIPFLOP, LUT, Placement
+from fpga.placement import FLIPFLOP, LUT, Placement, bel
 from fpga.refine import refine
 from fpga.toolchain import Toolchain
 from golden.spec.config import preset
@@ -210,7 +210,7 @@ def test_a_cut_chain(folder):
     before = Placement.read(folder / "placed.json")[1]
     netlist, after = Placement.read(folder / "placed.json")
     chain = next(item for item in after.cells if item.net("FCI") is not None)
-    place(chain, chain.bel(chain.x, chain.y - 1, chain.z))
+    place(chain, bel(chain.kind, chain.x, chain.y - 1, chain.z))
     with pytest.raises(ToolError, match=r"drives pin|has lost"):
         check_moved(before, Placement(netlist, "cut"))
 
