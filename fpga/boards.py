@@ -1,14 +1,12 @@
 """Boards that a bitstream can be built for. Pins come from amaranth-boards."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.icesugar_pro import ICESugarProPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-from fpga import sites_85f
-from fpga.sites import Sites
 from sw.errors import UsageError
 
 __all__ = ["BOARDS", "Board", "Resources", "board"]
@@ -60,10 +58,6 @@ class Board:
         Device, package and speed grade, as options.
     loader : str
         The board's name for openFPGALoader.
-    sites : mapping
-        Places of multipliers and memories by preset; none where the placer finds good ones itself.
-    refine : bool
-        Whether placements are refined (`fpga.refine`) before they are routed.
     """
 
     name: str
@@ -77,16 +71,13 @@ class Board:
     leds: tuple[tuple[str, int], ...]
     nextpnr: tuple[str, ...]
     loader: str
-    sites: Mapping[str, Sites] = field(default_factory=dict)
-    refine: bool = False
 
 
 BOARDS = {item.name: item for item in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with LFE5U-85F", platform=ULX3S_85F_Platform,
           device=_LFE5U_85F, presets=("ulx3s_85f", "ulx3s_85f_drp"), clock_mhz=75,
           sdram="any-32MiB-7", baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
-          nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s",
-          sites=sites_85f.SITES, refine=True),
+          nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s"),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
           platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("icesugar_pro",), clock_mhz=50,
           sdram="IS42S16160B-7", baud=1_000_000, leds=(("rgb_led", 0),),

@@ -1,6 +1,6 @@
 """From a board and a preset to a bitstream: Yosys, nextpnr for each seed, ecppack.
 
-Between nextpnr's placement and its routing lies `fpga.refine`, where the board asks for it.
+nextpnr packs, `fpga.place` places, nextpnr routes.
 """
 
 import json
@@ -16,14 +16,12 @@ from pathlib import Path
 
 from fpga.area import area, blocks
 from fpga.boards import Board
-from fpga.constants import spread_constants
 from fpga.dsp_registers import pack_registers
 from fpga.floorplan import floorplan
 from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
-from fpga.refine import Refinement, refine
-from fpga.sites import Sites
+from fpga.place import EFFORT, Placing, place
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
 from golden.spec.config import Config
@@ -61,8 +59,8 @@ class Build:
     folder : Path
         Made if it isn't there; a build's files in it are replaced.
     tools : Toolchain
-    refine : bool
-        Refine placements if the board asks for it.
+    effort : int
+        Moves for each cell that placements are annealed with (`fpga.place`); with 0 nextpnr places.
     """
 
     board: Board
@@ -70,7 +68,7 @@ class Build:
     clock_mhz: float
     folder: Path
     tools: Toolchain
-    refine: bool = True
+    effort: int = EFFORT
 
     def run(self, seeds: Sequence[int], tell: Tell) -> dict:
         """All of it.
@@ -153,25 +151,23 @@ class Build:
         netlist = synthesize(self.folder, TOP, names, self.tools.yosys, tell)
         module = netlist["modules"][TOP]
         registers = pack_registers(module)
-        self.board.sites.get(self.config.name, Sites()).fix(module)
-        spread_constants(module)
         (self.folder / f"{TOP}.json").write_text(json.dumps(netlist))
         return {name: cell["type"] for name, cell in module["cells"].items()}, registers
 
     def route(self, seed: int, tell: Tell) -> dict:
-        """``top.json`` placed, refined if wanted, and routed: one of the report's ``seeds``."""
+        """``top.json`` placed and routed: one of the report's ``seeds``."""
         started = time.monotonic()
 
         def own(text: str) -> None:
             tell(f"seed {seed}: {text}")
 
-        refinement = self._refined(seed, own) if self.refine and self.board.refine else None
-        source = (["--json", f"seed{seed}.refined.json", "--no-pack", "--no-place"] if refinement
+        placing = self._placed(seed, own) if self.effort else None
+        source = (["--json", f"seed{seed}.placed.json", "--no-pack", "--no-place"] if placing
                   else ["--json", f"{TOP}.json"])
         self._nextpnr(seed, [*source, "--textcfg", f"seed{seed}.config", "--write",
                              f"seed{seed}.json", "--report", f"seed{seed}.report"],
                       f"seed{seed}.log", own)
-        (self.folder / f"seed{seed}.refined.json").unlink(missing_ok=True)
+        (self.folder / f"seed{seed}.placed.json").unlink(missing_ok=True)
         found = json.loads((self.folder / f"seed{seed}.report").read_text())
         clock = max((name for name in found["fmax"]),
                     key=lambda name: found["fmax"][name]["constraint"], default=None)
@@ -181,25 +177,25 @@ class Build:
         return {"seed": seed, "clock_mhz": round(achieved, 2),
                 "timing_met": achieved >= self.clock_mhz,
                 "seconds": round(time.monotonic() - started),
-                "refinement": asdict(refinement) if refinement else None,
+                "placing": asdict(placing) if placing else None,
                 "critical_path": critical_path(found, clock)}
 
-    def _refined(self, seed: int, tell: Tell) -> Refinement:
-        """Place ``top.json``, and refine that to ``seedN.refined.json``."""
-        placed = self.folder / f"seed{seed}.placed.json"
-        self._nextpnr(seed, ["--json", f"{TOP}.json", "--no-route", "--write", placed.name],
-                      f"seed{seed}.place.log", tell)
-        refinement = refine(placed, self.folder / f"seed{seed}.refined.json", seed,
-                            tell=lambda text: tell(f"refining, {text}"))
-        placed.unlink()
-        return refinement
+    def _placed(self, seed: int, tell: Tell) -> Placing:
+        """``top.json`` packed, and placed to ``seedN.placed.json``."""
+        packed = self.folder / f"seed{seed}.packed.json"
+        self._nextpnr(seed, ["--json", f"{TOP}.json", "--pack-only", "--write", packed.name],
+                      f"seed{seed}.pack.log", tell)
+        placing = place(packed, self.folder / f"seed{seed}.placed.json", seed, self.effort,
+                        lambda text: tell(f"placing, {text}"))
+        packed.unlink()
+        return placing
 
     def _nextpnr(self, seed: int, arguments: Sequence[str], log: str, tell: Tell) -> None:
         def line(text: str) -> None:
             if _PHASE.match(text):
                 tell(text.removeprefix("Info: ").strip())
 
-        # The placed netlist keeps the router's name: both runs are told it.
+        # The packed netlist keeps the router's name: both runs are told it.
         self.tools.nextpnr.run([
             *self.board.nextpnr, *arguments, "--lpf", f"{TOP}.lpf", "--seed", str(seed), "--freq",
             f"{self.clock_mhz:g}", "--router", "router2", "--timing-allow-fail",

@@ -5,53 +5,54 @@ no use for: five at each of its LUTs and its write port together.
 """
 
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
+
+from fpga.cells import LUT, MULTIPLIER, add_luts, kind_of
+from fpga.geometry import Site
 
 __all__ = ["repeat_addresses", "spread_constants"]
 
-_TYPE, _VALUES = "MULT18X18D", ("0", "1")
 _RAM, _READ, _WRITE = "TRELLIS_DPR16X4", "RAD", "WAD"
 # Operands need no route: a bit of the switch box at their pins makes them constant.
 _MODES = re.compile(r"(SIGNED|SOURCE)[AB]|(CE|RST)[0-3]")
-_SITE = re.compile(r"X(\d+)/Y(\d+)/MULT18_(\d)")
 
 
-def spread_constants(module: dict[str, Any]) -> int:
-    """Give those multipliers that share a group of sites two LUTs, for 0 and for 1, in place.
+def spread_constants(module: dict[str, Any], sites: Mapping[str, Site]) -> dict[str, str]:
+    """Give the multipliers of a group of sites two LUTs, for 0 and for 1, in place.
 
     Parameters
     ----------
     module : dict
-        Flat netlist of ECP5's cells, as Yosys writes it in JSON. Multipliers without a site
-        (attribute BEL) stay as they are.
+        Netlist that nextpnr packed.
+    sites : mapping
+        Site by multiplier; other names are left alone.
 
     Returns
     -------
-    int
-        LUTs added.
+    dict
+        By name of a LUT that was added, a multiplier of its group.
     """
     cells = module["cells"]
-    bits = (bit for net in module["netnames"].values() for bit in net["bits"])
-    free = max((bit for bit in bits if isinstance(bit, int)), default=1) + 1
-    drivers: dict[str, int] = {}
-    for cell in [cell for cell in cells.values() if cell["type"] == _TYPE]:
-        site = _SITE.fullmatch(cell.get("attributes", {}).get("BEL", ""))
-        if site is None:
-            continue
-        group = f"X{int(site[1]) - int(site[3])}_Y{site[2]}"
-        for pin, nets in cell["connections"].items():
-            if _MODES.fullmatch(pin) and nets[0] in _VALUES:
-                name = f"constant_{nets[0]}_{group}"
-                if name not in drivers:
-                    drivers[name] = free + len(drivers)
-                    cells[name] = {"hide_name": 0, "type": "LUT4", "attributes": {},
-                                   "parameters": {"INIT": nets[0] * 16},
-                                   "port_directions": {"Z": "output"},
-                                   "connections": {"Z": [drivers[name]]}}
-                    module["netnames"][name] = {"hide_name": 0, "bits": [drivers[name]],
-                                                "attributes": {}}
-                nets[0] = drivers[name]
-    return len(drivers)
+    values = {cell["connections"]["F"][0]: cell["parameters"]["INITVAL"]
+              for cell in cells.values() if kind_of(cell) == LUT and cell["connections"].get("F")
+              and cell["parameters"].get("INITVAL") in ("0" * 16, "1" * 16)}
+    wanted: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    contents = {}
+    for name, (column, row, number) in sites.items():
+        for pin, bits in cells[name]["connections"].items():
+            if kind_of(cells[name]) == MULTIPLIER and _MODES.fullmatch(pin) and bits:
+                content = values.get(bits[0])
+                if content is not None:
+                    constant = f"constant_{content[0]}_X{column - number}_Y{row}"
+                    wanted[constant].append((name, pin))
+                    contents[constant] = content
+    nets = add_luts(module, ((name, content, None) for name, content in contents.items()))
+    for constant, net in zip(contents, nets, strict=True):
+        for name, pin in wanted[constant]:
+            cells[name]["connections"][pin] = [net]
+    return {constant: pins[0][0] for constant, pins in wanted.items()}
 
 
 def repeat_addresses(module: dict[str, Any]) -> int:

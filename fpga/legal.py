@@ -1,9 +1,18 @@
 """Whether a placement is one that the device can hold, and that nextpnr routes and writes."""
 
 from collections import defaultdict
-from collections.abc import Hashable
 
-from fpga.placement import FIXED, FLIPFLOP, LUT, MEMORY, MULTIPLIER, WRITE_PORT, Placed, Placement
+from fpga.cells import (
+    FIXED,
+    FLIPFLOP,
+    LUT,
+    MEMORY,
+    MULTIPLIER,
+    WRITE_PORT,
+    Controls,
+    compatible,
+)
+from fpga.placement import Placed, Placement
 
 __all__ = ["check", "check_moved"]
 
@@ -76,7 +85,7 @@ def _check_places(placement: Placement) -> None:
 
 
 def _tile(items: list[Placed],
-          controls: dict[str, tuple[Hashable, Hashable, Hashable]]) -> str | None:
+          controls: dict[str, Controls]) -> str | None:
     """What is wrong with a tile, if something is."""
     luts = {item.z: item for item in items if item.kind == LUT}
     flipflops = {item.z: item for item in items if item.kind == FLIPFLOP}
@@ -89,11 +98,8 @@ def _tile(items: list[Placed],
         if item.net("DI") is not None and (
                 z not in luts or item.net("DI") not in (luts[z].net("F"), luts[z].net("OFX"))):
             return f"{item.name} is not beside the LUT that feeds it"
-    for kind in (0, 1):
-        signals = {controls[item.name][kind] for item in (*flipflops.values(), *ports)} - {None}
-        nets = {signal[0] for signal in signals}  # type: ignore[index]
-        if len(signals) > 2 or len(nets) < len(signals):
-            return f"more than two {('clocks', 'resets')[kind]}, or one in two modes"
+    if not compatible(controls[item.name] for item in (*flipflops.values(), *ports)):
+        return "more than two clocks or resets, or one in two modes"
     if ports and any(z in luts and luts[z].parameter("MODE", "LOGIC") != "RAMW_BLOCK"
                      for z in (4, 5)):
         return f"a LUT where {ports[0].name} is"

@@ -61,7 +61,7 @@ def page(report: Mapping, picture: Path | None) -> str:
         _table(("seed", "MHz", "seconds"), (
             (str(item["seed"]), f"{item['clock_mhz']:g}", f"{item['seconds']:,}")
             for item in report["seeds"])),
-        *_refinements(report["seeds"]),
+        *_placings(report["seeds"]),
         "<h2>Tools</h2>",
         _table(("tool", "version"), ((escape(name), escape(version))
                                      for name, version in report["tools"].items())),
@@ -71,18 +71,21 @@ def page(report: Mapping, picture: Path | None) -> str:
             f"<style>{_STYLE}</style>" + "\n".join(parts) + "\n")
 
 
-def _refinements(seeds: Sequence[Mapping]) -> list[str]:
-    """What refining the placements did, if it was done."""
-    found = [(str(item["seed"]), item["refinement"]) for item in seeds if item.get("refinement")]
+def _placings(seeds: Sequence[Mapping]) -> list[str]:
+    """How placements came about, if nextpnr didn't make them."""
+    found = [(str(item["seed"]), item["placing"], item["placing"]["annealing"]) for item in seeds
+             if item.get("placing")]
     if not found:
         return []
-    return ["<h2>Refinement of the placements</h2>",
+    return ["<h2>Annealing of the placements</h2>",
             _table(("seed", "wire in x, tiles", "wire in y", "greatest density", "buffers",
                     "seconds"), (
                 (seed, *(f"{before:,} → {after:,}" for before, after in zip(
-                    item["wire_before"], item["wire_after"], strict=True)),
-                 f"{item['density_before']:g} → {item['density_after']:g}",
-                 f"{item['buffers']:,}", f"{item['seconds']:,}") for seed, item in found))]
+                    annealing["wire_before"], annealing["wire_after"], strict=True)),
+                 f"{annealing['density_before']:g} → {annealing['density_after']:g}",
+                 f"{placing['buffers']:,}", f"{placing['seconds']:,}")
+                for seed, placing, annealing in found))]
+
 
 
 def _bar(share: float) -> str:

@@ -3,20 +3,30 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fpga.cells import (
+    FIXED,
+    FLIPFLOP,
+    LUT,
+    MEMORY,
+    MULTIPLIER,
+    WRITE_PORT,
+    Controls,
+    flipflop_controls,
+    kind_of,
+    net_at,
+    parameter,
+    ram_controls,
+)
 from fpga.geometry import Geometry, geometry
 from sw.errors import ToolError
 
-__all__ = ["FIXED", "FLIPFLOP", "LUT", "MEMORY", "MULTIPLIER", "WRITE_PORT", "Placed", "Placement",
-           "bel"]
+__all__ = ["Placed", "Placement", "bel", "nets_of", "read_netlist"]
 
-LUT, FLIPFLOP, WRITE_PORT, MEMORY, MULTIPLIER, FIXED = range(6)
-_KINDS = {"TRELLIS_COMB": LUT, "TRELLIS_FF": FLIPFLOP, "TRELLIS_RAMW": WRITE_PORT,
-          "DP16KD": MEMORY, "MULT18X18D": MULTIPLIER}
 _SLICES = "ABCD"
 _BEL = re.compile(r"X(\d+)/Y(\d+)/(.+)")
 # By kind: what a BEL is called, and the number that an object has there.
@@ -54,12 +64,11 @@ class Placed:
 
     def net(self, pin: str) -> int | None:
         """Net at a pin; none for a constant or nothing."""
-        bits = self.cell["connections"].get(pin)
-        return bits[0] if bits and isinstance(bits[0], int) else None
+        return net_at(self.cell, pin)
 
     def parameter(self, name: str, default: str) -> str:
         """A parameter as nextpnr reads it."""
-        return str(self.cell["parameters"].get(name, default)).strip()
+        return parameter(self.cell, name, default)
 
 
 def bel(kind: int, x: int, y: int, z: int) -> str:
@@ -68,6 +77,51 @@ def bel(kind: int, x: int, y: int, z: int) -> str:
         return f"X{x}/Y{y}/SLICE{_SLICES[z // 2]}.{'K' if kind == LUT else 'FF'}{z % 2}"
     names = {WRITE_PORT: "SLICEC.RAMW", MEMORY: f"EBR{z}", MULTIPLIER: f"MULT18_{z}"}
     return f"X{x}/Y{y}/{names[kind]}"
+
+
+def read_netlist(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A file of nextpnr's for an ECP5, and its one module.
+
+    Raises
+    ------
+    ToolError
+        If it can't be read or isn't one.
+    """
+    try:
+        netlist = json.loads(path.read_text())
+        module = next(iter(netlist["modules"].values()))
+        if not module["settings"]["arch.type"]:
+            raise KeyError
+    except (OSError, ValueError) as error:
+        raise ToolError(f"{path}: can't be read as a netlist: {error}") from None
+    except (KeyError, StopIteration, TypeError, AttributeError):
+        raise ToolError(f"{path}: is no netlist that nextpnr packed for an ECP5 "
+                        "(--pack-only --write)") from None
+    return netlist, module
+
+
+def nets_of(module: dict[str, Any], groups: Sequence[Iterable[str]]) -> list[list[int]]:
+    """Nets that take ordinary wires, as numbers of the groups of cells that they join.
+
+    Parameters
+    ----------
+    module : dict
+    groups : sequence of iterable of str
+        Names of cells; others are left out.
+    """
+    own = {bit for net in module["netnames"].values()
+           if net["attributes"].get("ECP5_IS_GLOBAL") for bit in net["bits"]}
+    pins: dict[int, int] = defaultdict(int)
+    found: dict[int, dict[int, None]] = defaultdict(dict)
+    for number, names in enumerate(groups):
+        for name in names:
+            for bits in module["cells"][name]["connections"].values():
+                for bit in bits:
+                    if isinstance(bit, int):
+                        pins[bit] += 1
+                        found[bit][number] = None
+    return [list(items) for bit, items in found.items()
+            if len(items) > 1 and pins[bit] <= _MOST_PINS and bit not in own]
 
 
 class Placement:
@@ -114,70 +168,30 @@ class Placement:
             raise self.error("has no cell that could move")
         self.links, self.levels = self._ties()
 
-    @classmethod
-    def read(cls, path: Path) -> tuple[dict[str, Any], "Placement"]:
-        """A file's netlist and its placement.
-
-        Raises
-        ------
-        ToolError
-            If it can't be read or isn't one.
-        """
-        try:
-            netlist = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ToolError(f"{path}: can't be read as a netlist: {error}") from None
-        return netlist, cls(netlist, str(path))
-
     def error(self, text: str) -> ToolError:
         """A refusal that names the file."""
         return ToolError(f"{self.source}: {text}")
 
     def nets(self) -> dict[str, list[int]]:
         """By cell's name: nets that take ordinary wires, each once, counted from 0."""
-        own = {bit for net in self.module["netnames"].values()
-               if net["attributes"].get("ECP5_IS_GLOBAL") for bit in net["bits"]}
-        found: dict[str, list[int]] = {}
-        users: dict[int, int] = defaultdict(int)
-        pins: dict[int, int] = defaultdict(int)
-        for item in self.cells:
-            bits = [bit for pin in item.cell["connections"].values() for bit in pin
-                    if isinstance(bit, int)]
-            found[item.name] = list(dict.fromkeys(bits))
-            for bit in bits:
-                pins[bit] += 1
-            for bit in found[item.name]:
-                users[bit] += 1
-        numbers: dict[int, int] = {}
-        for bit, count in users.items():
-            if count > 1 and pins[bit] <= _MOST_PINS and bit not in own:
-                numbers[bit] = len(numbers)
-        return {name: [numbers[bit] for bit in bits if bit in numbers]
-                for name, bits in found.items()}
+        found: dict[str, list[int]] = {item.name: [] for item in self.cells}
+        for number, net in enumerate(nets_of(self.module, [(name,) for name in found])):
+            for item in net:
+                found[self.cells[item].name].append(number)
+        return found
 
-    def controls(self) -> dict[str, tuple[Hashable, Hashable, Hashable]]:
-        """By cell's name: clock and reset, each net and mode or None, and enable.
-
-        A LUT RAM's clock and write enable come by the wires of clock and reset, to its write port.
-        """
-        found: dict[str, tuple[Hashable, Hashable, Hashable]] = {}
-        ports: dict[tuple[int, int], tuple[Hashable, Hashable, Hashable]] = {}
+    def controls(self) -> dict[str, Controls]:
+        """By name of a flip-flop or a write port."""
+        found: dict[str, Controls] = {}
+        rams: dict[tuple[int, int], Controls] = {}
         for item in self.cells:
             if item.kind == FLIPFLOP:
-                found[item.name] = (
-                    _signal(item.net("CLK"), item.parameter("CLKMUX", "CLK")),
-                    _signal(item.net("LSR"), item.parameter("LSRMUX", "LSR"),
-                            item.parameter("SRMODE", "LSR_OVER_CE")),
-                    (item.net("CE"), item.parameter("CEMUX", "CE"),
-                     item.parameter("GSR", "ENABLED")))
+                found[item.name] = flipflop_controls(item.cell)
             elif item.kind == LUT and item.parameter("MODE", "LOGIC") == "DPRAM":
-                ports[item.x, item.y] = (
-                    _signal(item.net("WCK"), item.parameter("WCKMUX", "WCK").replace("WCK", "CLK")),
-                    _signal(item.net("WRE"), item.parameter("WREMUX", "WRE").replace("WRE", "LSR"),
-                            "LSR_OVER_CE"), None)
+                rams[item.x, item.y] = ram_controls(item.cell)
         for item in self.cells:
             if item.kind == WRITE_PORT:
-                found[item.name] = ports.get((item.x, item.y), (None, None, None))
+                found[item.name] = rams.get((item.x, item.y), (None, None, None))
         return found
 
     def direct(self) -> Iterator[list[tuple[Placed, str]]]:
@@ -198,7 +212,7 @@ class Placement:
 
     def _placed(self) -> Iterator[Placed]:
         for name, cell in self.module["cells"].items():
-            kind = _KINDS.get(cell["type"], FIXED)
+            kind = kind_of(cell)
             bel = cell["attributes"].get("NEXTPNR_BEL", "")
             match = _BEL.fullmatch(bel)
             if not match:
@@ -250,7 +264,3 @@ class Placement:
 
 def _slice(item: Placed) -> tuple[int, int, int]:
     return item.x, item.y, item.z // 2
-
-
-def _signal(net: int | None, *modes: str) -> Hashable:
-    return None if net is None else (net, *modes)

@@ -39,8 +39,6 @@ def wide_muxes(verilog: str) -> tuple[str, str]:
         return "", ""
     commands = [f"chtype -set {_type(count, width)} *.wide{count}x{width}_*/t:$shr"
                 for count, width in sizes]
-    # A name for each, so that its LUTs keep theirs, by which `fpga.sites` finds them.
-    commands.append("rename -enumerate t:sentei_wide*")
     return ("\n".join(["proc", *commands, "techmap -map wide_muxes.v"]),
             "\n".join(_module(*size) for size in sizes))
 

@@ -1,31 +1,25 @@
-"""A placement refined: its wire shortened by simulated annealing, ways into flip-flops widened.
+"""The annealer (``anneal/anneal.cc``): compiled once, told a placement, run.
 
-nextpnr's analytic placer leaves a large design with more wire than the device has room for. The
-annealer (``anneal/anneal.cc``) moves LUTs, flip-flops, slices, tiles, block RAM and multipliers
-until little is gained any more. What it does not look at is timing: what is near is fast.
+It moves LUTs, flip-flops, slices, tiles, block RAM and multipliers until little is gained any more.
 """
 
-import json
 import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from shutil import which
 
-from fpga.buffers import add_buffers
-from fpga.legal import check, check_moved
-from fpga.placement import FIXED, FLIPFLOP, LUT, Placement, bel
+from fpga.cells import FIXED, FLIPFLOP, LUT
+from fpga.placement import Placement, bel
 from fpga.toolchain import Tool
 from sw.cache import cache_folder, keep, making
 from sw.errors import ToolError
 
-__all__ = ["EFFORT", "Refinement", "refine"]
+__all__ = ["Annealing", "anneal"]
 
-EFFORT = 2000  # moves tried for each cell
 _SOURCES = Path(__file__).with_name("anneal")
 # Without fused operations, so that a seed gives the same placement on every processor.
 _FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off")
@@ -34,7 +28,7 @@ _ALUS = (3, 7)  # their offsets in a group of multipliers
 
 
 @dataclass(frozen=True)
-class Refinement:
+class Annealing:
     """What came of it.
 
     Parameters
@@ -43,29 +37,24 @@ class Refinement:
         Half perimeters of all nets together, in tiles along x and along y.
     density_before, density_after : float
         Of wires in tiles a tile, where it is greatest: in one direction over 6 x 6 tiles.
-    buffers : int
-        Flip-flops that a free LUT feeds now.
-    seconds : int
     """
 
     wire_before: tuple[int, int]
     wire_after: tuple[int, int]
     density_before: float
     density_after: float
-    buffers: int
-    seconds: int
 
 
-def refine(placed: Path, refined: Path, seed: int, effort: int = EFFORT,
-           tell: Callable[[str], None] = lambda text: None) -> Refinement:
-    """Refine a placement; only places change, and what `add_buffers` adds.
+def anneal(placement: Placement, folder: Path, seed: int, effort: int,
+           tell: Callable[[str], None] = lambda text: None) -> Annealing:
+    """Give the cells of a placement better places: their attribute NEXTPNR_BEL, in place.
 
     Parameters
     ----------
-    placed : Path
-        Netlist in JSON that nextpnr wrote after placement, before routing.
-    refined : Path
-        Where it is written anew; the annealer's log and other files of its come beside it.
+    placement : Placement
+        A legal one.
+    folder : Path
+        For ``anneal.log`` and files that are removed again.
     seed : int
         The same seed gives the same placement.
     effort : int
@@ -76,14 +65,11 @@ def refine(placed: Path, refined: Path, seed: int, effort: int = EFFORT,
     Raises
     ------
     ToolError
-        If the netlist is not a legal placement, or g++ is missing.
+        If g++ is missing, or the annealer fails.
     """
-    started = time.monotonic()
-    netlist, before = Placement.read(placed)
-    check(before)
     program = _program()
-    source, result = refined.with_suffix(".anneal.in"), refined.with_suffix(".anneal.out")
-    source.write_text("\n".join(" ".join(map(str, line)) for line in _export(before)))
+    source, result = folder / "anneal.in", folder / "anneal.out"
+    source.write_text("\n".join(" ".join(map(str, line)) for line in _export(placement)))
     found: dict[str, tuple[int, int, float]] = {}
 
     def line(text: str) -> None:
@@ -92,21 +78,15 @@ def refine(placed: Path, refined: Path, seed: int, effort: int = EFFORT,
             found[match[1]] = int(match[2]), int(match[3]), float(match[4])
         tell(text)
 
-    program.run([source.name, result.name, str(seed), str(effort)], refined.parent,
-                refined.with_suffix(".anneal.log").name, line)
-    for item, place in zip(before.cells, result.read_text().splitlines(), strict=True):
+    program.run([source.name, result.name, str(seed), str(effort)], folder, "anneal.log", line)
+    for item, place in zip(placement.cells, result.read_text().splitlines(), strict=True):
         if item.kind != FIXED:
             x, y, z = map(int, place.split())
             item.cell["attributes"]["NEXTPNR_BEL"] = bel(item.kind, x, y, z)
     source.unlink()
     result.unlink()
-    after = Placement(netlist, str(refined))
-    check_moved(before, after)
-    buffers = add_buffers(after)
-    check(Placement(netlist, str(refined)))
-    refined.write_text(json.dumps(netlist))
-    return Refinement(found["start"][:2], found["end"][:2], round(found["start"][2], 1),
-                      round(found["end"][2], 1), buffers, round(time.monotonic() - started))
+    return Annealing(found["start"][:2], found["end"][:2], round(found["start"][2], 1),
+                     round(found["end"][2], 1))
 
 
 def _export(placement: Placement) -> Iterator[tuple[int, ...]]:
@@ -154,8 +134,7 @@ def _program() -> Tool:
     """The annealer, compiled once."""
     compiler = which("g++")
     if compiler is None:
-        raise ToolError("refining a placement needs g++; on Debian: apt install g++; or "
-                        "--no-refine")
+        raise ToolError("placing needs g++; on Debian: apt install g++; or --effort 0")
     asked = subprocess.run([compiler, "-dumpfullversion", "-dumpmachine"], capture_output=True,
                            text=True, check=False)
     sources = [path.read_text() for path in sorted(_SOURCES.glob("*.[ch]*"))]

@@ -1,0 +1,96 @@
+"""Cells of a netlist that nextpnr packed for an ECP5, and controls that share wires in a tile."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+__all__ = ["FIXED", "FLIPFLOP", "LUT", "MEMORY", "MULTIPLIER", "SLOTS", "WRITE_PORT", "Controls",
+           "add_luts", "compatible", "flipflop_controls", "kind_of", "net_at", "parameter",
+           "ram_controls"]
+
+LUT, FLIPFLOP, WRITE_PORT, MEMORY, MULTIPLIER, FIXED = range(6)
+SLOTS = 8  # of a tile: a LUT and a flip-flop each; two are a slice
+_KINDS = {"TRELLIS_COMB": LUT, "TRELLIS_FF": FLIPFLOP, "TRELLIS_RAMW": WRITE_PORT,
+          "DP16KD": MEMORY, "MULT18X18D": MULTIPLIER}
+_WIRES = 2  # for clocks in a tile, and for resets
+
+Signal = tuple[int, str] | tuple[int, str, str] | None  # a net with its modes
+Controls = tuple[Signal, Signal, Hashable]
+"""Clock and reset, each net and modes or None, and enable."""
+
+
+def kind_of(cell: Mapping[str, Any]) -> int:
+    """LUT to MULTIPLIER, or FIXED: a cell that has its place when nextpnr has packed."""
+    return _KINDS.get(cell["type"], FIXED)
+
+
+def net_at(cell: Mapping[str, Any], pin: str) -> int | None:
+    """Net at a pin; none for a constant or nothing."""
+    bits = cell["connections"].get(pin)
+    return bits[0] if bits and isinstance(bits[0], int) else None
+
+
+def parameter(cell: Mapping[str, Any], name: str, default: str) -> str:
+    """A parameter as nextpnr reads it."""
+    return str(cell["parameters"].get(name, default)).strip()
+
+
+def flipflop_controls(cell: Mapping[str, Any]) -> Controls:
+    """Those of a flip-flop; the two of a slice share them all."""
+    return (_signal(net_at(cell, "CLK"), parameter(cell, "CLKMUX", "CLK")),
+            _signal(net_at(cell, "LSR"), parameter(cell, "LSRMUX", "LSR"),
+                    parameter(cell, "SRMODE", "LSR_OVER_CE")),
+            (net_at(cell, "CE"), parameter(cell, "CEMUX", "CE"), parameter(cell, "GSR", "ENABLED")))
+
+
+def ram_controls(cell: Mapping[str, Any]) -> Controls:
+    """Those of a LUT RAM's write port, which come by the wires of clock and reset."""
+    return (_signal(net_at(cell, "WCK"), parameter(cell, "WCKMUX", "WCK").replace("WCK", "CLK")),
+            _signal(net_at(cell, "WRE"), parameter(cell, "WREMUX", "WRE").replace("WRE", "LSR"),
+                    "LSR_OVER_CE"), None)
+
+
+def compatible(controls: Iterable[Controls]) -> bool:
+    """Whether a tile has the wires: for two clocks and two resets, each net in one mode."""
+    for signals in zip(*((clock, reset) for clock, reset, _ in controls), strict=True):
+        found = set(signals) - {None}
+        if len(found) > _WIRES or len({signal[0] for signal in found}) < len(found):
+            return False
+    return True
+
+
+def _signal(net: int | None, *modes: str) -> Any:
+    return None if net is None else (net, *modes)
+
+
+def add_luts(module: dict[str, Any], luts: Iterable[tuple[str, str, Any]]) -> list[int]:
+    """Add LUTs without a place, in place.
+
+    Parameters
+    ----------
+    module : dict
+    luts : iterable of (name, content, net at A)
+        Content as nextpnr writes it, 16 bits; the net, or None where no input counts.
+
+    Returns
+    -------
+    list of int
+        Their output nets.
+    """
+    bits = chain(*(bits for cell in module["cells"].values()
+                   for bits in cell["connections"].values()),
+                 *(net["bits"] for net in module["netnames"].values()))
+    free = 1 + max(bit for bit in bits if isinstance(bit, int))
+    found = []
+    for name, content, net in luts:
+        found.append(free)
+        module["cells"][name] = {
+            "hide_name": 0, "type": "TRELLIS_COMB", "parameters": {"INITVAL": content},
+            "attributes": {},
+            "port_directions": {"F": "output", "D": "input", "C": "input", "B": "input",
+                                "A": "input"},
+            "connections": {"F": [free], "D": [], "C": [], "B": [],
+                            "A": [] if net is None else [net]}}
+        module["netnames"][name] = {"hide_name": 0, "bits": [free], "attributes": {"ROUTING": " "}}
+        free += 1
+    return found

@@ -1,0 +1,223 @@
+"""A packed netlist placed: roughly by quadratic wire length, then by simulated annealing.
+
+nextpnr packs before and routes afterwards. What is not looked at is timing: what is near is fast.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fpga.analytic import Analytic, Region, spread
+from fpga.annealer import Annealing, anneal
+from fpga.buffers import add_buffers
+from fpga.cells import FIXED, MEMORY, MULTIPLIER, SLOTS, kind_of
+from fpga.clusters import Cluster, Clusters
+from fpga.constants import spread_constants
+from fpga.geometry import Site, geometry
+from fpga.legal import check
+from fpga.placement import Placement, bel, nets_of, read_netlist
+from fpga.sites import nearest_sites
+from fpga.tiles import Tiles
+from sw.errors import ToolError
+
+__all__ = ["EFFORT", "Placing", "place"]
+
+EFFORT = 2000  # annealing moves tried for each cell
+# Without anything that keeps cells apart, at first. To the end of that would be wrong: what is
+# tied to few things only would lie in a heap.
+_FIRST_SOLUTIONS, _FIRST_STEPS = 4, 100
+# Of several starts, which end differently, the one with the least wire after some rounds.
+_STARTS, _FIRST_ROUNDS = 3, 40
+# The pull to free places grows from round to round, by so much for a slot.
+_ROUNDS, _STEPS, _PULL = 160, 60, 0.01
+# A block's is that of so many slots, which grow too: its places are few and far between.
+_BLOCK_PULL, _BLOCK_DELAY = 0.2, 10
+_FILL = 0.85  # of the slots of any region
+_LONE_FLIPFLOP = 0.5  # slots: two without LUTs make one
+_PORT = 2  # slots
+_BEL = re.compile(r"X(\d+)/Y(\d+)/.+")
+
+
+@dataclass(frozen=True)
+class Placing:
+    """What came of it.
+
+    Parameters
+    ----------
+    annealing : Annealing
+    fed : int
+        Flip-flops fed beside a LUT that drives others as well, or beside a wide multiplexer.
+    buffers : int
+        Flip-flops that a free LUT feeds now.
+    seconds : int
+    """
+
+    annealing: Annealing
+    fed: int
+    buffers: int
+    seconds: int
+
+
+def place(packed: Path, placed: Path, seed: int, effort: int = EFFORT,
+          tell: Callable[[str], None] = lambda text: None) -> Placing:
+    """Give every cell a place.
+
+    Parameters
+    ----------
+    packed : Path
+        Netlist in JSON that nextpnr wrote after packing.
+    placed : Path
+        Where it is written anew; the annealer's log comes beside it.
+    seed : int
+        The same seed gives the same placement.
+    effort : int
+        Annealing moves tried for each cell.
+    tell : callable
+        Told how far it is.
+
+    Raises
+    ------
+    ToolError
+        If the netlist can't be placed, or g++ is missing.
+    """
+    started = time.monotonic()
+    netlist, module = read_netlist(packed)
+    start = _Start(module, str(packed), seed)
+    start.run(tell)
+    placement = Placement(netlist, str(packed))
+    check(placement)
+    annealing = anneal(placement, placed.parent, seed, effort, tell)
+    placement = Placement(netlist, str(packed))
+    buffers = add_buffers(placement)
+    check(Placement(netlist, str(packed)))
+    placed.write_text(json.dumps(netlist))
+    return Placing(annealing, start.clusters.fed, buffers, round(time.monotonic() - started))
+
+
+class _Start:
+    """A first legal placement."""
+
+    def __init__(self, module: dict[str, Any], source: str, seed: int) -> None:
+        self._module, self._cells = module, module["cells"]
+        cells = self._cells
+        self._source = source
+        self._geometry = geometry(module["settings"]["arch.type"])
+        self.clusters = Clusters(module)
+        kinds = {name: kind_of(cell) for name, cell in cells.items()}
+        self._memories = [name for name in cells if kinds[name] == MEMORY]
+        self._multipliers = [name for name in cells if kinds[name] == MULTIPLIER]
+        blocks = self._memories + self._multipliers
+        fixed = [name for name in cells if kinds[name] == FIXED]
+        groups = [*(tuple(cluster.names) for cluster in self.clusters.all),
+                  *((name,) for name in blocks + fixed)]
+        self._movable = len(self.clusters.all) + len(blocks)
+        self._random = np.random.default_rng(seed)
+        at = np.zeros((2, len(groups)))
+        at[:, self._movable:] = np.array([self._fixed(name) for name in fixed]).reshape(-1, 2).T
+        self._analytic = Analytic(nets_of(module, groups), at[0], at[1], self._movable)
+        self._areas = np.array([_area(cluster) for cluster in self.clusters.all])
+
+    def run(self, tell: Callable[[str], None]) -> None:
+        """Give all cells the attribute NEXTPNR_BEL."""
+        starts = []
+        for number in range(1, _STARTS + 1):
+            self._begin()
+            wire = self._rounds(1, _FIRST_ROUNDS)
+            tell(f"start {number} of {_STARTS}: wire {wire:,}")
+            starts.append((wire, self._analytic.x.copy(), self._analytic.y.copy()))
+        _, self._analytic.x[:], self._analytic.y[:] = min(starts, key=lambda start: start[0])
+        wire = self._rounds(_FIRST_ROUNDS + 1, _ROUNDS)
+        tell(f"wire {wire:,}")
+        self._settle(*self._targets())
+
+    def _begin(self) -> None:
+        """In the middle, not all at one point, or springs between them have no direction."""
+        analytic, grid = self._analytic, self._geometry
+        for at, range_ in ((analytic.x, grid.columns), (analytic.y, grid.rows)):
+            at[:self._movable] = ((range_.start + range_.stop - 1) / 2
+                                  + self._random.uniform(-1, 1, self._movable))
+        for _ in range(_FIRST_SOLUTIONS):
+            analytic.solve(analytic.x, _FIRST_STEPS)
+            analytic.solve(analytic.y, _FIRST_STEPS)
+
+    def _rounds(self, first: int, last: int) -> int:
+        """Some of them; gives the wire there would be with everything where it is pulled."""
+        analytic, count = self._analytic, self._movable
+        for number in range(first, last + 1):
+            targets = self._targets()
+            pull = np.maximum(self._areas, 1)
+            blocks = np.full(count - len(pull), _BLOCK_PULL * (number + _BLOCK_DELAY))
+            pull = np.concatenate((pull, blocks)) * number * _PULL
+            analytic.solve(analytic.x, _STEPS, targets[0], pull)
+            analytic.solve(analytic.y, _STEPS, targets[1], pull)
+        own = analytic.x[:count].copy(), analytic.y[:count].copy()
+        analytic.x[:count], analytic.y[:count] = self._targets()
+        wire = analytic.wire()
+        analytic.x[:count], analytic.y[:count] = own
+        return wire
+
+    def _targets(self) -> np.ndarray:
+        """Places near where objects are that have room for them, along x and y."""
+        grid, count, rows = self._geometry, len(self._areas), self._geometry.logic_rows
+        analytic = self._analytic
+        x, y = spread(
+            analytic.x[:count] - grid.columns.start,
+            np.interp(analytic.y[:count], rows, range(len(rows))), self._areas,
+            Region(0, len(grid.columns), 0, len(rows)), SLOTS, _FILL)
+        self._sites = self._nearest()
+        sites = np.array([site[:2] for site in self._sites], float).reshape(-1, 2).T
+        return np.hstack(((x + grid.columns.start, np.interp(y, range(len(rows)), rows)), sites))
+
+    def _nearest(self) -> list[Site]:
+        first = len(self._areas)
+        second = first + len(self._memories)
+        x, y = self._analytic.x, self._analytic.y
+        multipliers = [site for group in self._geometry.multipliers for site in group]
+        return [*nearest_sites(x[first:second], y[first:second], self._geometry.memories,
+                               "block RAMs"),
+                *nearest_sites(x[second:self._movable], y[second:self._movable], multipliers,
+                               "multipliers")]
+
+    def _settle(self, x: np.ndarray, y: np.ndarray) -> None:
+        kinds = [MEMORY] * len(self._memories) + [MULTIPLIER] * len(self._multipliers)
+        sites = dict(zip(self._memories + self._multipliers, self._sites, strict=True))
+        for (name, site), kind in zip(sites.items(), kinds, strict=True):
+            self._lie(name, bel(kind, *site))
+        grid = self._geometry
+        rows = grid.logic_rows
+        tiles = Tiles(self._cells, self.clusters.controls, len(grid.columns), len(rows))
+        wanted = list(zip(self.clusters.all, x, y, strict=False))
+        wanted += [(Cluster(luts={0: name}), *sites[near][:2])
+                   for name, near in spread_constants(self._module, sites).items()]
+        wanted.sort(key=lambda item: (-item[0].tiles, -item[0].width, -len(item[0].luts)))
+        for cluster, column, row in wanted:
+            tiles.put(cluster, round(column) - grid.columns.start,
+                      round(float(np.interp(row, rows, range(len(rows))))))
+        for name, kind, column, row, slot in tiles.places():
+            self._lie(name, bel(kind, grid.columns[column], rows[row], slot))
+
+    def _lie(self, name: str, place: str) -> None:
+        self._cells[name]["attributes"] |= {"NEXTPNR_BEL": place, "BEL_STRENGTH": f"{1:032b}"}
+
+    def _fixed(self, name: str) -> tuple[int, int]:
+        attributes = self._cells[name]["attributes"]
+        place = attributes.get("NEXTPNR_BEL", attributes.get("BEL", ""))
+        match = _BEL.fullmatch(place)
+        if not match:
+            raise ToolError(f"{self._source}: {self._cells[name]['type']} {name} has no place, and "
+                            "what is placed here is logic, block RAM and multipliers")
+        attributes.setdefault("NEXTPNR_BEL", place)
+        return int(match[1]), int(match[2])
+
+
+def _area(cluster: Cluster) -> float:
+    """Slots that it takes."""
+    if cluster.port is not None:
+        return len(cluster.luts) + _PORT
+    return SLOTS * cluster.tiles if cluster.width == SLOTS else len(cluster.luts) or _LONE_FLIPFLOP
