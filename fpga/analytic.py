@@ -14,6 +14,7 @@ import numpy as np
 __all__ = ["Analytic", "Region", "spread"]
 
 _RESIDUAL = 1e-8  # where conjugate gradients end
+_LEAST = 1e-9  # a spring that holds everything where it is
 _NEAR = 1.0  # tiles: springs grow no stronger when shorter than that
 
 
@@ -38,15 +39,21 @@ class Analytic:
         Positions in tiles; those of the movable objects are changed.
     movable : int
         Objects that move.
+
+    Members
+    -------
+    weights : numpy.ndarray
+        By net, what its wire counts: 1 at first.
     """
 
     def __init__(self, nets: Sequence[Sequence[int]], x: np.ndarray, y: np.ndarray,
                  movable: int) -> None:
         self.x, self.y, self._movable = x, y, movable
-        self._pins = np.array([item for net in nets for item in net])
-        self._sizes = np.array([len(net) for net in nets])
+        self._pins = np.array([item for net in nets for item in net], int)
+        self._sizes = np.array([len(net) for net in nets], int)
         self._nets = np.repeat(np.arange(len(nets)), self._sizes)
         self._first = np.cumsum(self._sizes) - self._sizes
+        self.weights = np.ones(len(nets))
 
     def wire(self) -> int:
         """Half perimeters of all nets together, in tiles."""
@@ -69,7 +76,8 @@ class Analytic:
         """
         count = self._movable
         one, other, strength = self._springs(at)
-        sums = (np.bincount(one, strength, len(at)) + np.bincount(other, strength, len(at)))[:count]
+        sums: np.ndarray = (np.bincount(one, strength, len(at))
+                            + np.bincount(other, strength, len(at)))[:count]
         right = np.zeros(len(at))
         for here, there in ((one, other), (other, one)):
             held = here >= count
@@ -80,7 +88,9 @@ class Analytic:
         if targets is not None and pull is not None:
             own = pull / np.maximum(np.abs(at[:count] - targets), _NEAR)
             sums, right = sums + own, right + own * targets
-        sums = np.maximum(sums, 1e-6)
+        # What is tied to nothing stays.
+        sums = sums + _LEAST
+        right = right + _LEAST * at[:count]
 
         def product(values: np.ndarray) -> np.ndarray:
             return (sums * values - np.bincount(one, strength * values[other], count)
@@ -98,7 +108,7 @@ class Analytic:
         between, nets = pins[inner], self._nets[inner]
         one = np.concatenate((low, between, between))
         other = np.concatenate((high, low[nets], high[nets]))
-        weights = 2 / (self._sizes - 1)
+        weights = 2 * self.weights / (self._sizes - 1)
         strength = np.concatenate((weights, weights[nets], weights[nets]))
         return one, other, strength / np.maximum(np.abs(at[one] - at[other]), _NEAR)
 
@@ -140,7 +150,8 @@ def spread(x: np.ndarray, y: np.ndarray, area: np.ndarray, region: Region, capac
         wanted = areas[before - 1] if before else 0
         taken = min(max(wanted, areas[-1] - most[1]), most[0])
         cut = int(np.searchsorted(areas, taken + 1e-9, side="right"))
-        border = (at[items[cut - 1]] + at[items[cut]]) / 2 if 0 < cut < len(items) else middle
+        moved = 0 < cut < len(items) and cut != before
+        border = (at[items[cut - 1]] + at[items[cut]]) / 2 if moved else middle
         low, high = items[:cut], items[cut:]
         if len(low):
             at[low] = _stretched(at[low], min(first, at[low].min()), border, first, middle)

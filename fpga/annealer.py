@@ -6,7 +6,7 @@ It moves LUTs, flip-flops, slices, tiles, block RAM and multipliers until little
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,13 +18,31 @@ from fpga.toolchain import Tool
 from sw.cache import cache_folder, keep, making
 from sw.errors import ToolError
 
-__all__ = ["Annealing", "anneal"]
+__all__ = ["Annealing", "Schedule", "anneal", "annealer"]
 
 _SOURCES = Path(__file__).with_name("anneal")
 # Without fused operations, so that a seed gives the same placement on every processor.
 _FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off")
 _FIGURES = re.compile(r"(start|end): wire (\d+) along x, (\d+) along y, density ([\d.]+),")
+_WEIGHT_UNIT = 100  # as anneal/settings.h has it
 _ALUS = (3, 7)  # their offsets in a group of multipliers
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how hot.
+
+    Parameters
+    ----------
+    effort : int
+        Moves tried for each cell.
+    temperature, reach : float
+        At first: what a move may cost, and how far it goes, in tiles.
+    """
+
+    effort: int
+    temperature: float
+    reach: float
 
 
 @dataclass(frozen=True)
@@ -45,31 +63,35 @@ class Annealing:
     density_after: float
 
 
-def anneal(placement: Placement, folder: Path, seed: int, effort: int,
+def anneal(program: Tool, placement: Placement, files: Path, seed: int, schedule: Schedule,
+           weights: Mapping[int, float] | None = None,
            tell: Callable[[str], None] = lambda text: None) -> Annealing:
     """Give the cells of a placement better places: their attribute NEXTPNR_BEL, in place.
 
     Parameters
     ----------
+    program : Tool
+        `annealer`.
     placement : Placement
         A legal one.
-    folder : Path
-        For ``anneal.log`` and files that are removed again.
+    files : Path
+        What the annealer's log is called, and files that are removed again, but for suffixes.
     seed : int
         The same seed gives the same placement.
-    effort : int
-        Moves tried for each cell.
+    schedule : Schedule
+    weights : mapping of int to float
+        By net, what its wire counts; 1 for others.
     tell : callable
         Told how far it is.
 
     Raises
     ------
     ToolError
-        If g++ is missing, or the annealer fails.
+        If the annealer fails.
     """
-    program = _program()
-    source, result = folder / "anneal.in", folder / "anneal.out"
-    source.write_text("\n".join(" ".join(map(str, line)) for line in _export(placement)))
+    source, result, log = (files.with_suffix(f".anneal.{name}") for name in ("in", "out", "log"))
+    lines = _export(placement, weights or {})
+    source.write_text("\n".join(" ".join(map(str, line)) for line in lines))
     found: dict[str, tuple[int, int, float]] = {}
 
     def line(text: str) -> None:
@@ -78,7 +100,8 @@ def anneal(placement: Placement, folder: Path, seed: int, effort: int,
             found[match[1]] = int(match[2]), int(match[3]), float(match[4])
         tell(text)
 
-    program.run([source.name, result.name, str(seed), str(effort)], folder, "anneal.log", line)
+    program.run([source.name, result.name, str(seed), str(schedule.effort),
+                 f"{schedule.temperature:g}", f"{schedule.reach:g}"], files.parent, log.name, line)
     for item, place in zip(placement.cells, result.read_text().splitlines(), strict=True):
         if item.kind != FIXED:
             x, y, z = map(int, place.split())
@@ -89,7 +112,7 @@ def anneal(placement: Placement, folder: Path, seed: int, effort: int,
                      round(found["end"][2], 1))
 
 
-def _export(placement: Placement) -> Iterator[tuple[int, ...]]:
+def _export(placement: Placement, weights: Mapping[int, float]) -> Iterator[tuple[int, ...]]:
     """Lines of the annealer's input."""
     geometry = placement.geometry
     rows, cells = geometry.logic_rows, placement.cells
@@ -118,8 +141,9 @@ def _export(placement: Placement) -> Iterator[tuple[int, ...]]:
                 signals.setdefault(signal, len(signals))
         enables.setdefault(enable, len(enables))
     yield len(signals), *(numbers.setdefault(signal[0], len(numbers)) for signal in signals)
-    nets = placement.nets()
-    yield (1 + max((net for own in nets.values() for net in own), default=-1),)
+    nets, bits = placement.nets()
+    yield (len(bits),)
+    yield tuple(round(_WEIGHT_UNIT * weights.get(bit, 1)) for bit in bits)
     yield (len(cells),)
     for item in cells:
         clock, reset, enable = controls.get(item.name, (None, None, None))
@@ -130,8 +154,14 @@ def _export(placement: Placement) -> Iterator[tuple[int, ...]]:
                len(nets[item.name]), *nets[item.name])
 
 
-def _program() -> Tool:
-    """The annealer, compiled once."""
+def annealer() -> Tool:
+    """The program, compiled once.
+
+    Raises
+    ------
+    ToolError
+        If g++ is missing.
+    """
     compiler = which("g++")
     if compiler is None:
         raise ToolError("placing needs g++; on Debian: apt install g++; or --effort 0")

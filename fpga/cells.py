@@ -12,7 +12,6 @@ LUT, FLIPFLOP, WRITE_PORT, MEMORY, MULTIPLIER, FIXED = range(6)
 SLOTS = 8  # of a tile: a LUT and a flip-flop each; two are a slice
 _KINDS = {"TRELLIS_COMB": LUT, "TRELLIS_FF": FLIPFLOP, "TRELLIS_RAMW": WRITE_PORT,
           "DP16KD": MEMORY, "MULT18X18D": MULTIPLIER}
-_WIRES = 2  # for clocks in a tile, and for resets
 
 Signal = tuple[int, str] | tuple[int, str, str] | None  # a net with its modes
 Controls = tuple[Signal, Signal, Hashable]
@@ -50,11 +49,18 @@ def ram_controls(cell: Mapping[str, Any]) -> Controls:
                     "LSR_OVER_CE"), None)
 
 
-def compatible(controls: Iterable[Controls]) -> bool:
-    """Whether a tile has the wires: for two clocks and two resets, each net in one mode."""
-    for signals in zip(*((clock, reset) for clock, reset, _ in controls), strict=True):
-        found = set(signals) - {None}
-        if len(found) > _WIRES or len({signal[0] for signal in found}) < len(found):
+def compatible(flipflops: Iterable[Controls], ports: Iterable[Controls] = ()) -> bool:
+    """Whether a tile can hold them: flip-flops with one clock and one reset, and a write port.
+
+    The device has wires for two of each, nextpnr gives flip-flops one; a net comes in one mode.
+    """
+    pairs = {controls[:2] for controls in flipflops}
+    if len(pairs) > 1:
+        return False
+    both = [*pairs, *(port[:2] for port in ports)]
+    for kind in range(2):
+        found = {pair[kind] for pair in both} - {None}
+        if len({signal[0] for signal in found if signal is not None}) < len(found):
             return False
     return True
 

@@ -23,7 +23,7 @@ from sw.errors import ToolError
 
 __all__ = ["Cluster", "Clusters"]
 
-_RAM_BITS = 4
+_RAM_BITS, _PORT = 4, (4, 5)  # slots that a write port takes
 # Where multiplexers of 4 lie whose outputs a slot's multiplexer takes at FXB and FXA.
 _TREES = {1: (0, 2), 2: (0, 4)}
 _DEPTH = max(_TREES)
@@ -160,6 +160,10 @@ class Clusters:
             luts |= dict(zip(free, others, strict=False))
             if not luts:
                 raise ToolError(f"write port {port} belongs to no LUT RAM")
+            # What nextpnr adds so that no LUT takes the port's place.
+            blocks = (port.replace("$RAMW_SLICE", f"$RAMW_BLOCK{bit}") for bit in range(len(_PORT)))
+            luts |= {slot: block for slot, block in zip(_PORT, blocks, strict=True)
+                     if block in self._cells and block != port}
             found = self._add(SLOTS, luts)
             found.port = port
             self.controls[port] = ram_controls(self._cells[luts[min(luts)]])
@@ -232,6 +236,5 @@ class Clusters:
         users = [self.controls[name]]
         users += [self.controls[other] for at, other in cluster.flipflops.items()
                   if at // SLOTS == slot // SLOTS]
-        if cluster.port is not None:
-            users.append(self.controls[cluster.port])
-        return compatible(users)
+        ports = [self.controls[cluster.port]] if cluster.port is not None else []
+        return compatible(users, ports)

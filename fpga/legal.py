@@ -77,7 +77,7 @@ def _check_places(placement: Placement) -> None:
         place = item.x, item.y, item.z
         there = {MEMORY: place in memories, MULTIPLIER: place in multipliers, FIXED: True}.get(
             item.kind, item.x in geometry.columns and item.y in rows)
-        bel = item.cell["attributes"]["NEXTPNR_BEL"]
+        bel = item.bel
         if not there:
             raise placement.error(f"{item.name} lies at {bel}, which the device has not")
         if taken.setdefault(bel, item.name) != item.name:
@@ -98,8 +98,9 @@ def _tile(items: list[Placed],
         if item.net("DI") is not None and (
                 z not in luts or item.net("DI") not in (luts[z].net("F"), luts[z].net("OFX"))):
             return f"{item.name} is not beside the LUT that feeds it"
-    if not compatible(controls[item.name] for item in (*flipflops.values(), *ports)):
-        return "more than two clocks or resets, or one in two modes"
+    if not compatible((controls[item.name] for item in flipflops.values()),
+                      (controls[item.name] for item in ports)):
+        return "flip-flops with different clocks or resets, or one of these in two modes"
     if ports and any(z in luts and luts[z].parameter("MODE", "LOGIC") != "RAMW_BLOCK"
                      for z in (4, 5)):
         return f"a LUT where {ports[0].name} is"

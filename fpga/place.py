@@ -1,29 +1,31 @@
 """A packed netlist placed: roughly by quadratic wire length, then by simulated annealing.
 
-nextpnr packs before and routes afterwards. What is not looked at is timing: what is near is fast.
+nextpnr packs before and routes afterwards. At last nets count for more by which signals are late.
 """
 
 import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fpga.analytic import Analytic, Region, spread
-from fpga.annealer import Annealing, anneal
+from fpga.annealer import Annealing, Schedule, anneal, annealer
+from fpga.binding import bind
 from fpga.buffers import add_buffers
 from fpga.cells import FIXED, MEMORY, MULTIPLIER, SLOTS, kind_of
 from fpga.clusters import Cluster, Clusters
 from fpga.constants import spread_constants
 from fpga.geometry import Site, geometry
-from fpga.legal import check
-from fpga.placement import Placement, bel, nets_of, read_netlist
+from fpga.legal import check, check_moved
+from fpga.placement import Placement, bel, nets_of, place_of, read_netlist
 from fpga.sites import nearest_sites
 from fpga.tiles import Tiles
+from fpga.timing import Timing
 from sw.errors import ToolError
 
 __all__ = ["EFFORT", "Placing", "place"]
@@ -36,11 +38,14 @@ _FIRST_SOLUTIONS, _FIRST_STEPS = 4, 100
 _STARTS, _FIRST_ROUNDS = 3, 40
 # The pull to free places grows from round to round, by so much for a slot.
 _ROUNDS, _STEPS, _PULL = 160, 60, 0.01
+_WEIGH = 20  # rounds between times when nets get weights
 # A block's is that of so many slots, which grow too: its places are few and far between.
 _BLOCK_PULL, _BLOCK_DELAY = 0.2, 10
 _FILL = 0.85  # of the slots of any region
 _LONE_FLIPFLOP = 0.5  # slots: two without LUTs make one
-_PORT = 2  # slots
+# Annealing in parts, before each of which nets get weights: first temperature, reach in tiles,
+# and share of the moves.
+_SCHEDULE = ((10.0, 40.0, 0.6), (3.0, 25.0, 0.5), (1.0, 10.0, 0.3))
 _BEL = re.compile(r"X(\d+)/Y(\d+)/.+")
 
 
@@ -64,7 +69,7 @@ class Placing:
     seconds: int
 
 
-def place(packed: Path, placed: Path, seed: int, effort: int = EFFORT,
+def place(packed: Path, placed: Path, seed: int, period: float, effort: int = EFFORT,
           tell: Callable[[str], None] = lambda text: None) -> Placing:
     """Give every cell a place.
 
@@ -76,6 +81,8 @@ def place(packed: Path, placed: Path, seed: int, effort: int = EFFORT,
         Where it is written anew; the annealer's log comes beside it.
     seed : int
         The same seed gives the same placement.
+    period : float
+        Of the clock, in ns.
     effort : int
         Annealing moves tried for each cell.
     tell : callable
@@ -87,23 +94,46 @@ def place(packed: Path, placed: Path, seed: int, effort: int = EFFORT,
         If the netlist can't be placed, or g++ is missing.
     """
     started = time.monotonic()
+    program = annealer()
     netlist, module = read_netlist(packed)
-    start = _Start(module, str(packed), seed)
+    start = _Start(module, str(packed), seed, period)
     start.run(tell)
     placement = Placement(netlist, str(packed))
     check(placement)
-    annealing = anneal(placement, placed.parent, seed, effort, tell)
-    placement = Placement(netlist, str(packed))
+    timing = Timing(module, period)
+    annealings = []
+    for temperature, reach, share in _SCHEDULE:
+        weights, slack = timing.weights(*_positions(placement))
+        tell(f"least slack {slack:.2f} ns, {len(weights):,} nets matter")
+        schedule = Schedule(round(effort * share), temperature, reach)
+        annealings.append(anneal(program, placement, placed, seed, schedule, weights, tell))
+        placement = _moved(placement, netlist)
+    tell(f"least slack {timing.weights(*_positions(placement))[1]:.2f} ns")
+    annealing = replace(annealings[-1], wire_before=annealings[0].wire_before,
+                        density_before=annealings[0].density_before)
     buffers = add_buffers(placement)
     check(Placement(netlist, str(packed)))
+    bind(module)
     placed.write_text(json.dumps(netlist))
     return Placing(annealing, start.clusters.fed, buffers, round(time.monotonic() - started))
+
+
+def _positions(placement: Placement) -> np.ndarray:
+    """Along x and y, by cell of the netlist."""
+    return np.array([(item.x, item.y) for item in placement.cells], float).T
+
+
+def _moved(before: Placement, netlist: dict[str, Any]) -> Placement:
+    """The placement after its cells were given other places."""
+    after = Placement(netlist, before.source)
+    check_moved(before, after)
+    return after
 
 
 class _Start:
     """A first legal placement."""
 
-    def __init__(self, module: dict[str, Any], source: str, seed: int) -> None:
+    def __init__(self, module: dict[str, Any], source: str, seed: int, period: float) -> None:
         self._module, self._cells = module, module["cells"]
         cells = self._cells
         self._source = source
@@ -120,20 +150,31 @@ class _Start:
         self._random = np.random.default_rng(seed)
         at = np.zeros((2, len(groups)))
         at[:, self._movable:] = np.array([self._fixed(name) for name in fixed]).reshape(-1, 2).T
-        self._analytic = Analytic(nets_of(module, groups), at[0], at[1], self._movable)
+        nets = nets_of(module, groups)
+        if not nets or not self._movable:
+            raise ToolError(f"{source}: has no net between cells that could move")
+        self._nets = list(nets)
+        self._analytic = Analytic(list(nets.values()), at[0], at[1], self._movable)
+        self._timing = Timing(module, period)
+        numbers = {name: number for number, names in enumerate(groups) for name in names}
+        self._objects = np.array([numbers[name] for name in cells])
         self._areas = np.array([_area(cluster) for cluster in self.clusters.all])
 
     def run(self, tell: Callable[[str], None]) -> None:
         """Give all cells the attribute NEXTPNR_BEL."""
-        starts = []
+        starts, analytic = [], self._analytic
         for number in range(1, _STARTS + 1):
             self._begin()
             wire = self._rounds(1, _FIRST_ROUNDS)
             tell(f"start {number} of {_STARTS}: wire {wire:,}")
-            starts.append((wire, self._analytic.x.copy(), self._analytic.y.copy()))
-        _, self._analytic.x[:], self._analytic.y[:] = min(starts, key=lambda start: start[0])
-        wire = self._rounds(_FIRST_ROUNDS + 1, _ROUNDS)
-        tell(f"wire {wire:,}")
+            starts.append((wire, analytic.x.copy(), analytic.y.copy()))
+        _, analytic.x[:], analytic.y[:] = min(starts, key=lambda start: start[0])
+        for first in range(_FIRST_ROUNDS + 1, _ROUNDS, _WEIGH):
+            weights, slack = self._timing.weights(analytic.x[self._objects],
+                                                  analytic.y[self._objects])
+            analytic.weights = np.array([weights.get(net, 1) for net in self._nets])
+            wire = self._rounds(first, min(first + _WEIGH - 1, _ROUNDS))
+            tell(f"wire {wire:,}, slack before spreading {slack:.2f} ns")
         self._settle(*self._targets())
 
     def _begin(self) -> None:
@@ -206,18 +247,17 @@ class _Start:
         self._cells[name]["attributes"] |= {"NEXTPNR_BEL": place, "BEL_STRENGTH": f"{1:032b}"}
 
     def _fixed(self, name: str) -> tuple[int, int]:
-        attributes = self._cells[name]["attributes"]
-        place = attributes.get("NEXTPNR_BEL", attributes.get("BEL", ""))
+        place = place_of(self._cells[name])
         match = _BEL.fullmatch(place)
         if not match:
             raise ToolError(f"{self._source}: {self._cells[name]['type']} {name} has no place, and "
                             "what is placed here is logic, block RAM and multipliers")
-        attributes.setdefault("NEXTPNR_BEL", place)
+        self._cells[name]["attributes"]["NEXTPNR_BEL"] = place
         return int(match[1]), int(match[2])
 
 
 def _area(cluster: Cluster) -> float:
     """Slots that it takes."""
     if cluster.port is not None:
-        return len(cluster.luts) + _PORT
+        return max(cluster.luts) + 1
     return SLOTS * cluster.tiles if cluster.width == SLOTS else len(cluster.luts) or _LONE_FLIPFLOP

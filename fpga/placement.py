@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from fpga.cells import (
 from fpga.geometry import Geometry, geometry
 from sw.errors import ToolError
 
-__all__ = ["Placed", "Placement", "bel", "nets_of", "read_netlist"]
+__all__ = ["Placed", "Placement", "bel", "nets_of", "place_of", "read_netlist"]
 
 _SLICES = "ABCD"
 _BEL = re.compile(r"X(\d+)/Y(\d+)/(.+)")
@@ -62,6 +62,11 @@ class Placed:
     y: int
     z: int
 
+    @property
+    def bel(self) -> str:
+        """Its place as nextpnr calls it."""
+        return place_of(self.cell)
+
     def net(self, pin: str) -> int | None:
         """Net at a pin; none for a constant or nothing."""
         return net_at(self.cell, pin)
@@ -79,6 +84,12 @@ def bel(kind: int, x: int, y: int, z: int) -> str:
     return f"X{x}/Y{y}/{names[kind]}"
 
 
+def place_of(cell: Mapping[str, Any]) -> str:
+    """nextpnr's name of a cell's place, empty if it has none."""
+    attributes = cell["attributes"]
+    return str(attributes.get("NEXTPNR_BEL", attributes.get("BEL", "")))
+
+
 def read_netlist(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """A file of nextpnr's for an ECP5, and its one module.
 
@@ -90,7 +101,7 @@ def read_netlist(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         netlist = json.loads(path.read_text())
         module = next(iter(netlist["modules"].values()))
-        if not module["settings"]["arch.type"]:
+        if not module["settings"]["arch.type"] or not {"cells", "netnames"} <= set(module):
             raise KeyError
     except (OSError, ValueError) as error:
         raise ToolError(f"{path}: can't be read as a netlist: {error}") from None
@@ -100,8 +111,8 @@ def read_netlist(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return netlist, module
 
 
-def nets_of(module: dict[str, Any], groups: Sequence[Iterable[str]]) -> list[list[int]]:
-    """Nets that take ordinary wires, as numbers of the groups of cells that they join.
+def nets_of(module: dict[str, Any], groups: Sequence[Iterable[str]]) -> dict[int, list[int]]:
+    """Nets that take ordinary wires, and the numbers of the groups of cells that each joins.
 
     Parameters
     ----------
@@ -120,8 +131,8 @@ def nets_of(module: dict[str, Any], groups: Sequence[Iterable[str]]) -> list[lis
                     if isinstance(bit, int):
                         pins[bit] += 1
                         found[bit][number] = None
-    return [list(items) for bit, items in found.items()
-            if len(items) > 1 and pins[bit] <= _MOST_PINS and bit not in own]
+    return {bit: list(items) for bit, items in found.items()
+            if len(items) > 1 and pins[bit] <= _MOST_PINS and bit not in own}
 
 
 class Placement:
@@ -172,13 +183,14 @@ class Placement:
         """A refusal that names the file."""
         return ToolError(f"{self.source}: {text}")
 
-    def nets(self) -> dict[str, list[int]]:
-        """By cell's name: nets that take ordinary wires, each once, counted from 0."""
+    def nets(self) -> tuple[dict[str, list[int]], list[int]]:
+        """By cell's name: nets that take ordinary wires, counted from 0; and what each is here."""
         found: dict[str, list[int]] = {item.name: [] for item in self.cells}
-        for number, net in enumerate(nets_of(self.module, [(name,) for name in found])):
-            for item in net:
+        nets = nets_of(self.module, [(name,) for name in found])
+        for number, items in enumerate(nets.values()):
+            for item in items:
                 found[self.cells[item].name].append(number)
-        return found
+        return found, list(nets)
 
     def controls(self) -> dict[str, Controls]:
         """By name of a flip-flop or a write port."""
@@ -213,7 +225,7 @@ class Placement:
     def _placed(self) -> Iterator[Placed]:
         for name, cell in self.module["cells"].items():
             kind = kind_of(cell)
-            bel = cell["attributes"].get("NEXTPNR_BEL", "")
+            bel = place_of(cell)
             match = _BEL.fullmatch(bel)
             if not match:
                 if kind != FIXED:

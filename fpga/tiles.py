@@ -107,14 +107,13 @@ class Tiles:
             if other is not None and self._controls[other] != self._controls[name]:
                 return False
             found[at].append(self._controls[name])
-        if cluster.port is not None:
-            found[tile].append(self._controls[cluster.port])
-        return all(compatible((*own, *self._there(at))) for at, own in found.items())
-
-    def _there(self, tile: int) -> Iterator[Controls]:
-        yield from (self._controls[name] for name in self._flipflops[tile] if name is not None)
-        if tile in self._ports:
-            yield self._controls[self._ports[tile]]
+        ports = [cluster.port] if cluster.port is not None else []
+        for at in {*found, *([tile] if ports else [])}:
+            there = [self._controls[name] for name in self._flipflops[at] if name is not None]
+            own = [*ports, *([self._ports[at]] if at in self._ports else [])]
+            if not compatible((*found[at], *there), (self._controls[port] for port in own)):
+                return False
+        return True
 
     def _take(self, cluster: Cluster, tile: int, first: int) -> None:
         for names, of in ((cluster.luts, self._luts), (cluster.flipflops, self._flipflops)):
@@ -124,4 +123,3 @@ class Tiles:
             self._taken[tile + (first + slot) // SLOTS] += 1
         if cluster.port is not None:
             self._ports[tile] = cluster.port
-            self._taken[tile] += len(_PORT)

@@ -1,11 +1,12 @@
-// Shortens the wire of a placement by simulated annealing; fpga/refine.py writes the input, reads
-// the output, and says what it is good for.
+// Shortens the wire of a placement by simulated annealing; fpga/annealer.py writes the input and
+// reads the output.
 //
-//   anneal INPUT OUTPUT SEED EFFORT
+//   anneal INPUT OUTPUT SEED EFFORT TEMPERATURE REACH
 //
 // A move swaps two places that hold the same kind of thing, so that what was legal stays legal: a
 // LUT and its flip-flop, a flip-flop alone, slices, half tiles, runs of tiles, block RAMs, groups
-// of multipliers. EFFORT is the number of moves tried for each cell.
+// of multipliers. EFFORT is the number of moves tried for each cell; TEMPERATURE and REACH are the
+// first ones, in tiles.
 
 #include <cmath>
 #include <utility>
@@ -19,7 +20,7 @@ class Annealer : public Placement {
   Annealer(const char* input, uint64_t seed) : Placement(input), random(seed) {
     stamp.assign(netCount.size(), 0);
   }
-  void run(long effort);
+  void run(long effort, double firstTemperature, double firstReach);
 
  private:
   struct Old { int cell, x, y, z; };
@@ -278,14 +279,14 @@ bool Annealer::tryCell() {
   return swapSlots(from, to, alone);
 }
 
-void Annealer::run(long effort) {
+void Annealer::run(long effort, double firstTemperature, double firstReach) {
   if (movable.empty()) fail("nothing in the input can move");
   long each = std::max(1L, effort * long(movable.size()) / STEPS);
   report("start");
   for (int step = 0; step < STEPS; step++) {
     double done = double(step) / (STEPS - 1);
-    temperature = FIRST_TEMPERATURE * std::pow(LAST_TEMPERATURE / FIRST_TEMPERATURE, done);
-    reach = FIRST_REACH * std::pow(LAST_REACH / FIRST_REACH, done);
+    temperature = firstTemperature * std::pow(LAST_TEMPERATURE / firstTemperature, done);
+    reach = firstReach * std::pow(LAST_REACH / firstReach, done);
     for (long k = 0; k < each; k++) {
       int kind = random.below(MOVES);
       if (kind < MEMORY_MOVES) swapMemories();
@@ -300,8 +301,9 @@ void Annealer::run(long effort) {
 }
 
 int main(int count, char** arguments) {
-  if (count != 5) fail("usage: anneal INPUT OUTPUT SEED EFFORT");
+  if (count != 7) fail("usage: anneal INPUT OUTPUT SEED EFFORT TEMPERATURE REACH");
   Annealer annealer(arguments[1], std::strtoull(arguments[3], nullptr, 10));
-  annealer.run(std::strtol(arguments[4], nullptr, 10));
+  annealer.run(std::strtol(arguments[4], nullptr, 10), std::strtod(arguments[5], nullptr),
+               std::strtod(arguments[6], nullptr));
   annealer.write(arguments[2]);
 }

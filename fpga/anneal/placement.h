@@ -50,7 +50,7 @@ class Placement {
   }
   Box boxOf(int net) const;
   double costOf(int net, const Box& box) const {
-    return factor[net] * (X_COST * (box.right - box.left) + box.bottom - box.top);
+    return weight[net] * factor[net] * (box.right - box.left + box.bottom - box.top);
   }
   bool blocked(int at) const { return ff[at] >= 0 && cells[ff[at]].fedAtM && lut[at] >= 0; }
   bool sliceLegal(int at) const;
@@ -72,7 +72,7 @@ class Placement {
   std::vector<Cell> cells;
   std::vector<int> pins, movable;        // nets by pin; cells that move by slots
   std::vector<int> netFirst, netCount, netCells;
-  std::vector<double> factor, netCost;   // by net
+  std::vector<double> factor, weight, netCost;  // by net
   std::vector<Box> boxes;
   Density density;
 
@@ -141,6 +141,7 @@ inline void Placement::readCells() {
   signalNet.resize(number(0, many));
   for (int& net : signalNet) net = number(0, many);
   int signals = int(signalNet.size()), nets = number(0, many);
+  for (int n = 0; n < nets; n++) weight.push_back(number(0, many) / WEIGHT_UNIT);
   cells.resize(number(0, many));
   netCount.assign(nets, 0);
   for (Cell& c : cells) {
@@ -228,27 +229,22 @@ inline bool Placement::sliceLegal(int at) const {
   return true;
 }
 
-// A tile has two wires for clocks and two for resets, each with one mode.
+// Flip-flops of a tile share clock and reset (nextpnr wants it so); a write port may have others,
+// but not the same nets in other modes.
 inline bool Placement::tileLegal(int t) const {
-  std::array<int, 2> clocks{-1, -1}, resets{-1, -1};
-  auto fits = [&](std::array<int, 2>& wires, int signal) {
-    if (signal < 0 || wires[0] == signal || wires[1] == signal) return true;
-    for (int& wire : wires) {
-      if (wire < 0) {
-        wire = signal;
-        return true;
-      }
-      if (signalNet[wire] == signalNet[signal]) return false;
-    }
-    return false;
+  const Cell* first = port[t] >= 0 ? &cells[port[t]] : nullptr;
+  const Cell* second = nullptr;
+  auto clash = [&](int a, int b) {
+    return a != b && a >= 0 && b >= 0 && signalNet[a] == signalNet[b];
   };
-  auto both = [&](int cell) {
-    return cell < 0 || (fits(clocks, cells[cell].clock) && fits(resets, cells[cell].reset));
-  };
-  if (!both(port[t])) return false;
-  for (int slot = 0; slot < SLOTS; slot++)
-    if (!both(ff[t * SLOTS + slot])) return false;
-  return true;
+  for (int slot = 0; slot < SLOTS; slot++) {
+    if (ff[t * SLOTS + slot] < 0) continue;
+    const Cell& cell = cells[ff[t * SLOTS + slot]];
+    if (second && (cell.clock != second->clock || cell.reset != second->reset)) return false;
+    second = &cell;
+  }
+  return !first || !second ||
+         !(clash(first->clock, second->clock) || clash(first->reset, second->reset));
 }
 
 // The highest of some slots, two or four from the first of a slice.

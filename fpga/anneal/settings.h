@@ -3,12 +3,10 @@
 
 // Temperature (in tiles of wire) and reach (in tiles) fall by the same factor from step to step.
 constexpr int STEPS = 60;
-constexpr double FIRST_TEMPERATURE = 3, LAST_TEMPERATURE = 0.08;
-constexpr double FIRST_REACH = 30, LAST_REACH = 3;
+constexpr double LAST_TEMPERATURE = 0.08, LAST_REACH = 3;
+constexpr double WEIGHT_UNIT = 100;  // of a net's weight in the input, for 1
 // Moves of other kinds than LUTs and flip-flops, of MOVES.
 constexpr int MOVES = 2000, TILE_MOVES = 120, MEMORY_MOVES = 1, MULTIPLIER_MOVES = 1;
-// Of a tile of wire along x, where one along y costs 1.
-constexpr double X_COST = 1;
 // Of a flip-flop fed at M whose LUT is taken: a free LUT is an easier way in (fpga/buffers.py).
 constexpr double BLOCKED_COST = 0.5;
 // Wire in one direction, in tiles for each tile of a bin: what is beyond the limit costs more.

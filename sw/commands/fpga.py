@@ -41,6 +41,8 @@ def add(parser: argparse.ArgumentParser) -> None:
                        help="override a field of the configuration; may be repeated")
     build.add_argument("--seeds", type=count, default=1, metavar="K",
                        help="placements to try; the fastest becomes the bitstream (default: 1)")
+    build.add_argument("--jobs", type=count, default=1, metavar="J",
+                       help="placements at a time, each takes a core and up to 2 GB (default: 1)")
     build.add_argument("--clock", type=float, metavar="MHZ",
                        help="of chip and memory (default: the board's)")
     build.add_argument("--effort", type=int, metavar="E",
@@ -84,7 +86,7 @@ def _build(arguments: argparse.Namespace) -> int:
     build = Build(found, config, arguments.clock or found.clock_mhz, arguments.output, tools,
                   effort)
     with progress.step(f"building {config.name} for {found.title}"):
-        report = build.run(range(1, arguments.seeds + 1), progress.update)
+        report = build.run(range(1, arguments.seeds + 1), progress.update, arguments.jobs)
     if arguments.json:
         print(json.dumps(report, indent=1))
     else:

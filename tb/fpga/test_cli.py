@@ -45,6 +45,15 @@ def test_clock_beyond_the_memory(capsys, tmp_path):
     assert code == 2 and "200" in text
 
 
+@pytest.mark.parametrize("effort, why", [("-1", "--effort -1: accepted is 0 or more"),
+                                         ("much", "invalid int value: 'much'")])
+def test_effort_that_cannot_be(capsys, tmp_path, effort, why):
+    code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "--effort", effort,
+                         "-o", str(tmp_path / "out"))
+    assert code == 2 and why in text
+    assert not (tmp_path / "out").exists()
+
+
 def test_old_tool_on_path(capsys, tmp_path, monkeypatch):
     tool = tmp_path / "yosys"
     tool.write_text("#!/bin/sh\necho Yosys 0.9\n")

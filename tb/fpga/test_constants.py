@@ -2,53 +2,81 @@
 
 import pytest
 
-from fpga.boards import BOARDS
 from fpga.constants import repeat_addresses, spread_constants
+from tb.fpga.netlists import Netlist
 
-PINS = {"A0": [7], "A1": ["0"], "SIGNEDA": ["1"], "SOURCEA": ["0"], "CE0": ["1"], "RST0": ["0"],
-        "SIGNEDB": [7], "CLK0": [8]}
-
-
-def module(sites):
-    cells = {f"m{number}": {
-        "type": "MULT18X18D", "attributes": {"BEL": site} if site else {},
-        "port_directions": dict.fromkeys(PINS, "input"),
-        "connections": {pin: list(nets) for pin, nets in PINS.items()}}
-        for number, site in enumerate(sites)}
-    cells["other"] = {"type": "DP16KD", "port_directions": {"CEA": "input"},
-                      "connections": {"CEA": ["1"]}}
-    return {"cells": cells, "netnames": {"a": {"bits": [7]}, "b": {"bits": [8, "0"]}}}
+PINS = {"A0": "a", "A1": "zero", "B0": "one", "SIGNEDA": "one", "SOURCEA": "zero", "CE0": "one",
+        "RST0": "zero", "RST1": None, "SIGNEDB": "a", "CLK0": "clk"}
+MODES = {"SIGNEDA": "1", "SOURCEA": "0", "CE0": "1", "RST0": "0"}
+GROUP = [(4, 58, 0), (5, 58, 1), (8, 58, 4), (9, 58, 5)]
+OTHERS = [(4, 34, 0), (13, 58, 0)]
 
 
-def test_one_driver_for_each_value_and_group():
-    found = module(["X4/Y58/MULT18_0", "X9/Y58/MULT18_5", "X4/Y34/MULT18_0"])
-    assert spread_constants(found) == 4
-    cells = found["cells"]
-    nets = [cells[f"m{number}"]["connections"] for number in range(3)]
-    assert nets[0] == nets[1]
-    drivers = {cell["connections"]["Z"][0]: cell["parameters"]["INIT"]
-               for cell in cells.values() if cell["type"] == "LUT4"}
-    assert len(drivers) == 4 and not drivers.keys() & {7, 8}
-    for pin, kept in PINS.items():
-        for net in (nets[0][pin][0], nets[2][pin][0]):
-            constant = kept[0] in ("0", "1") and pin != "A1"
-            assert (drivers[net] == kept[0] * 16) if constant else (net == kept[0])
-    assert nets[0]["CE0"] == nets[0]["SIGNEDA"] != nets[2]["CE0"]
-    named = {bit for net in found["netnames"].values() for bit in net["bits"]}
-    assert drivers.keys() <= named
-    assert cells["other"]["connections"]["CEA"] == ["1"]
+@pytest.fixture
+def netlist():
+    """Six multipliers, a block RAM, and nextpnr's two constants."""
+    found = Netlist()
+    for name, content in (("zero", "0" * 16), ("one", "1" * 16), ("a", "1" * 8 + "0" * 8)):
+        found.lut(name)
+        found.cells[name]["parameters"]["INITVAL"] = content
+    for number in range(6):
+        found.add("MULT18X18D", f"m{number}", P0=f"p{number}", **PINS)
+    found.add("DP16KD", "ram", CEA="one", RSTA="zero", CE0="one")
+    return found
 
 
-def test_without_sites_nothing_changes():
-    found = module([None, None])
-    assert spread_constants(found) == 0
-    assert found == module([None, None])
+def driver(netlist, name, pin):
+    """Cell that drives a pin."""
+    bits = netlist.cells[name]["connections"][pin]
+    return next((cell for cell, item in netlist.cells.items()
+                 if bits and bits == item["connections"].get("F")), None)
 
 
-def test_groups_of_the_85f():
-    parts = BOARDS["ulx3s-85f"].sites["ulx3s_85f"].multipliers
-    found = module([site for sites in parts.values() for site in sites])
-    assert spread_constants(found) == 2 * 144 // 4
+def test_one_driver_for_each_value_and_group(netlist):
+    before = set(netlist.cells)
+    sites = {f"m{number}": site for number, site in enumerate(GROUP + OTHERS)}
+    found = spread_constants(netlist.module, sites)
+    assert set(found) == set(netlist.cells) - before and len(found) == 2 * 3
+    for name in sites:
+        for pin, net in PINS.items():
+            there = driver(netlist, name, pin)
+            if pin in MODES:
+                assert netlist.cells[there]["parameters"]["INITVAL"] == MODES[pin] * 16
+                near, here = sites[found[there]], sites[name]
+                assert (near[0] - near[2], near[1]) == (here[0] - here[2], here[1])
+            else:
+                assert there == (net if net in ("a", "zero", "one") else None)
+    for pin in MODES:
+        drivers = [driver(netlist, f"m{number}", pin) for number in range(6)]
+        assert len(set(drivers[:4])) == 1 and len(set(drivers)) == 3
+
+
+def test_added_luts_have_nets_of_their_own(netlist):
+    taken = {bit for net in netlist.module["netnames"].values() for bit in net["bits"]}
+    sites = {f"m{number}": site for number, site in enumerate(GROUP + OTHERS)}
+    found = spread_constants(netlist.module, sites)
+    nets = [netlist.cells[name]["connections"]["F"][0] for name in found]
+    assert len(set(nets)) == len(nets) and not taken & set(nets)
+    for name, net in zip(found, nets, strict=True):
+        cell = netlist.cells[name]
+        assert cell["type"] == "TRELLIS_COMB" and not any(
+            bits for pin, bits in cell["connections"].items() if pin != "F")
+        assert netlist.module["netnames"][name]["bits"] == [net]
+
+
+def test_what_has_no_site_or_is_no_multiplier_keeps_its_constants(netlist):
+    before = {name: dict(netlist.cells[name]["connections"]) for name in ("m1", "ram")}
+    found = spread_constants(netlist.module, {"m0": GROUP[0], "ram": (4, 46, 0)})
+    assert set(found.values()) == {"m0"} and len(found) == 2
+    assert before == {name: netlist.cells[name]["connections"] for name in before}
+
+
+def test_without_constants_nothing_is_added(netlist):
+    for pin in MODES:
+        netlist.cells["m0"]["connections"][pin] = [netlist.net("a")]
+    before = len(netlist.cells)
+    assert spread_constants(netlist.module, {"m0": GROUP[0]}) == {}
+    assert len(netlist.cells) == before
 
 
 def ram(read, write, content="0" * 64):

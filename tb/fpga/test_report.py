@@ -80,14 +80,23 @@ def test_a_report_is_shown_and_compared(tmp_path):
 
 
 def test_page_escapes_and_holds_the_figures():
-    refinement = {"wire_before": [1234, 70], "wire_after": [987, 60], "density_before": 50.5,
-                  "density_after": 40.0, "buffers": 8, "seconds": 4}
+    annealing = {"wire_before": [1234, 70], "wire_after": [987, 60], "density_before": 50.5,
+                 "density_after": 40.0}
+    placing = {"annealing": annealing, "fed": 3, "buffers": 8765, "seconds": 4321}
     text = page({**made(board="<x>"), "tools": {"yosys": "0.70 (PyPI)"}, "seconds": 5,
                  "memory_mb": 7, "seeds": [{"seed": 3, "clock_mhz": 70.5, "seconds": 9,
-                                            "refinement": refinement}]}, None)
+                                            "placing": placing}]}, None)
     assert "&lt;x&gt;" in text and "<x>" not in text
     assert "timing not met" in text and "70.5" in text and "npu.mac.x" in text
     assert "1,234 → 987" in text and "50.5 → 40" in text
+    assert "8,765" in text and "4,321" in text
+
+
+@pytest.mark.parametrize("seed", [{}, {"placing": None}])
+def test_page_without_a_placing(seed):
+    text = page({**made(), "tools": {}, "seconds": 5, "memory_mb": 7,
+                 "seeds": [{"seed": 3, "clock_mhz": 70.5, "seconds": 9, **seed}]}, None)
+    assert "70.5" in text and "Annealing" not in text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"board": "x"}'])
