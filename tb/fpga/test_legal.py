@@ -54,7 +54,7 @@ def test_what_is_refused_breaks_a_rule(seed):
              set(cell["connections"]) <= {*"ABCDF"}]
     luts = [cell for cell in netlist.cells.values() if kind_of(cell) == LUT]
     reasons, fine = set(), 0
-    for _ in range(200):
+    for _ in range(500):
         cell = netlist.cells[chosen.choice(names)]
         before = cell["attributes"]["NEXTPNR_BEL"]
         kind = kind_of(cell)
