@@ -11,7 +11,7 @@ constexpr int MOVES = 2000, TILE_MOVES = 120, MEMORY_MOVES = 1, MULTIPLIER_MOVES
 constexpr double BLOCKED_COST = 0.5;
 // Wire in one direction, in tiles for each tile of a bin: what is beyond the limit costs more.
 constexpr int BIN = 6;
-constexpr double DENSITY_LIMIT = 48, DENSITY_COST = 6;
+constexpr double DENSITY_LIMIT = 48, DENSITY_COST = 15;
 // What reaching a pin takes of the wires around it, in either direction.
 constexpr double PIN_WIRE = 0.4;
 // Density can't make up for a move that is so much worse in wire: don't reckon it.

@@ -2,7 +2,7 @@
 
 examples:
   sentei fpga boards
-  sentei fpga build --board ulx3s-85f -o build/ulx3s            # hours with PyPI's tools
+  sentei fpga build --board ulx3s-85f -o build/ulx3s            # an hour or more with PyPI's tools
   sentei fpga build --board icesugar-pro --seeds 2 -o build/ice
   sentei fpga report build/ulx3s
   sentei fpga report build/ulx3s fpga/results/ulx3s_85f         # what has changed
@@ -11,8 +11,8 @@ Yosys, nextpnr-ecp5 and ecppack are taken from PATH where they are there (much f
 PyPI (pip install -e .[fpga]); the report says which. DIR then holds top.bit, report.json,
 report.html, floorplan.png, and what the tools wrote.
 
-nextpnr packs and routes; what lies where is found here (needs g++), with a third less wire than
-nextpnr's own placer leaves. --effort says how long it tries.
+nextpnr packs and routes; what lies where is found here (needs g++), with up to a third less wire
+than nextpnr's own placer leaves. --effort says how long it tries.
 """
 
 import argparse
