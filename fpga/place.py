@@ -1,6 +1,6 @@
 """A packed netlist placed: roughly by quadratic wire length, then by simulated annealing.
 
-nextpnr packs before and routes afterwards. At last nets count for more by which signals are late.
+nextpnr packs before and routes afterwards. Nets count for more by how late signals are on them.
 """
 
 import json
@@ -30,7 +30,7 @@ from sw.errors import ToolError
 
 __all__ = ["EFFORT", "Placing", "place"]
 
-EFFORT = 2000  # annealing moves tried for each cell
+EFFORT = 2800  # annealing moves tried for each cell
 # Without anything that keeps cells apart, at first. To the end of that would be wrong: what is
 # tied to few things only would lie in a heap.
 _FIRST_SOLUTIONS, _FIRST_STEPS = 4, 100
@@ -45,7 +45,7 @@ _FILL = 0.85  # of the slots of any region
 _LONE_FLIPFLOP = 0.5  # slots: two without LUTs make one
 # Annealing in parts, before each of which nets get weights: first temperature, reach in tiles,
 # and share of the moves.
-_SCHEDULE = ((10.0, 40.0, 0.6), (3.0, 25.0, 0.5), (1.0, 10.0, 0.3))
+_SCHEDULE = ((10.0, 40.0, 0.43), (3.0, 25.0, 0.36), (1.0, 10.0, 0.21))
 _BEL = re.compile(r"X(\d+)/Y(\d+)/.+")
 
 

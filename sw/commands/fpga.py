@@ -2,7 +2,7 @@
 
 examples:
   sentei fpga boards
-  sentei fpga build --board ulx3s-85f -o build/ulx3s            # an hour or more with PyPI's tools
+  sentei fpga build --board ulx3s-85f -o build/ulx3s            # much faster with native tools
   sentei fpga build --board icesugar-pro --seeds 2 -o build/ice
   sentei fpga report build/ulx3s
   sentei fpga report build/ulx3s fpga/results/ulx3s_85f         # what has changed
@@ -46,7 +46,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--clock", type=float, metavar="MHZ",
                        help="of chip and memory (default: the board's)")
     build.add_argument("--effort", type=int, metavar="E",
-                       help="moves that the placer tries for each cell (default: 2000); with 0 "
+                       help="moves that the placer tries for each cell (default: 2800); with 0 "
                        "nextpnr places")
     build.add_argument("--no-native", action="store_true", help="only PyPI's tools")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
