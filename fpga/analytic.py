@@ -7,7 +7,7 @@ there (Kim et al., SimPL, 2010).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -157,16 +157,14 @@ def spread(x: np.ndarray, y: np.ndarray, area: np.ndarray, region: Region, capac
             at[low] = _stretched(at[low], min(first, at[low].min()), border, first, middle)
         if len(high):
             at[high] = _stretched(at[high], border, max(last, at[high].max()), middle, last)
-        parts += [(low, _half(part, along, 0, middle)), (high, _half(part, along, 1, middle))]
+        parts += zip((low, high), _halves(part, along, middle), strict=True)
     return x, y
 
 
-def _half(part: Region, along: bool, second: int, middle: float) -> Region:
+def _halves(part: Region, along: bool, middle: float) -> tuple[Region, Region]:
     if along:
-        return (Region(middle, part.right, part.top, part.bottom) if second else
-                Region(part.left, middle, part.top, part.bottom))
-    return (Region(part.left, part.right, middle, part.bottom) if second else
-            Region(part.left, part.right, part.top, middle))
+        return replace(part, right=middle), replace(part, left=middle)
+    return replace(part, bottom=middle), replace(part, top=middle)
 
 
 def _stretched(at: np.ndarray, low: float, high: float, first: float, last: float) -> np.ndarray:

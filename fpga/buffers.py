@@ -4,7 +4,7 @@ A flip-flop's own pin M can be reached from nine wires, each of a LUT's four inp
 wires are scarce, the router finds a way to one of those.
 """
 
-from fpga.cells import FLIPFLOP, LUT, WRITE_PORT, add_luts
+from fpga.cells import FLIPFLOP, LUT, PORT_SLOTS, WRITE_PORT, add_luts, feed_beside
 from fpga.placement import Placement, bel
 
 __all__ = ["add_buffers"]
@@ -21,19 +21,15 @@ def add_buffers(placement: Placement) -> int:
         Buffers added.
     """
     taken = {(item.x, item.y, item.z) for item in placement.cells if item.kind == LUT}
-    # A write port takes slice C.
     taken |= {(item.x, item.y, slot) for item in placement.cells if item.kind == WRITE_PORT
-              for slot in (4, 5)}
+              for slot in PORT_SLOTS}
     fed = {f"{item.name}$buffer": item for item in placement.cells
            if item.kind == FLIPFLOP and item.net("M") is not None
            and (item.x, item.y, item.z) not in taken}
     nets = add_luts(placement.module,
                     ((name, _PASS_A, item.net("M")) for name, item in fed.items()))
     for (name, item), net in zip(fed.items(), nets, strict=True):
-        placement.module["cells"][name]["attributes"] |= {
-            "NEXTPNR_BEL": bel(LUT, item.x, item.y, item.z), "BEL_STRENGTH": f"{1:032b}"}
-        for of in (item.cell["connections"], item.cell["port_directions"]):
-            of["DI"] = of.pop("M")
-        item.cell["connections"]["DI"] = [net]
-        item.cell["parameters"]["SD"] = "1 "  # D from the LUT
+        attributes = placement.module["cells"][name]["attributes"]
+        attributes["NEXTPNR_BEL"] = bel(LUT, item.x, item.y, item.z)
+        feed_beside(item.cell, net)
     return len(fed)

@@ -4,12 +4,13 @@ from collections.abc import Hashable, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
-__all__ = ["FIXED", "FLIPFLOP", "LUT", "MEMORY", "MULTIPLIER", "SLOTS", "WRITE_PORT", "Controls",
-           "add_luts", "compatible", "flipflop_controls", "kind_of", "net_at", "parameter",
-           "ram_controls"]
+__all__ = ["FIXED", "FLIPFLOP", "LUT", "MEMORY", "MULTIPLIER", "PORT_SLOTS", "SLOTS", "WRITE_PORT",
+           "Controls", "add_luts", "compatible", "feed_beside", "flipflop_controls",
+           "global_nets", "kind_of", "net_at", "parameter", "ram_controls"]
 
 LUT, FLIPFLOP, WRITE_PORT, MEMORY, MULTIPLIER, FIXED = range(6)
 SLOTS = 8  # of a tile: a LUT and a flip-flop each; two are a slice
+PORT_SLOTS = (4, 5)  # those that a LUT RAM's write port takes: slice C
 _KINDS = {"TRELLIS_COMB": LUT, "TRELLIS_FF": FLIPFLOP, "TRELLIS_RAMW": WRITE_PORT,
           "DP16KD": MEMORY, "MULT18X18D": MULTIPLIER}
 
@@ -32,6 +33,20 @@ def net_at(cell: Mapping[str, Any], pin: str) -> int | None:
 def parameter(cell: Mapping[str, Any], name: str, default: str) -> str:
     """A parameter as nextpnr reads it."""
     return str(cell["parameters"].get(name, default)).strip()
+
+
+def global_nets(module: Mapping[str, Any]) -> set[int]:
+    """Nets that have wires of their own, over all of the device."""
+    return {bit for net in module["netnames"].values()
+            if net["attributes"].get("ECP5_IS_GLOBAL") for bit in net["bits"]}
+
+
+def feed_beside(flipflop: dict[str, Any], net: int) -> None:
+    """Let a flip-flop fed at M take what its slot's LUT drives instead, in place."""
+    for of in (flipflop["connections"], flipflop["port_directions"]):
+        of["DI"] = of.pop("M")
+    flipflop["connections"]["DI"] = [net]
+    flipflop["parameters"]["SD"] = "1 "
 
 
 def flipflop_controls(cell: Mapping[str, Any]) -> Controls:

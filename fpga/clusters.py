@@ -9,10 +9,12 @@ from typing import Any
 from fpga.cells import (
     FLIPFLOP,
     LUT,
+    PORT_SLOTS,
     SLOTS,
     WRITE_PORT,
     Controls,
     compatible,
+    feed_beside,
     flipflop_controls,
     kind_of,
     net_at,
@@ -23,7 +25,7 @@ from sw.errors import ToolError
 
 __all__ = ["Cluster", "Clusters"]
 
-_RAM_BITS, _PORT = 4, (4, 5)  # slots that a write port takes
+_RAM_BITS = 4
 # Where multiplexers of 4 lie whose outputs a slot's multiplexer takes at FXB and FXA.
 _TREES = {1: (0, 2), 2: (0, 4)}
 _DEPTH = max(_TREES)
@@ -161,9 +163,10 @@ class Clusters:
             if not luts:
                 raise ToolError(f"write port {port} belongs to no LUT RAM")
             # What nextpnr adds so that no LUT takes the port's place.
-            blocks = (port.replace("$RAMW_SLICE", f"$RAMW_BLOCK{bit}") for bit in range(len(_PORT)))
-            luts |= {slot: block for slot, block in zip(_PORT, blocks, strict=True)
-                     if block in self._cells and block != port}
+            for number, slot in enumerate(PORT_SLOTS):
+                block = port.replace("$RAMW_SLICE", f"$RAMW_BLOCK{number}")
+                if block in self._cells and block != port:
+                    luts[slot] = block
             found = self._add(SLOTS, luts)
             found.port = port
             self.controls[port] = ram_controls(self._cells[luts[min(luts)]])
@@ -213,11 +216,8 @@ class Clusters:
             net = self._net(name, "M")
             driver, pin = self._drivers.get(net if net is not None else -1, ("", ""))
             place = self._where.get(driver) if pin in ("F", "OFX") else None
-            if place is not None and self._fits(name, *place):
-                cell = self._cells[name]
-                for of in (cell["connections"], cell["port_directions"]):
-                    of["DI"] = of.pop("M")
-                cell["parameters"]["SD"] = "1 "
+            if net is not None and place is not None and self._fits(name, *place):
+                feed_beside(self._cells[name], net)
                 place[0].flipflops[place[1]] = name
                 fed += 1
             else:

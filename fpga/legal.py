@@ -8,6 +8,7 @@ from fpga.cells import (
     LUT,
     MEMORY,
     MULTIPLIER,
+    PORT_SLOTS,
     WRITE_PORT,
     Controls,
     compatible,
@@ -102,6 +103,6 @@ def _tile(items: list[Placed],
                       (controls[item.name] for item in ports)):
         return "flip-flops with different clocks or resets, or one of these in two modes"
     if ports and any(z in luts and luts[z].parameter("MODE", "LOGIC") != "RAMW_BLOCK"
-                     for z in (4, 5)):
+                     for z in PORT_SLOTS):
         return f"a LUT where {ports[0].name} is"
     return None

@@ -87,7 +87,6 @@ def _placings(seeds: Sequence[Mapping]) -> list[str]:
                 for seed, placing, annealing in found))]
 
 
-
 def _bar(share: float) -> str:
     return f'<span class=bar style="width:{min(share, 1) * 12:.2f}em"></span>'
 

@@ -100,7 +100,8 @@ def place(packed: Path, placed: Path, seed: int, period: float, effort: int = EF
     start.run(tell)
     placement = Placement(netlist, str(packed))
     check(placement)
-    timing = Timing(module, period)
+    # Of the cells before constants were spread: those come last, and are never late.
+    timing = start.timing
     annealings = []
     for temperature, reach, share in _SCHEDULE:
         weights, slack = timing.weights(*_positions(placement))
@@ -134,8 +135,8 @@ class _Start:
     """A first legal placement."""
 
     def __init__(self, module: dict[str, Any], source: str, seed: int, period: float) -> None:
-        self._module, self._cells = module, module["cells"]
-        cells = self._cells
+        self._module = module
+        self._cells = cells = module["cells"]
         self._source = source
         self._geometry = geometry(module["settings"]["arch.type"])
         self.clusters = Clusters(module)
@@ -155,7 +156,7 @@ class _Start:
             raise ToolError(f"{source}: has no net between cells that could move")
         self._nets = list(nets)
         self._analytic = Analytic(list(nets.values()), at[0], at[1], self._movable)
-        self._timing = Timing(module, period)
+        self.timing = Timing(module, period)
         numbers = {name: number for number, names in enumerate(groups) for name in names}
         self._objects = np.array([numbers[name] for name in cells])
         self._areas = np.array([_area(cluster) for cluster in self.clusters.all])
@@ -170,7 +171,7 @@ class _Start:
             starts.append((wire, analytic.x.copy(), analytic.y.copy()))
         _, analytic.x[:], analytic.y[:] = min(starts, key=lambda start: start[0])
         for first in range(_FIRST_ROUNDS + 1, _ROUNDS, _WEIGH):
-            weights, slack = self._timing.weights(analytic.x[self._objects],
+            weights, slack = self.timing.weights(analytic.x[self._objects],
                                                   analytic.y[self._objects])
             analytic.weights = np.array([weights.get(net, 1) for net in self._nets])
             wire = self._rounds(first, min(first + _WEIGH - 1, _ROUNDS))
@@ -244,7 +245,7 @@ class _Start:
             self._lie(name, bel(kind, grid.columns[column], rows[row], slot))
 
     def _lie(self, name: str, place: str) -> None:
-        self._cells[name]["attributes"] |= {"NEXTPNR_BEL": place, "BEL_STRENGTH": f"{1:032b}"}
+        self._cells[name]["attributes"]["NEXTPNR_BEL"] = place
 
     def _fixed(self, name: str) -> tuple[int, int]:
         place = place_of(self._cells[name])

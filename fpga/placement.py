@@ -17,6 +17,7 @@ from fpga.cells import (
     WRITE_PORT,
     Controls,
     flipflop_controls,
+    global_nets,
     kind_of,
     net_at,
     parameter,
@@ -120,8 +121,7 @@ def nets_of(module: dict[str, Any], groups: Sequence[Iterable[str]]) -> dict[int
     groups : sequence of iterable of str
         Names of cells; others are left out.
     """
-    own = {bit for net in module["netnames"].values()
-           if net["attributes"].get("ECP5_IS_GLOBAL") for bit in net["bits"]}
+    own = global_nets(module)
     pins: dict[int, int] = defaultdict(int)
     found: dict[int, dict[int, None]] = defaultdict(dict)
     for number, names in enumerate(groups):

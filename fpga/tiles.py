@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fpga.cells import FLIPFLOP, LUT, SLOTS, WRITE_PORT, Controls, compatible, net_at
+from fpga.cells import FLIPFLOP, LUT, PORT_SLOTS, SLOTS, WRITE_PORT, Controls, compatible, net_at
 from fpga.clusters import Cluster
 from sw.errors import ToolError
 
 __all__ = ["Tiles"]
 
-_PORT = (4, 5)  # slots that a write port takes
 _NEARBY = 5  # tiles
 
 
@@ -69,7 +68,7 @@ class Tiles:
                     if name is not None:
                         yield name, kind, column, row, slot
             if tile in self._ports:
-                yield self._ports[tile], WRITE_PORT, column, row, _PORT[0]
+                yield self._ports[tile], WRITE_PORT, column, row, PORT_SLOTS[0]
 
     def _slot(self, cluster: Cluster, tile: int, beside: bool) -> int | None:
         """Where in a tile it can begin."""
@@ -82,21 +81,23 @@ class Tiles:
     def _free(self, cluster: Cluster, tile: int, first: int, beside: bool) -> bool:
         for slot in cluster.luts:
             at, place = tile + (first + slot) // SLOTS, (first + slot) % SLOTS
-            if self._luts[at][place] is not None or (at in self._ports and place in _PORT):
+            if self._luts[at][place] is not None or (at in self._ports and place in PORT_SLOTS):
                 return False
             if (slot not in cluster.flipflops and self._flipflops[at][place] is not None
                     and cluster.luts[slot] in self._needs_m):
                 return False
         for slot in cluster.flipflops:
             at, place = tile + (first + slot) // SLOTS, (first + slot) % SLOTS
-            if self._flipflops[at][place] is not None or (at in self._ports and place in _PORT):
+            if self._flipflops[at][place] is not None:
+                return False
+            if at in self._ports and place in PORT_SLOTS:
                 return False
             lut = self._luts[at][place]
             if lut is not None and (not beside or lut in self._needs_m):
                 return False
         return cluster.port is None or not any(
             at[place] is not None for at in (self._luts[tile], self._flipflops[tile])
-            for place in _PORT)
+            for place in PORT_SLOTS)
 
     def _shareable(self, cluster: Cluster, tile: int, first: int) -> bool:
         """Whether flip-flops and write ports agree on the wires of controls."""

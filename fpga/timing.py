@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fpga.cells import FIXED, FLIPFLOP, MEMORY, MULTIPLIER, kind_of, parameter
+from fpga.cells import FIXED, FLIPFLOP, MEMORY, MULTIPLIER, global_nets, kind_of, parameter
 
 __all__ = ["Timing"]
 
@@ -40,8 +40,7 @@ class Timing:
     def __init__(self, module: Mapping[str, Any], period: float) -> None:
         self._period = period
         self._nets: dict[int, int] = {}
-        own = {bit for net in module["netnames"].values()
-               if net["attributes"].get("ECP5_IS_GLOBAL") for bit in net["bits"]}
+        own = global_nets(module)
         drivers: dict[int, int] = {}
         starts: dict[int, float] = {}
         arcs: list[tuple[int, int, int, float, bool]] = []

@@ -232,19 +232,19 @@ inline bool Placement::sliceLegal(int at) const {
 // Flip-flops of a tile share clock and reset (nextpnr wants it so); a write port may have others,
 // but not the same nets in other modes.
 inline bool Placement::tileLegal(int t) const {
-  const Cell* first = port[t] >= 0 ? &cells[port[t]] : nullptr;
-  const Cell* second = nullptr;
+  const Cell* writes = port[t] >= 0 ? &cells[port[t]] : nullptr;
+  const Cell* other = nullptr;
   auto clash = [&](int a, int b) {
     return a != b && a >= 0 && b >= 0 && signalNet[a] == signalNet[b];
   };
   for (int slot = 0; slot < SLOTS; slot++) {
     if (ff[t * SLOTS + slot] < 0) continue;
     const Cell& cell = cells[ff[t * SLOTS + slot]];
-    if (second && (cell.clock != second->clock || cell.reset != second->reset)) return false;
-    second = &cell;
+    if (other && (cell.clock != other->clock || cell.reset != other->reset)) return false;
+    other = &cell;
   }
-  return !first || !second ||
-         !(clash(first->clock, second->clock) || clash(first->reset, second->reset));
+  return !writes || !other ||
+         !(clash(writes->clock, other->clock) || clash(writes->reset, other->reset));
 }
 
 // The highest of some slots, two or four from the first of a slice.
