@@ -1,7 +1,8 @@
 """A netlist beside the decoded bitstream that is to be it: nets at wires, and what differs."""
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fpga.decode import Decoded
@@ -10,8 +11,11 @@ from fpga.tables import Signal
 from fpga.trellis import Trellis
 from fpga.wires import Wires
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "Place"]
 
+Place = tuple[int, int]  # column and row
+
+_BASE = "BASE_TYPE"
 _PLACE = re.compile(r"X(\d+)/Y(\d+)/(.+)")
 
 
@@ -33,8 +37,8 @@ class Comparison:
     wires : Wires
     slices : Slices
     differences : list of str
-    cells, pins : int
-        That agree.
+    pins, settings : int
+        That were compared.
     """
 
     def __init__(self, module: dict[str, Any], places: Mapping[str, str], decoded: Decoded,
@@ -44,12 +48,11 @@ class Comparison:
         self.wires = Wires(decoded, device)
         self.slices = Slices(decoded, self.wires)
         self.differences: list[str] = []
-        self.cells = self.pins = 0
+        self.pins = self.settings = 0
+        self.contents: dict[int, list[str]] = defaultdict(list)
         self._places = places
         self._taken: dict[tuple[int, int, str], str] = {}
         self._driving: dict[int, str] = {}
-        self._numbers = {kind: {tile.name: number for number, tile in enumerate(group.tiles)}
-                         for kind, group in decoded.groups.items()}
         self.drivers: dict[int, tuple[str, str]] = {
             bit: (name, pin) for name, cell in self.cells_by_name.items()
             for pin, bits in cell["connections"].items()
@@ -71,6 +74,10 @@ class Comparison:
         if other != name:
             self.differ(name, f"has its place X{x}/Y{y}/{what} in common with {other}")
         return other == name
+
+    def is_taken(self, x: int, y: int, what: str) -> bool:
+        """Whether a cell has a place."""
+        return (x, y, what) in self._taken
 
     def drive(self, name: str, bit: Signal | None, wire: int) -> None:
         """Have a cell's output known: a net, and the wire that it is."""
@@ -115,26 +122,70 @@ class Comparison:
         text = f"{'inverted ' * inverted}{self.text(found)}"
         self.differ(name, f"{pin} is at {text}, in the netlist {self.text(wanted)}")
 
-    def expect(self, name: str, tile: tuple[str, str], setting: str, option: str) -> None:
-        """Have a setting compared, of a tile (kind and name), if tiles of its kind have it."""
-        kind, place = tile
-        group = self.decoded.groups[kind]
-        if setting in group.kind.enums and any(
-                item.name == option for item in group.kind.enums[setting]):
-            if not group.holds(self._numbers[kind][place], setting, option):
-                self.differ(name, f"{setting} of {place} isn't {option}")
+    def expect(self, name: str, places: Iterable[Place], settings: Mapping[str, str]) -> None:
+        """Have settings compared, in each of some places where tiles have them.
 
-    def expect_word(self, name: str, tile: tuple[str, str], setting: str, value: int) -> None:
-        """As `expect`, a number; of its bits those that this tile has."""
-        kind, place = tile
+        Some begin with a kind (BASE_TYPE), whose bits others of the same part overrule, if only by
+        what they are unless told otherwise.
+        """
+        for kind, number in self._tiles(places):
+            group = self.decoded.groups[kind]
+            wanted = dict(settings)
+            parts = [setting.removesuffix(_BASE) for setting in settings if setting.endswith(_BASE)]
+            wanted.update({setting: option for setting, option in group.kind.defaults.items()
+                           if setting not in settings and setting.startswith(tuple(parts))
+                           }) if parts else None
+            over = {bit for setting, option in wanted.items() if not setting.endswith(_BASE)
+                    for item in group.kind.enums.get(setting, ()) if item.name == option
+                    for bit in item.ones + item.zeros} if parts else set()
+            for setting, option in wanted.items():
+                if any(item.name == option for item in group.kind.enums.get(setting, ())):
+                    self.settings += 1
+                    but = over if setting.endswith(_BASE) else ()
+                    if not group.holds(number, setting, option, but):
+                        self.differ(name, f"{setting} isn't {option} in {group.tiles[number].name}")
+
+    def expect_words(self, name: str, places: Iterable[Place], words: Mapping[str, int]) -> None:
+        """As `expect`, numbers; of their bits those that a tile has."""
+        for kind, number in self._tiles(places):
+            group = self.decoded.groups[kind]
+            for setting, value in words.items():
+                if setting in group.kind.words:
+                    self.settings += 1
+                    found, there = self._word(kind, number, setting)
+                    if found != value & there:
+                        self.differ(name, f"{setting} is {found}, not {value & there}, in "
+                                          f"{group.tiles[number].name}")
+
+    def word(self, places: Iterable[Place], setting: str) -> int:
+        """A number that tiles of some places hold together."""
+        found = 0
+        for kind, number in self._tiles(places):
+            if setting in self.decoded.groups[kind].kind.words:
+                found |= self._word(kind, number, setting)[0]
+        return found
+
+    def option(self, places: Iterable[Place], setting: str, options: Iterable[str]) -> str:
+        """The first of some options that a setting has, in all tiles that know it; "" for none."""
+        tiles = self._tiles(places)
+        for option in options:
+            known = [(kind, number) for kind, number in tiles
+                     if any(item.name == option
+                            for item in self.decoded.groups[kind].kind.enums.get(setting, ()))]
+            if known and all(self.decoded.groups[kind].fits(number, setting, option)
+                             for kind, number in known):
+                return option
+        return ""
+
+    def _tiles(self, places: Iterable[Place]) -> list[tuple[str, int]]:
+        return [tile for place in places for tile in self.decoded.at.get(place, ())]
+
+    def _word(self, kind: str, number: int, setting: str) -> tuple[int, int]:
+        """A number, of the bits that a tile has, and which these are."""
         group = self.decoded.groups[kind]
-        options = group.kind.words.get(setting)
-        if options is None:
-            return
-        there = sum(1 << bit for bit, option in enumerate(options) if option.ones or option.zeros)
-        found = group.word(self._numbers[kind][place], setting) & there
-        if found != value & there:
-            self.differ(name, f"{setting} of {place} is {found}, not {value & there}")
+        there = sum(1 << bit for bit, option in enumerate(group.kind.words[setting])
+                    if option.ones or option.zeros)
+        return group.word(number, setting) & there, there
 
     def text(self, signal: Signal | None) -> str:
         if isinstance(signal, int):

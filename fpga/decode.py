@@ -4,7 +4,7 @@ Every set bit is either explained by a fact that was asked for, or listed by `De
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,17 +95,23 @@ class Group:
         self._asked[setting, ""].append(tile)
         return int(values[tile])
 
-    def holds(self, tile: int, setting: str, name: str) -> bool:
-        """Whether a setting is as said, whatever else its bits might mean."""
-        for option in self.kind.enums[setting]:
-            if option.name == name:
-                bits = self._bits[tile]
-                self._asked[setting, name].append(tile)
-                return (all(bits[bit] for bit in option.ones)
-                        and not any(bits[bit] for bit in option.zeros))
-        return False
+    def holds(self, tile: int, setting: str, name: str, but: Collection[Bit] = ()) -> bool:
+        """Whether a setting is as said, whatever else its bits might mean; some of them apart."""
+        self._asked[setting, name].append(tile)
+        return self.fits(tile, setting, name, but)
 
-    def explain(self, tiles: np.ndarray, bits: Iterable[Bit]) -> None:
+    def fits(self, tile: int, setting: str, name: str, but: Collection[Bit] = ()) -> bool:
+        """As `holds`, without having it explain bits."""
+        return any(self.is_set(tile, option, but) for option in self.kind.enums[setting]
+                   if option.name == name)
+
+    def is_set(self, tile: int, option: Option, but: Collection[Bit] = ()) -> bool:
+        """Whether bits, some of them apart, are as an option wants them."""
+        bits = self._bits[tile]
+        return (all(bits[bit] for bit in option.ones if bit not in but)
+                and not any(bits[bit] for bit in option.zeros if bit not in but))
+
+    def explain(self, tiles: np.ndarray | list[int], bits: Iterable[Bit]) -> None:
         """Count bits as known in these tiles."""
         for frame, bit in bits:
             self._known[tiles, frame, bit] = True
@@ -190,8 +196,3 @@ class Decoded:
         for kind, tiles in kinds.items():
             for number, tile in enumerate(tiles):
                 self.at[tile.x, tile.y].append((kind, number))
-
-    def unexplained(self) -> list[tuple[str, list[Bit]]]:
-        """Tiles with set bits that nothing explained, and these bits."""
-        return [(group.tiles[tile].name, bits) for group in self.groups.values()
-                for tile, bits in group.unexplained()]

@@ -5,6 +5,7 @@ Slots are counted 0 to 7 in a tile, two to a slice: a LUT and a flip-flop each.
 
 from fpga.decode import Decoded
 from fpga.tables import Signal, Tables
+from fpga.ties import Ties
 from fpga.wires import Wires
 
 __all__ = ["PINS", "SLICES", "Slices"]
@@ -29,6 +30,7 @@ class Slices:
     """
 
     def __init__(self, decoded: Decoded, wires: Wires) -> None:
+        self._ties = Ties(decoded, wires)
         self._group = decoded.groups[_KIND]
         self._wires = wires
         self._tiles = {(tile.x, tile.y): number for number, tile in enumerate(self._group.tiles)}
@@ -95,7 +97,7 @@ class Slices:
             return self.at(wire)
         # Its own wire is fed by one that switches could drive, too.
         inner = self._wires.drivers[wire]
-        return "1" if self._wires.drivers[inner] == inner else ("?", wire)
+        return ("?", wire) if self._wires.is_driven(inner) else "1"
 
     def at(self, wire: int) -> Signal:
         """What is at a wire, through LUTs that aren't of the netlist but only hand on."""
@@ -116,7 +118,7 @@ class Slices:
             self._find_outputs()
         at = self._outputs.get(root)
         if at is None:
-            return "?", root
+            return self._ties.value(root) or ("?", root)
         x, y, what, slot = at
         mode = self.mode(x, y, slot)
         if mode == "CCU2" and what != "lut":
@@ -129,15 +131,16 @@ class Slices:
 
     def _of_carry(self, x: int, y: int, what: str, last: int) -> Signal | None:
         """Sum or carry of a slot, if it is no more than some signal."""
-        slots = range(last // 2 * 2, last + 1)
+        slots = range(last // 2 * 2, last // 2 * 2 + 2)
         into = self.at(self.carries(x, y, last // 2)[0])
         inputs = {slot: self.inputs(x, y, slot) for slot in slots}
         tables = Tables([into, *(item for of in inputs.values() for item in of)])
-        total, out = 0, tables.of(into)
+        out, found = tables.of(into), {}
         for slot in slots:
             total, out = tables.carry(self.content(x, y, slot), inputs[slot],
                                       self.joined(x, y, slot), out)
-        return tables.signal(total if what == "sum" else out)
+            found["sum", slot], found["carry", slot] = total, out
+        return tables.signal(found[what, last])
 
     def _find_outputs(self) -> None:
         for x, y in self._tiles:

@@ -232,12 +232,15 @@ class LogicRules:
         wanted = self._to.bit(name, pin)
         inverted = self._to.parameter(name, mode, pin) == "INV"
         if driver is None:
-            # A reset that nothing drives is none.
+            # A reset that nothing drives is none, whatever its mode.
+            for line in (0, 1) if pin == "LSR" else ():
+                if not wires.is_driven(wires.number(x, y, f"{pin}{line}")):
+                    of.value(x, y, f"{pin}{line}.SRMODE")
             self._to.agree(name, pin, wanted, "0" if pin == "LSR" else None, inverted)
             return
         line = wires.number(x, y, f"{pin}{driver}")
         of.asked.append(of.wire(x, y, f"{pin}{number}"))
-        if pin == "LSR" and wires.drivers[line] == line:
+        if pin == "LSR" and not wires.is_driven(line):
             self._to.agree(name, pin, wanted, "0", inverted)
             return
         found = of.value(x, y, f"{pin}{driver}.{mode}") == "INV"
@@ -280,6 +283,8 @@ class LogicRules:
         if [of.mode(x, y, slot) for slot in (0, 2, 4)] != ["DPRAM", "DPRAM", "RAMW"]:
             to.differ(name, "is in slices that are no RAM")
         written = [of.input(x, y, slot, pin) for pin, slot in _ADDRESSES]
+        for slot in (4, 5):
+            of.content(x, y, slot)  # a write port has none
         for bit in range(_RAM_BITS):
             if to.bit(name, "DO", bit) is None:
                 continue

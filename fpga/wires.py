@@ -15,7 +15,7 @@ _RELATIVE = re.compile(r"(?:([NS])(\d+))?(?:([EW])(\d+))?_(.*)")
 _DEVICES = ("25K_", "45K_", "85K_")
 _NOWHERE = -1
 # What else a site could be used for, at the same wires: its settings say that it isn't.
-_OTHER_USES = re.compile(r".*_(CIBTEST|MULT9|ALU24|ALU54)|IOLDOD._S?IOLOGIC")
+_OTHER_USES = re.compile(r".*_(CIBTEST|MULT9|ALU24|ALU54)|IOLDOD._S?IOLOGIC|(.*_)?J[PR]\d+")
 # Wires of each column, row or quarter of the device; others of the whole device are at (0, 0).
 _LOCAL_GLOBALS = ("VPTX", "HPBX", "HPRX")
 _TAP_GLOBAL, _COLUMN_GLOBAL, _ROW_GLOBAL = "G_HPBX", "G_VPTX", "G_HPRX"
@@ -84,6 +84,10 @@ class Wires:
         row, column = divmod(place, self._device.columns)
         return f"X{column}/Y{row}/{self._names[name]}"
 
+    def is_driven(self, number: int) -> bool:
+        """Whether something is joined to drive a wire."""
+        return number >= 0 and self.drivers[number] != number
+
     def use(self, numbers: Iterable[int]) -> list[int]:
         """Count these wires, and what leads to them, as used.
 
@@ -101,15 +105,15 @@ class Wires:
             there = self._driver[there]
         return clashing
 
-    def explain(self) -> list[str]:
-        """Count the bits of used arcs as known; the arcs that no used wire needs."""
-        stray = []
+    def explain(self) -> None:
+        """Count the bits of used arcs as known."""
         for group, arcs, keys in self._arcs:
-            needed = self._used[np.searchsorted(self._keys, keys)]
-            group.explain(arcs.tiles[needed], arcs.option.ones)
-            stray += [f"{group.tiles[tile].name}: {arcs.sink} from {arcs.source}"
-                      for tile in arcs.tiles[~needed]]
-        return stray
+            group.explain(arcs.tiles[self._used[np.searchsorted(self._keys, keys)]],
+                          arcs.option.ones)
+
+    def is_used(self, wire: int) -> bool:
+        """Whether it was counted as used."""
+        return wire >= 0 and bool(self._used[wire])
 
     def _edges(self, decoded: Decoded) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for group in decoded.groups.values():
