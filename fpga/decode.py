@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fpga.bitfile import read_bitfile
-from fpga.trellis import Bit, Option, Tile, TileType, Trellis
+from fpga.bitstream.bitfile import read_bitfile
+from fpga.bitstream.trellis import Bit, Option, Tile, TileType, Trellis
 from sw.errors import ToolError
 
 __all__ = ["Arcs", "Decoded", "Group"]

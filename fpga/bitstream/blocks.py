@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fpga.comparison import Comparison, Place
-from fpga.tables import Signal
+from fpga.bitstream.comparison import Comparison, Place
+from fpga.bitstream.tables import Signal
 
 __all__ = ["BlockRules"]
 
@@ -166,7 +166,7 @@ class BlockRules:
             at = int(np.flatnonzero(found != wanted)[0])
             self._to.differ(name, f"contents differ, first in 9 bits at {at}: {found[at]}, not "
                                   f"{wanted[at]}")
-        self._to.contents[number].append(name)
+        self._to.memories.add(number)
 
     def _check_multiplier(self, name: str) -> None:
         kind = "MULT18X18D"

@@ -2,9 +2,10 @@
 
 import re
 
-from fpga.comparison import Comparison
-from fpga.slices import PINS, SLICES
-from fpga.tables import Signal, Tables
+from fpga.bitstream.comparison import Comparison
+from fpga.bitstream.slices import PINS, SLICES
+from fpga.bitstream.tables import Signal, Tables
+from fpga.cells import PORT_SLOTS
 
 __all__ = ["LogicRules"]
 
@@ -103,7 +104,6 @@ class LogicRules:
         if at is None:
             return
         mode = self._slices.mode(*at)
-        # Slices beside a write port's are free for LUTs, whatever the tile is told.
         if mode != "LOGIC":
             self._to.differ(name, f"is in a slice of mode {mode}")
         wanted = [self._to.bit(name, pin) or "0" for pin in PINS]
@@ -265,7 +265,7 @@ class LogicRules:
             self._to.differ(name, "has no write port in a slice")
             return
         x, y, _ = port
-        for slot in (4, 5):
+        for slot in PORT_SLOTS:
             self._to.take(name, x, y, f"K{slot}")
         for bit in range(_RAM_BITS):
             net = self._to.bit(name, "DO", bit)
@@ -280,14 +280,15 @@ class LogicRules:
             return
         x, y, _ = self._slots[name]
         of, to = self._slices, self._to
-        if [of.mode(x, y, slot) for slot in (0, 2, 4)] != ["DPRAM", "DPRAM", "RAMW"]:
+        bits = [bit for bit in range(_RAM_BITS) if to.bit(name, "DO", bit) is not None]
+        contents = {bit: of.content(x, y, bit) for bit in bits}
+        if of.mode(x, y, PORT_SLOTS[0]) != "RAMW" or any(
+                of.mode(x, y, bit) != "DPRAM" for bit in bits):
             to.differ(name, "is in slices that are no RAM")
         written = [of.input(x, y, slot, pin) for pin, slot in _ADDRESSES]
-        for slot in (4, 5):
+        for slot in PORT_SLOTS:
             of.content(x, y, slot)  # a write port has none
-        for bit in range(_RAM_BITS):
-            if to.bit(name, "DO", bit) is None:
-                continue
+        for bit in bits:
             pin, slot = _DATA[bit]
             to.agree(name, f"DI[{bit}]", to.bit(name, "DI", bit), of.input(x, y, slot, pin))
             read = [of.input(x, y, bit, pin) for pin, _ in _ADDRESSES]
@@ -296,7 +297,7 @@ class LogicRules:
                 to.differ(name, f"bit {bit} is read or written at other addresses")
                 continue
             to.pins += 2 * _RAM_LINES
-            if not self._same_content(name, bit, of.content(x, y, bit), lines):
+            if not self._same_content(name, bit, contents[bit], lines):
                 to.differ(name, f"bit {bit} has other contents at first")
         clock, enable = to.wires.number(x, y, "CLK1"), to.wires.number(x, y, "LSR1")
         mode = of.value(x, y, "CLK1.CLKMUX")

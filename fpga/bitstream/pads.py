@@ -1,10 +1,8 @@
 """Pads of a netlist, and the registers beside them, against the device's."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from fpga.comparison import Comparison, Place
+from fpga.bitstream.comparison import Comparison, Place
 
 __all__ = ["PadRules"]
 
@@ -27,8 +25,6 @@ class PadRules:
     Parameters
     ----------
     comparison : Comparison
-    ports : mapping
-        Of the netlist: bits by name.
     constraints : str
         The design's LPF file.
     package : str
@@ -39,8 +35,7 @@ class PadRules:
         Pad by name of a flip-flop, or another register, that lies beside it.
     """
 
-    def __init__(self, comparison: Comparison, ports: Mapping[str, Any], constraints: str,
-                 package: str) -> None:
+    def __init__(self, comparison: Comparison, constraints: str, package: str) -> None:
         self._to = comparison
         self._pins = comparison.device.pads["packages"][package]
         self._banks = {(pad["col"], pad["row"], pad["pio"]): pad["bank"]
@@ -49,7 +44,8 @@ class PadRules:
         self._wishes = {name: dict(item.split("=") for item in text.split())
                         for name, text in _BUFFER.findall(constraints)}
         self._names = {bit: name if len(port["bits"]) == 1 else f"{name}[{number}]"
-                       for name, port in ports.items() for number, bit in enumerate(port["bits"])}
+                       for name, port in comparison.ports.items()
+                       for number, bit in enumerate(port["bits"])}
         self._readers: dict[int, list[str]] = {}
         for name, cell in comparison.cells_by_name.items():
             if cell["type"] == "TRELLIS_FF":
@@ -84,7 +80,8 @@ class PadRules:
             self._lay_beside(name, port, driver)
         for reader in self._readers.get(self._to.bit(name, "O"), ()):  # type: ignore[arg-type]
             if self._lay_beside(name, "O", reader):
-                self._to.drive(reader, self._to.bit(reader, "Q"), self._logic(x, y, f"JINFF{letter}"))
+                self._to.drive(reader, self._to.bit(reader, "Q"),
+                               self._logic(x, y, f"JINFF{letter}"))
 
     def check(self, name: str, kind: str) -> None:
         """Compare a cell."""

@@ -3,10 +3,10 @@
 Slots are counted 0 to 7 in a tile, two to a slice: a LUT and a flip-flop each.
 """
 
+from fpga.bitstream.tables import Signal, Tables
+from fpga.bitstream.ties import Ties
+from fpga.bitstream.wires import Wires
 from fpga.decode import Decoded
-from fpga.tables import Signal, Tables
-from fpga.ties import Ties
-from fpga.wires import Wires
 
 __all__ = ["PINS", "SLICES", "Slices"]
 
@@ -105,6 +105,8 @@ class Slices:
             return "?", wire
         self.asked.append(wire)
         root = self._wires.roots[wire]
+        if root < 0:
+            return "?", wire  # a loop
         found = self._known.get(root)
         if found is None:
             found = self._signals.get(root)

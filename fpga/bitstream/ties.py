@@ -2,8 +2,8 @@
 
 import re
 
+from fpga.bitstream.wires import Wires
 from fpga.decode import Decoded
-from fpga.wires import Wires
 
 __all__ = ["Ties"]
 

@@ -124,7 +124,8 @@ class Trellis:
         self.columns, self.rows = facts["max_col"] + 1, facts["max_row"] + 1
         self.identity = int(facts["idcode"], 16)
         self.pad = facts["pad_bits_after_frame"]
-        self.frame_bytes = (facts["bits_per_frame"] + self.pad + facts["pad_bits_before_frame"]) // 8
+        bits = facts["bits_per_frame"] + self.pad + facts["pad_bits_before_frame"]
+        self.frame_bytes = bits // 8
         self.tiles = list(_tiles(grid))
 
     @cached_property

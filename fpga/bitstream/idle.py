@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 
-from fpga.comparison import Comparison
+from fpga.bitstream.comparison import Comparison
+from fpga.bitstream.slices import PINS, SLICES, SLOTS
 from fpga.decode import Group
-from fpga.slices import PINS, SLICES, SLOTS
 
 __all__ = ["Idle"]
 
 _LOGIC = "PLC2"
 _TIE = "CIB."
 _TRUNKS = ("G_ULPCLK", "G_URPCLK", "G_LLPCLK", "G_LRPCLK", "G_DCS")
-# Bits without a known meaning, which nextpnr sets in every bitstream of a device.
-_ALWAYS = {"DSP_SPINE_UL1": {(2, 0), (3, 0), (5, 0), (11, 0), (13, 0)}}
+# Bits without a known meaning, which nextpnr sets in every bitstream: in a tile that each device
+# has one of, and at the pads of bank 4.
+_ONCE, _PADS = {(2, 0), (3, 0), (5, 0), (11, 0), (13, 0)}, {(0, 1)}
+_ALWAYS = {"DSP_SPINE_UL1": _ONCE, "PVT_COUNT2": _ONCE, "PICB0": _PADS, "PICB1": _PADS}
 
 
 class Idle:

@@ -1,15 +1,14 @@
 """A netlist beside the decoded bitstream that is to be it: nets at wires, and what differs."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fpga.bitstream.slices import Slices
+from fpga.bitstream.tables import Signal
+from fpga.bitstream.trellis import Trellis
+from fpga.bitstream.wires import Wires
 from fpga.decode import Decoded
-from fpga.slices import Slices
-from fpga.tables import Signal
-from fpga.trellis import Trellis
-from fpga.wires import Wires
 
 __all__ = ["Comparison", "Place"]
 
@@ -34,22 +33,29 @@ class Comparison:
 
     Members
     -------
+    cells_by_name, ports : dict
+        Of the netlist.
+    drivers : dict
+        By net: cell and pin.
     wires : Wires
     slices : Slices
     differences : list of str
     pins, settings : int
         That were compared.
+    memories : set of int
+        Contents of block RAM that were compared, by number.
     """
 
     def __init__(self, module: dict[str, Any], places: Mapping[str, str], decoded: Decoded,
                  device: Trellis) -> None:
         self.cells_by_name: dict[str, Any] = module["cells"]
+        self.ports: dict[str, Any] = module["ports"]
         self.decoded, self.device = decoded, device
         self.wires = Wires(decoded, device)
         self.slices = Slices(decoded, self.wires)
         self.differences: list[str] = []
         self.pins = self.settings = 0
-        self.contents: dict[int, list[str]] = defaultdict(list)
+        self.memories: set[int] = set()
         self._places = places
         self._taken: dict[tuple[int, int, str], str] = {}
         self._driving: dict[int, str] = {}
@@ -105,7 +111,7 @@ class Comparison:
         text = self.parameter(name, parameter, "")
         if text.startswith(("0x", "0b")):
             return int(text, 0)
-        if len(text) == 32 or set(text) <= set("01xz") and len(text) > 3:
+        if len(text) == 32 or (set(text) <= set("01xz") and len(text) > 3):
             return int(text.replace("x", "0").replace("z", "0"), 2)
         return int(text) if text else default
 
@@ -131,11 +137,13 @@ class Comparison:
         for kind, number in self._tiles(places):
             group = self.decoded.groups[kind]
             wanted = dict(settings)
-            parts = [setting.removesuffix(_BASE) for setting in settings if setting.endswith(_BASE)]
-            wanted.update({setting: option for setting, option in group.kind.defaults.items()
-                           if setting not in settings and setting.startswith(tuple(parts))
-                           }) if parts else None
-            over = {bit for setting, option in wanted.items() if not setting.endswith(_BASE)
+            parts = tuple(setting.removesuffix(_BASE) for setting in settings
+                          if setting.endswith(_BASE))
+            if parts:
+                wanted |= {setting: option for setting, option in group.kind.defaults.items()
+                           if setting.startswith(parts) and setting not in settings}
+            over = {bit for setting, option in wanted.items()
+                    if setting.startswith(parts) and not setting.endswith(_BASE)
                     for item in group.kind.enums.get(setting, ()) if item.name == option
                     for bit in item.ones + item.zeros} if parts else set()
             for setting, option in wanted.items():

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fpga.bitstream.trellis import Trellis
 from fpga.decode import Arcs, Decoded, Group
-from fpga.trellis import Trellis
 
 __all__ = ["Wires"]
 
