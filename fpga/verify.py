@@ -43,11 +43,29 @@ from fpga.decode import Decoded
 from fpga.placement import place_of, read_netlist
 from sw.errors import ToolError
 
-__all__ = ["Verified", "verify"]
+__all__ = ["Different", "Verified", "verify"]
 
 _DEVICES = {"--25k": "LFE5U-25F", "--45k": "LFE5U-45F", "--85k": "LFE5U-85F"}
 _SHOWN = 5  # differences in a message
 _PAD = "TRELLIS_IO"
+
+
+class Different(ToolError):
+    """A bitstream that isn't its netlist.
+
+    Parameters
+    ----------
+    what : str
+        What was compared.
+    differences : list of str
+    """
+
+    def __init__(self, what: str, differences: list[str]) -> None:
+        count = len(differences)
+        more = [f"and {count - _SHOWN:,} more"] if count > _SHOWN else []
+        super().__init__("\n".join([f"{what}: {count:,} difference{'s' * (count > 1)}",
+                                    *differences[:_SHOWN], *more]))
+        self.differences = differences
 
 
 @dataclass(frozen=True)
@@ -91,8 +109,10 @@ def verify(netlist: Path, routed: Path, constraints: Path, bitstream: Path,
 
     Raises
     ------
+    Different
+        If they differ.
     ToolError
-        If they differ, with the first differences, or something can't be read.
+        If something can't be read.
     """
     device = Trellis(_of(options, _DEVICES))
     package = options[list(options).index("--package") + 1] if "--package" in options else ""
@@ -109,11 +129,8 @@ def verify(netlist: Path, routed: Path, constraints: Path, bitstream: Path,
     if package not in device.pads["packages"]:
         raise ToolError(f"no pins of package {package!r} for {device.name}")
     idle = _compare(comparison, PadRules(comparison, text, package))
-    found = comparison.differences
-    if found:
-        more = f"\nand {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
-        raise ToolError(f"{bitstream}: isn't {netlist.name}; {len(found):,} differences:\n"
-                        + "\n".join(found[:_SHOWN]) + more)
+    if comparison.differences:
+        raise Different(f"{bitstream} isn't {netlist.name}", comparison.differences)
     return Verified(len(module["cells"]), comparison.pins, comparison.settings, idle)
 
 

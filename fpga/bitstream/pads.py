@@ -1,6 +1,7 @@
 """Pads of a netlist, and the registers beside them, against the device's."""
 
 import re
+from collections import defaultdict
 
 from fpga.bitstream.comparison import Comparison, Place
 
@@ -8,6 +9,7 @@ __all__ = ["PadRules"]
 
 _LOCATE = re.compile(r'LOCATE\s+COMP\s+"([^"]+)"\s+SITE\s+"([^"]+)"')
 _BUFFER = re.compile(r'IOBUF\s+PORT\s+"([^"]+)"\s+([^;]+)')
+_REFERENCE = re.compile(r"BANKREF(\d+)A?")
 _STANDARD = "LVCMOS33"  # unless the constraints say so
 _VOLTAGES = {"LVCMOS33": "3V3", "LVTTL33": "3V3", "LVCMOS25": "2V5", "LVCMOS18": "1V8",
              "LVCMOS15": "1V5", "LVCMOS12": "1V2"}
@@ -40,6 +42,11 @@ class PadRules:
         self._pins = comparison.device.pads["packages"][package]
         self._banks = {(pad["col"], pad["row"], pad["pio"]): pad["bank"]
                        for pad in comparison.device.pads["pio_metadata"]}
+        self._references: dict[str, list[Place]] = defaultdict(list)
+        for tile in comparison.device.tiles:
+            match = _REFERENCE.fullmatch(tile.kind)
+            if match:
+                self._references[match[1]].append((tile.x, tile.y))
         self._sites = dict(_LOCATE.findall(constraints))
         self._wishes = {name: dict(item.split("=") for item in text.split())
                         for name, text in _BUFFER.findall(constraints)}
@@ -132,9 +139,7 @@ class PadRules:
         if voltage is None:
             self._to.differ(name, f"is {standard}, of which no rule knows the voltage")
             return
-        places = [(tile.x, tile.y) for tile in self._to.device.tiles
-                  if re.fullmatch(rf"BANKREF{bank}A?", tile.kind)]
-        self._to.expect(name, places, {"BANK.VCCIO": voltage})
+        self._to.expect(name, self._references[str(bank)], {"BANK.VCCIO": voltage})
 
     def _kind(self, name: str) -> str:
         return str(self._to.cells_by_name[name]["type"])

@@ -49,10 +49,9 @@ class Wires:
         self._own = next(prefix for prefix in _DEVICES if prefix[:2] in device.name)
         self._arcs: list[tuple[Group, Arcs, np.ndarray]] = []  # with keys of their sinks
         edges = list(self._edges(decoded))
-        keys = np.unique(np.concatenate([key for edge in edges for key in edge]))
-        edges += self._clocks(keys)
+        edges.append(self._clocks(np.concatenate([key for edge in edges for key in edge])))
         sinks, sources = (np.concatenate(of) for of in zip(*edges, strict=True))
-        self._keys = np.unique(np.concatenate((sinks, sources)))
+        self._keys = _distinct(np.concatenate((sinks, sources)))
         sinks, sources = (np.searchsorted(self._keys, of) for of in (sinks, sources))
         order = np.lexsort((sources, sinks))
         sinks, sources = sinks[order], sources[order]
@@ -96,10 +95,10 @@ class Wires:
         list of int
             Those among them that two drive.
         """
-        there = np.unique(np.array([number for number in numbers if number >= 0], np.int64))
+        there = np.array([number for number in numbers if number >= 0], np.int64)
         clashing: list[int] = []
         while len(there):
-            there = np.unique(there[~self._used[there]])
+            there = _distinct(there[~self._used[there]])
             self._used[there] = True
             clashing += there[self._clashing[there]].tolist()
             there = self._driver[there]
@@ -133,13 +132,13 @@ class Wires:
                 there = (sinks >= 0) & (sources >= 0)
                 yield sinks[there], sources[there]
 
-    def _clocks(self, keys: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _clocks(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Wires of clocks, which have other names where they come in: none of them has bits."""
         found: list[tuple[int, int]] = []
         regions = self._device.globals
         of_clocks = [number for number, name in enumerate(self._names)
                      if name.startswith((_TAP_GLOBAL, _COLUMN_GLOBAL, _ROW_GLOBAL, _BUFFERED))]
-        for key in keys[np.isin(keys // self._area, of_clocks)].tolist():
+        for key in _distinct(keys[np.isin(keys // self._area, of_clocks)]).tolist():
             name, place = divmod(key, self._area)
             text = self._names[name]
             y, x = divmod(place, self._device.columns)
@@ -158,7 +157,7 @@ class Wires:
             if source not in (_NOWHERE, key):
                 found.append((key, source))
         pairs = np.array(found, np.int64).reshape(-1, 2)
-        return [(pairs[:, 0], pairs[:, 1])]
+        return pairs[:, 0], pairs[:, 1]
 
     def _outermost(self) -> np.ndarray:
         root = self._driver
@@ -195,6 +194,12 @@ class Wires:
         inside = (x >= 0) & (x < self._device.columns) & (y >= 0) & (y < self._device.rows)
         return np.where(inside, self._number(name) * self._area + y * self._device.columns + x,
                         _NOWHERE)
+
+
+def _distinct(keys: np.ndarray) -> np.ndarray:
+    """Each once, the smallest first; much faster than numpy's own."""
+    keys = np.sort(keys)
+    return keys[np.append(True, keys[1:] != keys[:-1])[:len(keys)]]
 
 
 def _tap(taps: dict[str, Any], x: int) -> tuple[int, str]:
