@@ -319,7 +319,7 @@ class LogicRules:
         found: list[int | str] = []
         for place, pair in enumerate(zip(read, written, strict=True)):
             # Itself, if it can be: the same nets may stand at two of the netlist's lines.
-            order = sorted(range(_RAM_LINES), key=lambda line, place=place: line != place)
+            order = [place, *(line for line in range(_RAM_LINES) if line != place)]
             match = next((line for line in order if wanted[line] == pair), None)
             if match is not None:
                 found.append(match)

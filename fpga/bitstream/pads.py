@@ -167,12 +167,12 @@ class PadRules:
         for register, port in (("OUTREG", "I"), ("TSREG", "T"), ("FF", "O")):
             if port in beside and self._kind(beside[port]) != _DOUBLE:
                 settings[f"{register}.REGSET"] = self._to.parameter(beside[port], "REGSET", "RESET")
-        for parameter, found in values.items():
-            if parameter == "REGSET" or not found:
+        for parameter, several in values.items():
+            if parameter == "REGSET" or not several:
                 continue
-            if len(found) > 1:
+            if len(several) > 1:
                 self._to.differ(name, f"registers beside it differ in {parameter}")
-            value = found.pop()
+            value = several.pop()
             for setting in (("CLKIMUX", "CLKOMUX") if parameter == "CLKMUX" else (parameter,)):
                 settings[setting] = value
         if double:
