@@ -1,6 +1,7 @@
 """A bitstream's file: frames of configuration bits, and contents of block RAM.
 
-Lattice FPGA-TN-02039, "ECP5 and ECP5-5G sysCONFIG", describes commands, compression and checksum.
+Commands, compression and checksum are as Lattice (FPGA-TN-02039, "ECP5 sysCONFIG") and Project
+Trellis describe them.
 """
 
 from dataclasses import dataclass, field

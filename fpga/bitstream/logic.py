@@ -13,7 +13,7 @@ _SLOT = re.compile(r"SLICE([ABCD])\.(?:K|FF)([01])")
 # nextpnr's names for the parts of a cell that it packs.
 _CARRY, _RAM, _PORT = ("$CCU2_COMB{}", "$DPRAM_COMB{}", "$RAMW_SLICE")
 _RAM_BITS, _RAM_LINES = 4, 4
-# Where a LUT RAM's write port has data and addresses: pin and slot (Lattice FPGA-TN-02204).
+# Where a LUT RAM's write port has data and addresses, and where reading has these: pin, slot.
 _DATA = (("C", 5), ("A", 5), ("D", 5), ("B", 5))
 _ADDRESSES = (("D", 4), ("B", 4), ("C", 4), ("A", 4))
 
