@@ -6,11 +6,13 @@ It moves LUTs, flip-flops, slices, tiles, block RAM and multipliers until little
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from shutil import which
+
+import numpy as np
 
 from fpga.cells import FIXED, FLIPFLOP, LUT
 from fpga.placement import Placement, bel
@@ -18,31 +20,14 @@ from fpga.toolchain import Tool
 from sw.cache import cache_folder, keep, making
 from sw.errors import ToolError
 
-__all__ = ["Annealing", "Schedule", "anneal", "annealer"]
+__all__ = ["Annealing", "anneal", "annealer"]
 
 _SOURCES = Path(__file__).with_name("anneal")
 # Without fused operations, so that a seed gives the same placement on every processor.
 _FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off")
 _FIGURES = re.compile(r"(start|end): wire (\d+) along x, (\d+) along y, density ([\d.]+),")
-_WEIGHT_UNIT = 100  # as anneal/settings.h has it
+_COST_UNIT = 100  # what stands for 1, as anneal/settings.h has it
 _ALUS = (3, 7)  # their offsets in a group of multipliers
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how hot.
-
-    Parameters
-    ----------
-    effort : int
-        Moves tried for each cell.
-    temperature, reach : float
-        At first: what a move may cost, and how far it goes, in tiles.
-    """
-
-    effort: int
-    temperature: float
-    reach: float
 
 
 @dataclass(frozen=True)
@@ -63,8 +48,8 @@ class Annealing:
     density_after: float
 
 
-def anneal(program: Tool, placement: Placement, files: Path, seed: int, schedule: Schedule,
-           weights: Mapping[int, float] | None = None,
+def anneal(program: Tool, placement: Placement, files: Path, seed: int, effort: int,
+           late: Callable[[np.ndarray, np.ndarray], np.ndarray],
            tell: Callable[[str], None] = lambda text: None) -> Annealing:
     """Give the cells of a placement better places: their attribute NEXTPNR_BEL, in place.
 
@@ -78,9 +63,11 @@ def anneal(program: Tool, placement: Placement, files: Path, seed: int, schedule
         What the annealer's log is called, and files that are removed again, but for suffixes.
     seed : int
         The same seed gives the same placement.
-    schedule : Schedule
-    weights : mapping of int to float
-        By net, what its wire counts; 1 for others.
+    effort : int
+        Moves tried for each cell.
+    late : callable
+        Told where cells lie along x and along y, gives those connections that should be short:
+        rows of two cells and what a tile between them costs, where a tile of wire costs 1.
     tell : callable
         Told how far it is.
 
@@ -90,18 +77,21 @@ def anneal(program: Tool, placement: Placement, files: Path, seed: int, schedule
         If the annealer fails.
     """
     source, result, log = (files.with_suffix(f".anneal.{name}") for name in ("in", "out", "log"))
-    lines = _export(placement, weights or {})
+    lines = _export(placement)
     source.write_text("\n".join(" ".join(map(str, line)) for line in lines))
     found: dict[str, tuple[int, int, float]] = {}
 
-    def line(text: str) -> None:
+    def line(text: str) -> str:
+        if text == "late?":
+            x, y, _ = np.array(result.read_text().split(), float).reshape(-1, 3).T
+            return _answer(late(x, y))
         match = _FIGURES.match(text)
         if match:
             found[match[1]] = int(match[2]), int(match[3]), float(match[4])
         tell(text)
+        return ""
 
-    program.run([source.name, result.name, str(seed), str(schedule.effort),
-                 f"{schedule.temperature:g}", f"{schedule.reach:g}"], files.parent, log.name, line)
+    program.run([source.name, result.name, str(seed), str(effort)], files.parent, log.name, line)
     for item, place in zip(placement.cells, result.read_text().splitlines(), strict=True):
         if item.kind != FIXED:
             x, y, z = map(int, place.split())
@@ -112,7 +102,14 @@ def anneal(program: Tool, placement: Placement, files: Path, seed: int, schedule
                      round(found["end"][2], 1))
 
 
-def _export(placement: Placement, weights: Mapping[int, float]) -> Iterator[tuple[int, ...]]:
+def _answer(connections: np.ndarray) -> str:
+    """What the annealer reads of connections."""
+    table = connections * (1, 1, _COST_UNIT)
+    return f"{len(table)}\n" + "\n".join(
+        " ".join(map(str, row)) for row in table.round().astype(int).tolist()) + "\n"
+
+
+def _export(placement: Placement) -> Iterator[tuple[int, ...]]:
     """Lines of the annealer's input."""
     geometry = placement.geometry
     rows, cells = geometry.logic_rows, placement.cells
@@ -143,7 +140,6 @@ def _export(placement: Placement, weights: Mapping[int, float]) -> Iterator[tupl
     yield len(signals), *(numbers.setdefault(signal[0], len(numbers)) for signal in signals)
     nets, bits = placement.nets()
     yield (len(bits),)
-    yield tuple(round(_WEIGHT_UNIT * weights.get(bit, 1)) for bit in bits)
     yield (len(cells),)
     for item in cells:
         clock, reset, enable = controls.get(item.name, (None, None, None))

@@ -23,6 +23,7 @@ from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
 from fpga.place import EFFORT, Placing, place
+from fpga.routing import progress
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
 from fpga.verify import Different, Verified, verify
@@ -106,8 +107,7 @@ class Build:
         rows = blocks(cells, self._blocks())
         check_fits(total, self.board, self.config)
         synthesized = time.monotonic()
-        with ThreadPoolExecutor(jobs) as pool:
-            runs = list(pool.map(lambda seed: self.route(seed, tell), seeds))
+        runs, failed = self._routes(seeds, tell, jobs)
         best = max(runs, key=lambda item: item["clock_mhz"])
         self.pack(best["seed"], tell)
         verified = self._verify(best["seed"], tell)
@@ -118,9 +118,9 @@ class Build:
             "digest": f"0x{self.config.digest():08x}",
             "verilog_sha256": sha256((self.folder / f"{TOP}.v").read_bytes()).hexdigest(),
             "macs_per_cycle": self.config.lanes * self.config.columns,
-            "seeds": runs, "clock_mhz_target": self.clock_mhz,
+            "seeds": runs, "failed_seeds": failed, "clock_mhz_target": self.clock_mhz,
             "clock_mhz": {"median": statistics.median(clocks), "best": max(clocks)},
-            "timing_met": statistics.median(clocks) >= self.clock_mhz,
+            "timing_met": not failed and statistics.median(clocks) >= self.clock_mhz,
             **{kind: {"used": total[kind], "available": available[kind]} for kind in total},
             "dsp_registers": registers, "blocks": rows, "critical_path": best.pop("critical_path"),
             "verified": asdict(verified),
@@ -133,6 +133,25 @@ class Build:
             item.pop("critical_path", None)
         self._write(report, best["seed"])
         return report
+
+    def _routes(self, seeds: Sequence[int], tell: Tell,
+                jobs: int) -> tuple[list[dict], dict[int, str]]:
+        """What came of those that could be routed, and why others could not."""
+        failed: dict[int, ToolError] = {}
+
+        def attempt(seed: int) -> dict | None:
+            try:
+                return self.route(seed, tell)
+            except ToolError as error:
+                failed[seed] = error
+                tell(f"seed {seed}: {error}")
+                return None
+
+        with ThreadPoolExecutor(jobs) as pool:
+            runs = [run for run in pool.map(attempt, seeds) if run]
+        if not runs:
+            raise failed[seeds[0]]
+        return runs, {seed: str(error) for seed, error in failed.items()}
 
     def _write(self, report: dict, seed: int) -> None:
         (self.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
@@ -202,8 +221,9 @@ class Build:
 
     def _nextpnr(self, seed: int, arguments: Sequence[str], log: str, tell: Tell) -> None:
         def line(text: str) -> None:
-            if _PHASE.match(text):
-                tell(text.removeprefix("Info: ").strip())
+            routed = progress(text)
+            if routed or _PHASE.match(text):
+                tell(routed or text.removeprefix("Info: ").strip())
 
         # The packed netlist keeps the router's name: both runs are told it.
         self.tools.nextpnr.run([

@@ -62,6 +62,8 @@ def page(report: Mapping, picture: Path | None) -> str:
         _table(("seed", "MHz", "seconds"), (
             (str(item["seed"]), f"{item['clock_mhz']:g}", f"{item['seconds']:,}")
             for item in report["seeds"])),
+        *(f"<p>Seed {seed} failed: {escape(why)}</p>"
+          for seed, why in report.get("failed_seeds", {}).items()),
         *_placings(report["seeds"]),
         "<h2>Tools</h2>",
         _table(("tool", "version"), ((escape(name), escape(version))

@@ -7,14 +7,14 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fpga.analytic import Analytic, Region, spread
-from fpga.annealer import Annealing, Schedule, anneal, annealer
+from fpga.annealer import Annealing, anneal, annealer
 from fpga.binding import bind
 from fpga.buffers import add_buffers
 from fpga.cells import FIXED, MEMORY, MULTIPLIER, SLOTS, kind_of
@@ -23,6 +23,7 @@ from fpga.constants import spread_constants
 from fpga.geometry import Site, geometry
 from fpga.legal import check, check_moved
 from fpga.placement import Placement, bel, nets_of, place_of, read_netlist
+from fpga.routing import tell_router
 from fpga.sites import nearest_sites
 from fpga.tiles import Tiles
 from fpga.timing import Timing
@@ -38,14 +39,11 @@ _FIRST_SOLUTIONS, _FIRST_STEPS = 4, 100
 _STARTS, _FIRST_ROUNDS = 3, 40
 # The pull to free places grows from round to round, by so much for a slot.
 _ROUNDS, _STEPS, _PULL = 160, 60, 0.01
-_WEIGH = 20  # rounds between times when nets get weights
+_WEIGH = 10  # rounds between times when nets get weights
 # A block's is that of so many slots, which grow too: its places are few and far between.
 _BLOCK_PULL, _BLOCK_DELAY = 0.2, 10
 _FILL = 0.85  # of the slots of any region
 _LONE_FLIPFLOP = 0.5  # slots: two without LUTs make one
-# Annealing in parts, before each of which nets get weights: first temperature, reach in tiles,
-# and share of the moves.
-_SCHEDULE = ((10.0, 40.0, 0.43), (3.0, 25.0, 0.36), (1.0, 10.0, 0.21))
 _BEL = re.compile(r"X(\d+)/Y(\d+)/.+")
 
 
@@ -102,33 +100,22 @@ def place(packed: Path, placed: Path, seed: int, period: float, effort: int = EF
     check(placement)
     # Of the cells before constants were spread: those come last, and are never late.
     timing = start.timing
-    annealings = []
-    for temperature, reach, share in _SCHEDULE:
-        weights, slack = timing.weights(*_positions(placement))
-        tell(f"least slack {slack:.2f} ns, {len(weights):,} nets matter")
-        schedule = Schedule(round(effort * share), temperature, reach)
-        annealings.append(anneal(program, placement, placed, seed, schedule, weights, tell))
-        placement = _moved(placement, netlist)
-    tell(f"least slack {timing.weights(*_positions(placement))[1]:.2f} ns")
-    annealing = replace(annealings[-1], wire_before=annealings[0].wire_before,
-                        density_before=annealings[0].density_before)
-    buffers = add_buffers(placement)
+
+    def late(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        connections, slack = timing.late(x, y)
+        tell(f"least slack {slack:.2f} ns, {len(connections):,} connections matter")
+        return connections
+
+    annealing = anneal(program, placement, placed, seed, effort, late, tell)
+    after = Placement(netlist, str(packed))
+    check_moved(placement, after)
+    late(*np.array([(item.x, item.y) for item in after.cells], float).T)
+    buffers = add_buffers(after)
     check(Placement(netlist, str(packed)))
     bind(module)
+    tell_router(module)
     placed.write_text(json.dumps(netlist))
     return Placing(annealing, start.clusters.fed, buffers, round(time.monotonic() - started))
-
-
-def _positions(placement: Placement) -> np.ndarray:
-    """Along x and y, by cell of the netlist."""
-    return np.array([(item.x, item.y) for item in placement.cells], float).T
-
-
-def _moved(before: Placement, netlist: dict[str, Any]) -> Placement:
-    """The placement after its cells were given other places."""
-    after = Placement(netlist, before.source)
-    check_moved(before, after)
-    return after
 
 
 class _Start:

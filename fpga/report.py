@@ -46,6 +46,8 @@ def show(console: Console, report: Mapping) -> None:
         f"{clock['median']:g} MHz (median of {len(report['seeds'])} seeds, best "
         f"{clock['best']:g}), wanted {report['clock_mhz_target']:g}: timing "
         f"{'met' if report['timing_met'] else 'not met'}", highlight=False, soft_wrap=True)
+    for seed, why in report.get("failed_seeds", {}).items():
+        console.print(f"seed {seed} failed: {why}", highlight=False, markup=False)
     table = _table("block", *KINDS)
     for name, row in report["blocks"].items():
         table.add_row(name or "rest", *(f"{row[kind]:,}" for kind in KINDS))

@@ -39,7 +39,7 @@ class Tool:
     origin: str
 
     def run(self, arguments: Sequence[str], folder: Path, log: str,
-            line: Callable[[str], None] = lambda text: None) -> None:
+            line: Callable[[str], str | None] = lambda text: None) -> None:
         """Run it in a folder, all that it prints to a file there.
 
         Parameters
@@ -49,7 +49,7 @@ class Tool:
         log : str
             File's name.
         line : callable
-            Told every line as it comes.
+            Told every line as it comes; gives what the program reads then, if anything.
 
         Raises
         ------
@@ -57,13 +57,16 @@ class Tool:
             With the end of what it printed, if it fails.
         """
         with (folder / log).open("w") as file, subprocess.Popen(
-                [*self.command, *arguments], cwd=folder, text=True, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, errors="replace") as process:
-            assert process.stdout is not None
+                [*self.command, *arguments], cwd=folder, text=True, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace") as process:
+            assert process.stdin is not None and process.stdout is not None
             try:
                 for text in process.stdout:
                     file.write(text)
-                    line(text.rstrip("\n"))
+                    answer = line(text.rstrip("\n"))
+                    if answer:
+                        process.stdin.write(answer)
+                        process.stdin.flush()
             except BaseException:
                 process.kill()
                 raise

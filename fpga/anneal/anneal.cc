@@ -1,12 +1,15 @@
 // Shortens the wire of a placement by simulated annealing; fpga/annealer.py writes the input and
 // reads the output.
 //
-//   anneal INPUT OUTPUT SEED EFFORT TEMPERATURE REACH
+//   anneal INPUT OUTPUT SEED EFFORT
+//
+// Every few steps it writes the output, prints "late?" and reads connections that should be short:
+// how many, then two cells each and what a tile between them costs. EFFORT is the number of moves
+// tried for each cell.
 //
 // A move swaps two places that hold the same kind of thing, so that what was legal stays legal: a
 // LUT and its flip-flop, a flip-flop alone, slices, half tiles, runs of tiles, block RAMs, groups
-// of multipliers. EFFORT is the number of moves tried for each cell; TEMPERATURE and REACH are the
-// first ones, in tiles.
+// of multipliers.
 
 #include <cmath>
 #include <utility>
@@ -20,7 +23,7 @@ class Annealer : public Placement {
   Annealer(const char* input, uint64_t seed) : Placement(input), random(seed) {
     stamp.assign(netCount.size(), 0);
   }
-  void run(long effort, double firstTemperature, double firstReach);
+  void run(long effort, const char* output);
 
  private:
   struct Old { int cell, x, y, z; };
@@ -32,6 +35,7 @@ class Annealer : public Placement {
     c.x = x, c.y = y, c.z = z;
   }
   double wireChange();
+  double connectionChange();
   bool accepted(double change);
   bool keepOrRevert(double extra);
   bool swapSlots(Spot a, Spot b, bool flipflopOnly);
@@ -48,10 +52,12 @@ class Annealer : public Placement {
   double temperature = 0, reach = 0;
   // Of the move that is tried: cells where they were, nets whose boxes may differ and how.
   std::vector<Old> moved;
-  std::vector<int> touched, stamp;
+  std::vector<int> touched, touchedConnections;
+  std::vector<unsigned> stamp;
   std::vector<Box> newBoxes;
   std::vector<double> newCosts;
-  int stampNow = 0;
+  std::vector<int> newLengths;
+  unsigned stampNow = 0;
 };
 
 // Cells have moved already; what their nets' boxes are now goes to newBoxes.
@@ -76,6 +82,22 @@ double Annealer::wireChange() {
       touched.push_back(n), newBoxes.push_back(box), newCosts.push_back(cost);
     }
   }
+  return change;
+}
+
+// The same of connections that are late.
+double Annealer::connectionChange() {
+  touchedConnections.clear(), newLengths.clear();
+  double change = 0;
+  for (const Old& old : moved)
+    for (int i = connectionFirst[old.cell]; i < connectionFirst[old.cell + 1]; i++) {
+      Connection& c = connections[connectionsOf[i]];
+      if (c.stamp == stampNow) continue;
+      c.stamp = stampNow;
+      int length = lengthOf(c);
+      change += c.weight * (length - c.length);
+      touchedConnections.push_back(connectionsOf[i]), newLengths.push_back(length);
+    }
   return change;
 }
 
@@ -106,11 +128,14 @@ bool Annealer::accepted(double change) {
 
 bool Annealer::keepOrRevert(double extra) {
   if (moved.empty()) return false;
-  if (accepted(wireChange() + extra)) {
+  extra += wireChange();
+  if (accepted(extra + connectionChange())) {
     for (size_t i = 0; i < touched.size(); i++) {
       boxes[touched[i]] = newBoxes[i];
       netCost[touched[i]] = newCosts[i];
     }
+    for (size_t i = 0; i < touchedConnections.size(); i++)
+      connections[touchedConnections[i]].length = newLengths[i];
     return true;
   }
   for (const Old& old : moved) {
@@ -279,14 +304,19 @@ bool Annealer::tryCell() {
   return swapSlots(from, to, alone);
 }
 
-void Annealer::run(long effort, double firstTemperature, double firstReach) {
+void Annealer::run(long effort, const char* output) {
   if (movable.empty()) fail("nothing in the input can move");
   long each = std::max(1L, effort * long(movable.size()) / STEPS);
   report("start");
   for (int step = 0; step < STEPS; step++) {
     double done = double(step) / (STEPS - 1);
-    temperature = firstTemperature * std::pow(LAST_TEMPERATURE / firstTemperature, done);
-    reach = firstReach * std::pow(LAST_REACH / firstReach, done);
+    temperature = FIRST_TEMPERATURE * std::pow(LAST_TEMPERATURE / FIRST_TEMPERATURE, done);
+    reach = FIRST_REACH * std::pow(LAST_REACH / FIRST_REACH, done);
+    if (step % ASK_EVERY == 0) {
+      write(output);
+      std::cout << "late?" << std::endl;
+      readConnections(std::cin);
+    }
     for (long k = 0; k < each; k++) {
       int kind = random.below(MOVES);
       if (kind < MEMORY_MOVES) swapMemories();
@@ -301,9 +331,8 @@ void Annealer::run(long effort, double firstTemperature, double firstReach) {
 }
 
 int main(int count, char** arguments) {
-  if (count != 7) fail("usage: anneal INPUT OUTPUT SEED EFFORT TEMPERATURE REACH");
+  if (count != 5) fail("usage: anneal INPUT OUTPUT SEED EFFORT");
   Annealer annealer(arguments[1], std::strtoull(arguments[3], nullptr, 10));
-  annealer.run(std::strtol(arguments[4], nullptr, 10), std::strtod(arguments[5], nullptr),
-               std::strtod(arguments[6], nullptr));
+  annealer.run(std::strtol(arguments[4], nullptr, 10), arguments[2]);
   annealer.write(arguments[2]);
 }

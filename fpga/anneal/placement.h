@@ -26,6 +26,11 @@ struct Cell {
 };
 
 struct Site { int x, y, z, cell; };
+struct Connection {  // that should be short
+  int a, b, length;
+  unsigned stamp;
+  double weight;  // what a tile costs
+};
 using Group = std::array<Site, 4>;
 struct Spot { int x, y, slot; };
 
@@ -50,8 +55,12 @@ class Placement {
   }
   Box boxOf(int net) const;
   double costOf(int net, const Box& box) const {
-    return weight[net] * factor[net] * (box.right - box.left + box.bottom - box.top);
+    return factor[net] * (box.right - box.left + box.bottom - box.top);
   }
+  int lengthOf(const Connection& c) const {
+    return std::abs(cells[c.a].x - cells[c.b].x) + std::abs(cells[c.a].y - cells[c.b].y);
+  }
+  void readConnections(std::istream& from);
   bool blocked(int at) const { return ff[at] >= 0 && cells[ff[at]].fedAtM && lut[at] >= 0; }
   bool sliceLegal(int at) const;
   bool tileLegal(int t) const;
@@ -72,12 +81,15 @@ class Placement {
   std::vector<Cell> cells;
   std::vector<int> pins, movable;        // nets by pin; cells that move by slots
   std::vector<int> netFirst, netCount, netCells;
-  std::vector<double> factor, weight, netCost;  // by net
+  std::vector<double> factor, netCost;  // by net
   std::vector<Box> boxes;
   Density density;
+  std::vector<Connection> connections;
+  std::vector<int> connectionFirst, connectionsOf;  // by cell
 
  private:
-  int number(int least, int most);
+  int number(int least, int most) { return number(file, least, most); }
+  int number(std::istream& from, int least, int most);
   void readDevice();
   void readCells();
   void occupy(int cell);
@@ -99,9 +111,9 @@ inline void Placement::write(const char* output) const {
   if (!out.flush()) fail(std::string("can't write ") + output);
 }
 
-inline int Placement::number(int least, int most) {
+inline int Placement::number(std::istream& from, int least, int most) {
   int value = 0;
-  if (!(file >> value)) fail("the input ends early or holds something else than numbers");
+  if (!(from >> value)) fail("the input ends early or holds something else than numbers");
   if (value < least || value > most)
     fail("the input holds " + std::to_string(value) + " where " + std::to_string(least) + " to " +
          std::to_string(most) + " is accepted");
@@ -141,7 +153,6 @@ inline void Placement::readCells() {
   signalNet.resize(number(0, many));
   for (int& net : signalNet) net = number(0, many);
   int signals = int(signalNet.size()), nets = number(0, many);
-  for (int n = 0; n < nets; n++) weight.push_back(number(0, many) / WEIGHT_UNIT);
   cells.resize(number(0, many));
   netCount.assign(nets, 0);
   for (Cell& c : cells) {
@@ -165,6 +176,22 @@ inline void Placement::readCells() {
   for (int i = 0; i < int(cells.size()); i++)
     for (int k = 0; k < cells[i].pins; k++) netCells[fill[pins[cells[i].firstPin + k]]++] = i;
   for (int n = 0; n < nets; n++) factor.push_back(perimeterFactor(netCount[n]));
+}
+
+inline void Placement::readConnections(std::istream& from) {
+  connections.resize(number(from, 0, many));
+  connectionFirst.assign(cells.size() + 1, 0);
+  for (Connection& c : connections) {
+    c.a = number(from, 0, int(cells.size()) - 1), c.b = number(from, 0, int(cells.size()) - 1);
+    c.weight = number(from, 0, many) / COST_UNIT;
+    c.length = lengthOf(c), c.stamp = 0;
+    connectionFirst[c.a]++, connectionFirst[c.b]++;
+  }
+  for (size_t i = 1; i <= cells.size(); i++) connectionFirst[i] += connectionFirst[i - 1];
+  connectionsOf.resize(2 * connections.size());
+  for (int i = 0; i < int(connections.size()); i++)
+    for (int cell : {connections[i].a, connections[i].b})
+      connectionsOf[--connectionFirst[cell]] = i;
 }
 
 inline void Placement::occupy(int cell) {

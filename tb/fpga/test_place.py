@@ -7,8 +7,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, pairwise
 
+import numpy as np
 import pytest
 
+from fpga.annealer import anneal, annealer
 from fpga.boards import BOARDS, board
 from fpga.build import Build
 from fpga.cells import FIXED, FLIPFLOP, LUT, MEMORY, MULTIPLIER
@@ -18,6 +20,7 @@ from fpga.netlist import mapped
 from fpga.place import place
 from fpga.placement import Placement, bel
 from fpga.placement import place_of as bel_of
+from fpga.routing import tell_router
 from fpga.toolchain import Toolchain
 from golden.spec.config import preset
 from sw.errors import ToolError
@@ -135,6 +138,33 @@ def test_progress_is_told(placing):
         assert any(what in text for text in told), what
 
 
+@pytest.mark.parametrize("cost", [0.0, 50.0])
+def test_late_connections_become_short(folder, placing, tmp_path, cost):
+    netlist = unbuffered(folder / "placed.json")
+    placement = Placement(netlist, "placed")
+    numbers = [number for number, item in enumerate(placement.cells)
+               if item.kind == FLIPFLOP and item.net("M")]
+    pairs = list(zip(numbers[:10], numbers[:-11:-1], strict=True))
+    asked = []
+
+    def late(x, y):
+        asked.append([abs(x[a] - x[b]) + abs(y[a] - y[b]) for a, b in pairs])
+        return np.array([(*pair, cost) for pair in pairs if cost]).reshape(-1, 3)
+
+    anneal(annealer(), placement, tmp_path / "placed.json", 1, EFFORT, late)
+    after = Placement(netlist, "placed")
+    check_moved(placement, after)
+    assert len(asked) == 20  # every third of 60 steps
+    assert asked[0] == [distance(placement, pair) for pair in pairs]
+    ended = sum(distance(after, pair) for pair in pairs) / len(pairs)
+    assert ended < 2 if cost else ended > 3
+
+
+def distance(placement, pair):
+    one, other = (placement.cells[number] for number in pair)
+    return abs(one.x - other.x) + abs(one.y - other.y)
+
+
 def test_files_in_between_are_gone(folder, placing):
     assert not list(folder.glob("*anneal.in")) and not list(folder.glob("*anneal.out"))
 
@@ -210,6 +240,7 @@ def test_luts_that_are_added_have_nets_of_their_own(folder, cells):
 
 def test_nothing_else_of_the_file_changes(folder, placing):
     before, after = (module(folder / name) for name in ("packed.json", "placed.json"))
+    tell_router(before)
     for part in before.keys() | after.keys() - {"cells", "netnames"}:
         assert part in ("cells", "netnames") or before[part] == after[part]
 

@@ -76,7 +76,17 @@ def test_a_report_is_shown_and_compared(tmp_path):
     compare(console, read(tmp_path), made(lut4={"used": 20, "available": 100}))
     text = out.getvalue()
     assert "timing not met" in text and "npu.mac.x" in text and "+100.0%" in text
-    assert "operands in 1 of 2, product in 2 of 2" in text
+    assert "operands in 1 of 2, product in 2 of 2" in text and "failed" not in text
+
+
+def test_seeds_that_failed_are_named():
+    failed = {"2": "7 wires are still shared [x]"}
+    out = io.StringIO()
+    show(Console(file=out, width=120), made(failed_seeds=failed))
+    assert "seed 2 failed: 7 wires are still shared [x]" in out.getvalue()
+    text = page({**made(failed_seeds=failed), "tools": {}, "seconds": 5, "memory_mb": 7,
+                 "seeds": [{"seed": 3, "clock_mhz": 70.5, "seconds": 9}]}, None)
+    assert "Seed 2 failed: 7 wires" in text
 
 
 def test_page_escapes_and_holds_the_figures():

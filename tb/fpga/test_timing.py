@@ -14,7 +14,7 @@ FROM, SETUP, LUT = timing._FROM_REGISTER, timing._SETUP, timing._LUT
 
 
 def wire(tiles):
-    return timing._WIRE + timing._TILE * tiles
+    return min(least + tile * tiles for least, tile in timing._WIRES)
 
 
 def positions(netlist):
@@ -50,7 +50,7 @@ def between(netlist, lut, pin="A"):
 def test_from_register_by_a_lut_to_the_register_beside_it(netlist):
     found = slacks(between(netlist, "X13/Y14/SLICEB."))
     wanted = PERIOD - FROM - wire(3 + 4) - LUT - SETUP
-    assert found["p"] == found["sum"] == pytest.approx(wanted)
+    assert [found["p"], found["sum"]] == pytest.approx([wanted] * 2)
     assert "clk" not in found
 
 
@@ -71,7 +71,8 @@ def test_the_later_of_two_starts_counts(netlist):
     netlist.cells["sum"]["connections"]["B"] = [netlist.net("far")]
     netlist.cells["sum"]["port_directions"]["B"] = "input"
     found = slacks(netlist)
-    assert found["sum"] == found["far"] == pytest.approx(PERIOD - FROM - wire(30) - LUT - SETUP)
+    wanted = PERIOD - FROM - wire(30) - LUT - SETUP
+    assert [found["sum"], found["far"]] == pytest.approx([wanted] * 2)
     assert found["p"] == pytest.approx(PERIOD - FROM - wire(7) - LUT - SETUP)
 
 
@@ -166,7 +167,7 @@ def test_into_a_lut_ram_and_out_of_it(netlist):
     assert found["pA"] == pytest.approx(PERIOD - FROM - wire(2) - LUT - wire(3) - SETUP)
     # Written at the clock; from the port to the RAM there is no wire.
     assert found["pA0"] == pytest.approx(PERIOD - FROM - wire(2 + 4) - SETUP)
-    assert found["ram.wd0"] == found["pA0"]
+    assert found["ram.wd0"] == pytest.approx(found["pA0"])
 
 
 def test_pads_are_ends(netlist):
@@ -226,3 +227,51 @@ def test_nets_without_slack_weigh_most():
     way = FROM + wire(10) + SETUP
     most = weight(-0.5 * way)
     assert most == weight(-0.9 * way) == pytest.approx(1 + (timing._MOST - 1) * 1.5 ** 2)
+
+
+def cost(slack, period=PERIOD):
+    """Of a tile of a connection."""
+    return timing._LATE * np.clip(1 - slack / period, 0, timing._CRITICAL) ** timing._EXPONENT
+
+
+def test_late_connections_cost_by_criticality(netlist):
+    netlist.lut("sum", "X13/Y14/SLICEB.K0", A="p")
+    netlist.flipflop("q", "X13/Y14/SLICEB.FF0", DI="sum")
+    netlist.flipflop("r", "X53/Y44/SLICEB.FF0", M="sum")
+    numbers = {name: number for number, name in enumerate(netlist.cells)}
+    period = 8.0
+    found, least = Timing(netlist.module, period).late(*positions(netlist))
+    slack = period - FROM - wire(3 + 4) - LUT - wire(40 + 30) - SETUP
+    assert least == pytest.approx(slack)
+    # From the LUT to the register beside it there is no wire that could be shorter.
+    assert found == pytest.approx(np.array(
+        [(numbers["p"], numbers["sum"], cost(slack, period)),
+         (numbers["sum"], numbers["r"], cost(slack, period))]))
+
+
+def test_what_has_slack_costs_nothing(netlist):
+    netlist.flipflop("q", "X12/Y10/SLICEA.FF0", M="p")
+    found, least = Timing(netlist.module, PERIOD).late(*positions(netlist))
+    assert found.shape == (0, 3) and least == pytest.approx(
+        PERIOD - FROM - wire(2) - SETUP)
+    slack = PERIOD * (1 - (timing._LEAST / timing._LATE) ** (1 / timing._EXPONENT))
+    way = FROM + wire(2) + SETUP
+    for near, count in ((0.999, 1), (1.001, 0)):
+        period = way / (1 - slack * near / PERIOD)
+        assert len(Timing(netlist.module, period).late(*positions(netlist))[0]) == count
+
+
+def test_costs_have_a_limit(netlist):
+    netlist.flipflop("q", "X60/Y40/SLICEA.FF0", M="p")
+    found, _ = Timing(netlist.module, 2.0).late(*positions(netlist))
+    assert found[0, 2] == pytest.approx(timing._LATE * timing._CRITICAL ** timing._EXPONENT)
+
+
+def test_some_of_the_last_costs_stays(netlist):
+    netlist.flipflop("q", "X60/Y40/SLICEA.FF0", M="p")
+    found = Timing(netlist.module, 5.0)
+    first = found.late(*positions(netlist))[0][0, 2]
+    netlist.cells["q"]["attributes"]["NEXTPNR_BEL"] = "X10/Y11/SLICEA.FF0"
+    second = found.late(*positions(netlist))[0][0, 2]
+    alone = cost(5.0 - FROM - wire(1) - SETUP, 5.0)
+    assert second == pytest.approx(timing._STAY * first + (1 - timing._STAY) * alone)
