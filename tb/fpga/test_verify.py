@@ -11,6 +11,7 @@ import pytest
 
 from fpga import decode
 from fpga.bitstream.bitfile import BitFile, read_bitfile
+from fpga.bitstream.tables import Tables
 from fpga.bitstream.trellis import Trellis
 from fpga.boards import board
 from fpga.build import Build, verify_build
@@ -341,6 +342,20 @@ def test_what_is_no_bitstream(built, tmp_path, damage, why):
     (tmp_path / "top.bit").write_bytes(damage((built.folder / "top.bit").read_bytes()))
     with pytest.raises(ToolError, match=why):
         verify_build(tmp_path, SEED, BOARD)
+
+
+def test_functions_are_compared_whatever_inputs_are_exchanged():
+    tables = Tables([7, 9, ("?", 5), "1"])
+    content = 0b0000_0000_0000_1010  # B counts for nothing, C and D have to be 0
+    assert tables.lut(content, [7, 9, "0", "0"]) == tables.of(7)
+    assert tables.signal(tables.lut(0b1100, [9, 7])) == 7
+    assert tables.signal(tables.lut(0b0110, [9, 7])) is None
+    assert tables.lut(0b0010, [9, 7]) == tables.lut(0b0100, [7, 9]) != tables.lut(0b0010, [7, 9])
+    assert tables.signal(tables.lut(0b1010, ["1", 7])) == "1"
+    # An adder's half: A and B may be exchanged.
+    half, into = 0b1001_0110_1010_1010, tables.of(("?", 5))
+    assert tables.carry(half, [7, 9, "0", "1"], True, into) == tables.carry(
+        half, [9, 7, "0", "1"], True, into) != tables.carry(half, [7, 9, "1", "1"], True, into)
 
 
 def test_other_devices():
