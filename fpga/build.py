@@ -47,6 +47,7 @@ _SHRINK = {
            "lut_columns=...)",
     "ebr": "shrink bank_words, weight_rows, list_entries or read_beats (--set bank_words=...)"}
 _NANOSECONDS = 1e3  # of a period of 1 MHz
+_PLACED = 0.91  # of the period is what placing goes for: routes have detours
 _MEGABYTE = 1 << 10  # of ru_maxrss, which counts kilobytes
 
 
@@ -189,9 +190,8 @@ class Build:
             tell(f"seed {seed}: {text}")
 
         placing = self._placed(seed, own) if self.effort else None
-        # Looking at time the router is no faster, and the clock neither (docs/decisions.md).
-        source = (["--json", f"seed{seed}.placed.json", "--no-pack", "--no-tmdriv"]
-                  if placing else ["--json", f"{TOP}.json"])
+        source = (["--json", f"seed{seed}.placed.json", "--no-pack"] if placing
+                  else ["--json", f"{TOP}.json"])
         self._nextpnr(seed, [*source, "--textcfg", f"seed{seed}.config", "--write",
                              f"seed{seed}.json", "--report", f"seed{seed}.report"],
                       f"seed{seed}.log", own)
@@ -214,7 +214,7 @@ class Build:
         self._nextpnr(seed, ["--json", f"{TOP}.json", "--pack-only", "--write", packed.name],
                       f"seed{seed}.pack.log", tell)
         placing = place(packed, self.folder / f"seed{seed}.placed.json", seed,
-                        _NANOSECONDS / self.clock_mhz, self.effort,
+                        _PLACED * _NANOSECONDS / self.clock_mhz, self.effort,
                         lambda text: tell(f"placing, {text}"))
         packed.unlink()
         return placing

@@ -5,8 +5,8 @@ from itertools import chain
 from typing import Any
 
 __all__ = ["FIXED", "FLIPFLOP", "LUT", "MEMORY", "MULTIPLIER", "PORT_SLOTS", "SLOTS", "WRITE_PORT",
-           "Controls", "add_luts", "compatible", "feed_beside", "flipflop_controls",
-           "global_nets", "kind_of", "net_at", "parameter", "ram_controls"]
+           "Controls", "add_luts", "compatible", "feed_beside", "flipflop_controls", "free_net",
+           "global_nets", "kind_of", "name_net", "net_at", "parameter", "ram_controls"]
 
 LUT, FLIPFLOP, WRITE_PORT, MEMORY, MULTIPLIER, FIXED = range(6)
 SLOTS = 8  # of a tile: a LUT and a flip-flop each; two are a slice
@@ -98,10 +98,7 @@ def add_luts(module: dict[str, Any], luts: Iterable[tuple[str, str, Any]]) -> li
     list of int
         Their output nets.
     """
-    bits = chain(*(bits for cell in module["cells"].values()
-                   for bits in cell["connections"].values()),
-                 *(net["bits"] for net in module["netnames"].values()))
-    free = 1 + max(bit for bit in bits if isinstance(bit, int))
+    free = free_net(module)
     found = []
     for name, content, net in luts:
         found.append(free)
@@ -112,6 +109,19 @@ def add_luts(module: dict[str, Any], luts: Iterable[tuple[str, str, Any]]) -> li
                                 "A": "input"},
             "connections": {"F": [free], "D": [], "C": [], "B": [],
                             "A": [] if net is None else [net]}}
-        module["netnames"][name] = {"hide_name": 0, "bits": [free], "attributes": {"ROUTING": " "}}
+        name_net(module, name, free)
         free += 1
     return found
+
+
+def free_net(module: Mapping[str, Any]) -> int:
+    """The first number that no net has, nor any after it."""
+    bits = chain(*(bits for cell in module["cells"].values()
+                   for bits in cell["connections"].values()),
+                 *(net["bits"] for net in module["netnames"].values()))
+    return 1 + max(bit for bit in bits if isinstance(bit, int))
+
+
+def name_net(module: dict[str, Any], name: str, net: int) -> None:
+    """Enter a net that a cell of that name drives."""
+    module["netnames"][name] = {"hide_name": 0, "bits": [net], "attributes": {"ROUTING": " "}}

@@ -20,6 +20,7 @@ from fpga.buffers import add_buffers
 from fpga.cells import FIXED, MEMORY, MULTIPLIER, SLOTS, kind_of
 from fpga.clusters import Cluster, Clusters
 from fpga.constants import spread_constants
+from fpga.copies import copy_luts
 from fpga.geometry import Site, geometry
 from fpga.legal import check, check_moved
 from fpga.placement import Placement, bel, nets_of, place_of, read_netlist
@@ -42,6 +43,7 @@ _ROUNDS, _STEPS, _PULL = 160, 60, 0.01
 _WEIGH = 10  # rounds between times when nets get weights
 # A block's is that of so many slots, which grow too: its places are few and far between.
 _BLOCK_PULL, _BLOCK_DELAY = 0.2, 10
+_COPYINGS = 3  # of LUTs, each by what the last one has made of late paths
 _FILL = 0.85  # of the slots of any region
 _LONE_FLIPFLOP = 0.5  # slots: two without LUTs make one
 _BEL = re.compile(r"X(\d+)/Y(\d+)/.+")
@@ -143,6 +145,8 @@ class _Start:
             raise ToolError(f"{source}: has no net between cells that could move")
         self._nets = list(nets)
         self._analytic = Analytic(list(nets.values()), at[0], at[1], self._movable)
+        self._period = period
+        self._copies: dict[str, tuple[float, float]] = {}
         self.timing = Timing(module, period)
         numbers = {name: number for number, names in enumerate(groups) for name in names}
         self._objects = np.array([numbers[name] for name in cells])
@@ -163,7 +167,20 @@ class _Start:
             analytic.weights = np.array([weights.get(net, 1) for net in self._nets])
             wire = self._rounds(first, min(first + _WEIGH - 1, _ROUNDS))
             tell(f"wire {wire:,}, slack before spreading {slack:.2f} ns")
+        self._copy()
         self._settle(*self._targets())
+        tell(f"{len(self._copies):,} LUTs twice")
+
+    def _copy(self) -> None:
+        """LUTs that are late for the sake of others: again, nearer, at the netlist's end."""
+        x, y = self._analytic.x[self._objects], self._analytic.y[self._objects]
+        for _ in range(_COPYINGS):
+            late, _ = self.timing.late(x, y)
+            found = copy_luts(self._module, late, x, y)
+            self._copies |= found
+            x, y = (np.append(at, [place[axis] for place in found.values()])
+                    for axis, at in enumerate((x, y)))
+            self.timing = Timing(self._module, self._period)
 
     def _begin(self) -> None:
         """In the middle, not all at one point, or springs between them have no direction."""
@@ -222,6 +239,7 @@ class _Start:
         rows = grid.logic_rows
         tiles = Tiles(self._cells, self.clusters.controls, len(grid.columns), len(rows))
         wanted = list(zip(self.clusters.all, x, y, strict=False))
+        wanted += [(Cluster(luts={0: name}), *place) for name, place in self._copies.items()]
         wanted += [(Cluster(luts={0: name}), *sites[near][:2])
                    for name, near in spread_constants(self._module, sites).items()]
         wanted.sort(key=lambda item: (-item[0].tiles, -item[0].width, -len(item[0].luts)))

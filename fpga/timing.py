@@ -26,7 +26,7 @@ _CLOCKS = {"CLK", "WCK", "CLKA", "CLKB", "CLK0", "CLK1", "CLK2", "CLK3", "SCLK",
 _PART, _MOST = 0.35, 5.0
 # What a tile of a connection without slack costs, by criticality to a power, which is limited; what
 # costs less than that is left out. Of the last costs some stays, or paths would take turns.
-_LATE, _EXPONENT, _CRITICAL, _LEAST, _STAY = 3.0, 8, 1.2, 0.2, 0.5
+_LATE, _EXPONENT, _CRITICAL, _LEAST, _STAY = 6.0, 8, 1.2, 0.2, 0.5
 
 
 class Timing:
