@@ -8,8 +8,9 @@ What is proven, if there is no difference:
 
 - Every input of every cell of the netlist comes, through switches that are set and wires that the
   device has, from one source, and this is the output of the cell that drives the net, at its own
-  place, or the constant that the netlist has there. LUTs that the netlist doesn't know (buffers,
-  constants, ways into and out of carry chains) are looked through: each must be just that.
+  place, or the constant that the netlist has there. LUTs that the netlist doesn't know are looked
+  through: each must be a buffer, a constant, a way into or out of a carry chain, or the same
+  function of the same nets as one of the netlist.
 - Every LUT is the same function of the same nets, whatever inputs were exchanged or tied; halves of
   carry cells too, whose first two inputs count twice. LUT RAM has its data where they belong;
   address lines may be exchanged, or stand twice, if reading and writing do so alike. Wide

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fpga.bitstream.slices import Slices
-from fpga.bitstream.tables import Signal
+from fpga.bitstream.slices import PINS, Slices
+from fpga.bitstream.tables import Function, Signal, function
 from fpga.bitstream.trellis import Trellis
 from fpga.bitstream.wires import Wires
 from fpga.decode import Decoded
@@ -15,6 +15,7 @@ __all__ = ["Comparison", "Place"]
 Place = tuple[int, int]  # column and row
 
 _BASE = "BASE_TYPE"
+_HANDED_ON = 0b10  # a function's table: as the net it depends on
 _PLACE = re.compile(r"X(\d+)/Y(\d+)/(.+)")
 
 
@@ -52,7 +53,8 @@ class Comparison:
         self.ports: dict[str, Any] = module["ports"]
         self.decoded, self.device = decoded, device
         self.wires = Wires(decoded, device)
-        self.slices = Slices(decoded, self.wires)
+        self._same: dict[Signal, int] = {}
+        self.slices = Slices(decoded, self.wires, self._functions())
         self.differences: list[str] = []
         self.pins = self.settings = 0
         self.memories: set[int] = set()
@@ -100,7 +102,25 @@ class Comparison:
         """Net, or constant, at a pin of the netlist; None where it doesn't matter."""
         bits = self.cells_by_name[name]["connections"].get(pin, ())
         found: Signal = bits[number] if number < len(bits) else "x"
-        return None if found in ("x", "z") else found
+        return None if found in ("x", "z") else self._same.get(found, found)
+
+    def _functions(self) -> dict[Function, int]:
+        """A net for each function that LUTs compute; nets that are the same count as one."""
+        luts = [(name, cell["connections"]["Z"][0]) for name, cell in self.cells_by_name.items()
+                if cell["type"] == "LUT4"]
+        while True:
+            found: dict[Function, int] = {}
+            count = len(self._same)
+            for name, net in luts:
+                what = function(self.number(name, "INIT"),
+                                [self.bit(name, pin) or "0" for pin in PINS])
+                # Constants, and nets that are handed on, are themselves.
+                if isinstance(net, int) and what and what[0] and what != (what[0][:1], _HANDED_ON):
+                    first = found.setdefault(what, net)
+                    if first != net:
+                        self._same[net] = first
+            if len(self._same) == count:
+                return found
 
     def parameter(self, name: str, parameter: str, default: str) -> str:
         """A parameter, as Yosys writes it."""

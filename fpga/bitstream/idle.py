@@ -21,8 +21,8 @@ class Idle:
     """Settings that no rule asked for.
 
     Some are of use to nobody, and no harm: LUTs that drive nothing of the netlist (sums at the end
-    of carry chains), ties of wires that nothing is at, clocks into quarters of the device where
-    nothing has them, and bits that all bitstreams have.
+    of carry chains, copies) and what leads to them, ties of wires that nothing is at, clocks into
+    quarters of the device where nothing has them, and bits that all bitstreams have.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ class Idle:
         """
         groups = self._to.decoded.groups
         harmless = {"idle_luts": 0, "idle_ties": 0, "idle_clocks": 0, "constant_bits": 0}
+        self._use_what_leads_to_luts()
         left = list(self._left())
         for group, tile, bits in left:
             if group is groups.get(_LOGIC):
@@ -64,6 +65,16 @@ class Idle:
         for group in self._to.decoded.groups.values():
             for tile, bits in group.unexplained():
                 yield group, tile, bits
+
+    def _use_what_leads_to_luts(self) -> None:
+        """Arcs that only lead to LUTs in nobody's use are of the same kind as these."""
+        wires, found = self._to.wires, []
+        for tile in self._to.decoded.groups[_LOGIC].tiles:
+            for slot in range(SLOTS):
+                if not self._to.is_taken(tile.x, tile.y, f"K{slot}"):
+                    found += [wires.number(tile.x, tile.y, f"{pin}{slot}") for pin in PINS]
+        wires.use(wire for wire in found if wires.is_driven(wire))
+        wires.explain()
 
     def _explain_luts(self, group: Group, tile: int) -> int:
         x, y = group.tiles[tile].x, group.tiles[tile].y

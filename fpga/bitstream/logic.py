@@ -29,7 +29,7 @@ class LogicRules:
     def __init__(self, comparison: Comparison) -> None:
         self._to, self._slices = comparison, comparison.slices
         self._slots: dict[str, tuple[int, int, int]] = {}
-        self._lone: dict[int, tuple[int, int, int]] = {}  # slot by net that a LUT drives
+        self._lone: dict[Signal, tuple[int, int, int]] = {}  # slot by net that a LUT drives
         self._muxes: dict[str, tuple[int, int, int]] = {}  # column, row, slice
         self._claims = {"LUT4": self._claim_lut, "TRELLIS_FF": self._claim_flipflop,
                         "CCU2C": self._claim_carry, "TRELLIS_DPR16X4": self._claim_ram}
@@ -94,10 +94,9 @@ class LogicRules:
     def _claim_lut(self, name: str) -> None:
         at = self._slot(name, name, "K")
         if at is not None:
-            bit = self._to.bit(name, "Z")
-            self._to.drive(name, bit, self._slices.wire(*at[:2], f"F{at[2]}"))
-            if isinstance(bit, int):
-                self._lone[bit] = at
+            self._to.drive(name, self._to.bit(name, "Z"),
+                           self._slices.wire(*at[:2], f"F{at[2]}"))
+            self._lone[self._to.cells_by_name[name]["connections"]["Z"][0]] = at
 
     def _check_lut(self, name: str) -> None:
         at = self._slots.get(name)
@@ -123,8 +122,8 @@ class LogicRules:
 
     def _claim_pair(self, name: str) -> None:
         """A PFUMX is in the slice of the LUTs it joins."""
-        low, high = (self._lone.get(self._to.bit(name, pin))  # type: ignore[arg-type]
-                     for pin in ("BLUT", "ALUT"))
+        pins = self._to.cells_by_name[name]["connections"]
+        low, high = (self._lone.get(pins[pin][0]) for pin in ("BLUT", "ALUT"))
         if low is None or high is None or (low[0], low[1], low[2] + 1) != high or low[2] % 2:
             self._to.differ(name, "joins LUTs that aren't those of a slice")
             return

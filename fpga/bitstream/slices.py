@@ -3,7 +3,9 @@
 Slots are counted 0 to 7 in a tile, two to a slice: a LUT and a flip-flop each.
 """
 
-from fpga.bitstream.tables import Signal, Tables
+from collections.abc import Mapping
+
+from fpga.bitstream.tables import Function, Signal, Tables, function
 from fpga.bitstream.ties import Ties
 from fpga.bitstream.wires import Wires
 from fpga.decode import Decoded
@@ -22,6 +24,8 @@ class Slices:
     ----------
     decoded : Decoded
     wires : Wires
+    functions : mapping
+        Nets of the netlist that LUTs drive, by what these compute.
 
     Members
     -------
@@ -29,7 +33,8 @@ class Slices:
         Wires whose signals were asked for.
     """
 
-    def __init__(self, decoded: Decoded, wires: Wires) -> None:
+    def __init__(self, decoded: Decoded, wires: Wires, functions: Mapping[Function, int]) -> None:
+        self._functions = functions
         self._ties = Ties(decoded, wires)
         self._group = decoded.groups[_KIND]
         self._wires = wires
@@ -100,7 +105,7 @@ class Slices:
         return ("?", wire) if self._wires.is_driven(inner) else "1"
 
     def at(self, wire: int) -> Signal:
-        """What is at a wire, through LUTs that aren't of the netlist but only hand on."""
+        """What is at a wire; LUTs that aren't of the netlist are copies of others, or hand on."""
         if wire < 0:
             return "?", wire
         self.asked.append(wire)
@@ -126,9 +131,11 @@ class Slices:
         if mode == "CCU2" and what != "lut":
             return self._of_carry(x, y, what, slot) or ("?", root)
         if mode == "LOGIC" and what == "lut":
-            inputs = self.inputs(x, y, slot)
+            content, inputs = self.content(x, y, slot), self.inputs(x, y, slot)
             tables = Tables(inputs)
-            return tables.signal(tables.lut(self.content(x, y, slot), inputs)) or ("?", root)
+            same = function(content, inputs)
+            copied = self._functions.get(same) if same else None
+            return copied or tables.signal(tables.lut(content, inputs)) or ("?", root)
         return "?", root
 
     def _of_carry(self, x: int, y: int, what: str, last: int) -> Signal | None:

@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-__all__ = ["Signal", "Tables"]
+__all__ = ["Function", "Signal", "Tables", "function"]
 
 Signal = int | str | tuple[str, int]
 """A net of the netlist, "0" or "1", or ("?", wire): what is at a wire, which is none of these."""
+
+
+Function = tuple[tuple[int, ...], int]
+"""Nets that it depends on, the smallest first, and its table over these."""
 
 
 class Tables:
@@ -58,6 +62,20 @@ class Tables:
     def signal(self, table: int) -> Signal | None:
         """The signal, or constant, whose table it is."""
         return next((item for item, mask in self._masks.items() if mask == table), None)
+
+
+def function(content: int, inputs: Sequence[Signal]) -> Function | None:
+    """What a LUT computes; None if it has something other than nets and constants at an input."""
+    nets = sorted({item for item in inputs if isinstance(item, int)})
+    if any(isinstance(item, tuple) for item in inputs):
+        return None
+    tables = Tables(nets)
+    table = tables.lut(content, inputs)
+    for place, net in enumerate(nets):
+        mask = tables.of(net)
+        if (table & mask) >> (1 << place) == table & ~mask:
+            return function(content, ["0" if item == net else item for item in inputs])
+    return tuple(nets), table
 
 
 @cache
