@@ -1,6 +1,6 @@
 """From a board and a preset to a bitstream: Yosys, nextpnr for each seed, ecppack.
 
-nextpnr packs, `fpga.place` places, nextpnr routes.
+nextpnr packs, `fpga.place` places, nextpnr routes, `fpga.verify` proves the bitstream.
 """
 
 import json
@@ -26,10 +26,11 @@ from fpga.place import EFFORT, Placing, place
 from fpga.routing import progress
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
+from fpga.verify import Different, Verified, verify
 from golden.spec.config import Config
 from sw.errors import ToolError, UsageError
 
-__all__ = ["Build", "check_fits"]
+__all__ = ["Build", "check_fits", "verify_build"]
 
 Tell = Callable[[str], None]
 
@@ -109,7 +110,8 @@ class Build:
         synthesized = time.monotonic()
         runs, failed = self._routes(seeds, tell, jobs)
         best = max(runs, key=lambda item: item["clock_mhz"])
-        self._pack(best["seed"], tell)
+        self.pack(best["seed"], tell)
+        verified = self._verify(best["seed"], tell)
         clocks = [item["clock_mhz"] for item in runs]
         available = asdict(self.board.device)
         report = {
@@ -122,6 +124,7 @@ class Build:
             "timing_met": not failed and statistics.median(clocks) >= self.clock_mhz,
             **{kind: {"used": total[kind], "available": available[kind]} for kind in total},
             "dsp_registers": registers, "blocks": rows, "critical_path": best.pop("critical_path"),
+            "verified": asdict(verified),
             "tools": self.tools.versions(),
             "synthesis_seconds": round(synthesized - started),
             "seconds": round(time.monotonic() - started),
@@ -228,15 +231,49 @@ class Build:
             f"{self.clock_mhz:g}", "--router", "router2", "--timing-allow-fail",
         ], self.folder, log, line)
 
-    def _pack(self, seed: int, tell: Tell) -> None:
+    def pack(self, seed: int, tell: Tell) -> None:
+        """A seed's ``seedN.config`` to ``top.bit``."""
         tell("packing")
         self.tools.ecppack.run(["--compress", "--input", f"seed{seed}.config", "--bit",
                                 f"{TOP}.bit"], self.folder, "ecppack.log")
+
+    def _verify(self, seed: int, tell: Tell) -> Verified:
+        tell("decoding the bitstream")
+        try:
+            found = verify_build(self.folder, seed, self.board)
+        except Different:
+            bitstream = self.folder / f"{TOP}.bit"
+            bitstream.replace(bitstream.with_suffix(".wrong.bit"))  # for a look, for no board
+            raise
+        tell(str(found))
+        return found
 
     def _blocks(self) -> list[str]:
         """Names that cells of the chip's parts begin with."""
         text = (self.folder / f"{TOP}.v").read_text()
         return sorted({name.removeprefix(f"\\{TOP}.") for name in _BLOCK.findall(text)})
+
+
+def verify_build(folder: Path, seed: int, board: Board) -> Verified:
+    """Prove a build's bitstream against its netlist (`fpga.verify`).
+
+    Parameters
+    ----------
+    folder : Path
+        Where it was built.
+    seed : int
+        That the bitstream is of.
+    board : Board
+
+    Raises
+    ------
+    Different
+        If they differ.
+    ToolError
+        If a file is missing, or isn't one.
+    """
+    return verify(folder / f"{TOP}.json", folder / f"seed{seed}.json", folder / f"{TOP}.lpf",
+                  folder / f"{TOP}.bit", board.nextpnr)
 
 
 def check_fits(used: dict[str, int], board: Board, config: Config) -> None:

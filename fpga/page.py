@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from fpga.report import KINDS, dsp_registers
+from fpga.report import KINDS, dsp_registers, proof
 
 __all__ = ["page"]
 
@@ -47,7 +47,8 @@ def page(report: Mapping, picture: Path | None) -> str:
             (escape(name or "rest"), *(f"{row[kind]:,}" for kind in KINDS),
              _bar(row["lut4"] / report["lut4"]["available"]))
             for name, row in report["blocks"].items())),
-        f"<p>Registers of the DSP blocks in use: {dsp_registers(report)}.</p>"]
+        f"<p>Registers of the DSP blocks in use: {dsp_registers(report)}.</p>",
+        f"<p>{proof(report).capitalize()}.</p>"]
     if picture is not None:
         data = base64.b64encode(picture.read_bytes()).decode()
         parts.append(f'<h2>Floorplan</h2><img alt="blocks on the device" '

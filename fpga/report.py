@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sw.errors import UsageError
 
-__all__ = ["KINDS", "compare", "dsp_registers", "read", "show"]
+__all__ = ["KINDS", "compare", "dsp_registers", "proof", "read", "show"]
 
 KINDS = ("lut4", "ff", "dsp", "ebr")
 _FIELDS = ("board", "preset", "digest", "verilog_sha256", "macs_per_cycle", "seeds",
@@ -57,6 +57,7 @@ def show(console: Console, report: Mapping) -> None:
     table.add_row("", *(f"{report[kind]['used'] / report[kind]['available']:.1%}"
                         for kind in KINDS))
     console.print(table)
+    console.print(proof(report), highlight=False)
     console.print(f"registers of the DSP blocks in use: {dsp_registers(report)}\n",
                   highlight=False)
     table = _table("critical path", "logic ns", "routing ns", "at x, y")
@@ -71,6 +72,15 @@ def dsp_registers(report: Mapping) -> str:
     found = report["dsp_registers"].values()
     return ", ".join(f"{kind} in {sum(kind in used for used in found)} of {len(found)}"
                      for kind in ("operands", "product"))
+
+
+def proof(report: Mapping) -> str:
+    """Whether the bitstream was held against the netlist: earlier reports say nothing of it."""
+    found = report.get("verified")
+    if not found:
+        return "bitstream not held against the netlist"
+    return (f"bitstream decoded: all of {found['cells']:,} cells and {found['pins']:,} pins are "
+            "the netlist's")
 
 
 def compare(console: Console, before: Mapping, after: Mapping) -> None:

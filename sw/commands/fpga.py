@@ -6,6 +6,7 @@ examples:
   sentei fpga build --board icesugar-pro --seeds 2 -o build/ice
   sentei fpga report build/ulx3s
   sentei fpga report build/ulx3s fpga/results/ulx3s_85f         # what has changed
+  sentei fpga verify build/ulx3s                                # is its bitstream its netlist?
 
 Yosys, nextpnr-ecp5 and ecppack are taken from PATH where they are there (much faster), else from
 PyPI (pip install -e .[fpga]); the report says which. DIR then holds top.bit, report.json,
@@ -13,6 +14,9 @@ report.html, floorplan.png, and what the tools wrote.
 
 nextpnr packs and routes; what lies where is found here (needs g++), with up to a third less wire
 than nextpnr's own placer leaves. --effort says how long it tries.
+
+What is in the bitstream's bits is then held against the netlist that Yosys made: every input of
+every cell, functions, contents, registers, pads. A build whose bitstream differs fails.
 """
 
 import argparse
@@ -55,13 +59,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     report.add_argument("build", type=Path, metavar="DIR", help="a build's folder, or a report")
     report.add_argument("other", type=Path, nargs="?", metavar="OTHER")
     add_json(report)
+    verify = actions.add_parser("verify", help="prove a build's bitstream against its netlist")
+    verify.add_argument("build", type=Path, metavar="DIR", help="a build's folder")
+    add_json(verify)
     boards = actions.add_parser("boards", help="list boards")
     add_json(boards)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Build, or show."""
-    return {"build": _build, "report": _report, "boards": _boards}[arguments.action](arguments)
+    """Build, show, or prove."""
+    return {"build": _build, "report": _report, "verify": _verify,
+            "boards": _boards}[arguments.action](arguments)
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -108,6 +116,21 @@ def _report(arguments: argparse.Namespace) -> int:
         compare(open_console(), *reports)
     else:
         show(open_console(), reports[0])
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from fpga.boards import board
+    from fpga.build import verify_build
+    from fpga.report import read
+
+    report = read(arguments.build)
+    best = max(report["seeds"], key=lambda item: item["clock_mhz"])
+    with Progress(plain=arguments.json).step("decoding the bitstream"):
+        found = verify_build(arguments.build, best["seed"], board(report["board"]))
+    print(json.dumps(asdict(found), indent=1) if arguments.json else found)
     return 0
 
 

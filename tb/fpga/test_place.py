@@ -204,9 +204,9 @@ def without(attributes):
 
 
 def unconnected(cell, pin):
-    """What nextpnr must be told of a multiplier's controls."""
-    control = cell["type"] == "MULT18X18D" and pin[:-1] in ("CLK", "CE", "RST")
-    return ["x"] if control else []
+    """What nextpnr must be told of an input of a block."""
+    return ["x"] if (cell["type"] in ("MULT18X18D", "DP16KD")
+                     and cell["port_directions"][pin] == "input") else []
 
 
 def fed(cells, name):

@@ -1,0 +1,1 @@
+"""What `fpga.decode` and `fpga.verify` are made of."""
