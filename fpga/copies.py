@@ -51,7 +51,7 @@ def copy_luts(module: dict[str, Any], late: np.ndarray, x: np.ndarray,
         if lut not in latest or not _plain(cell):
             continue
         before, net = latest[lut][1], cell["connections"]["F"][0]
-        far = [end for end in ends if _detour(at, before, lut, end) >= _DETOUR]
+        far = [end for end in dict.fromkeys(ends) if _detour(at, before, lut, end) >= _DETOUR]
         pins = [(names[end], pin) for end in far for pin in _PINS
                 if cells[names[end]]["connections"].get(pin) == [net]]
         if not pins or len(pins) == users[net]:
