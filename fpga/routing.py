@@ -7,11 +7,11 @@ from sw.errors import ToolError
 
 __all__ = ["progress", "tell_router"]
 
-# The price of a wire that nets share doubles with every pass unless told otherwise, and soon
-# outweighs what is remembered of earlier passes, so that the same nets change places for ever; and
-# nets may leave their boxes by three tiles only. (docs/decisions.md)
-_SETTINGS = {"router2/currCongWeightMult": "1.2", "router2/bbMargin/x": "12",
-             "router2/bbMargin/y": "12"}
+# The price of a wire that nets share grows by 2 with every pass unless told otherwise, and outweighs
+# what is remembered of earlier passes before the last nets have found their ways; and nets leave
+# their boxes by three tiles only at first (docs/decisions.md).
+_SETTINGS = {"router2/currCongWeightMult": "1.2", "router2/bbMargin/x": "6",
+             "router2/bbMargin/y": "6"}
 _PASS = re.compile(r"\s*iter=(\d+) wires=\d+ overused=(\d+)")
 _MOST_PASSES = 500
 
