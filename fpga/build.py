@@ -23,7 +23,7 @@ from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
 from fpga.place import EFFORT, Placing, place
-from fpga.routing import progress
+from fpga.routing import BY_TIME, Late, aim, progress
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
 from fpga.verify import Different, Verified, verify
@@ -48,6 +48,7 @@ _SHRINK = {
     "ebr": "shrink bank_words, weight_rows, list_entries or read_beats (--set bank_words=...)"}
 _NANOSECONDS = 1e3  # of a period of 1 MHz
 _PLACED = 0.91  # of the period is what placing goes for: routes have detours
+_TARGETS = (1.0, 0.93, 0.0)  # of the clock; at last whatever comes of it
 _MEGABYTE = 1 << 10  # of ru_maxrss, which counts kilobytes
 
 
@@ -190,11 +191,12 @@ class Build:
             tell(f"seed {seed}: {text}")
 
         placing = self._placed(seed, own) if self.effort else None
-        source = (["--json", f"seed{seed}.placed.json", "--no-pack"] if placing
-                  else ["--json", f"{TOP}.json"])
-        self._nextpnr(seed, [*source, "--textcfg", f"seed{seed}.config", "--write",
-                             f"seed{seed}.json", "--report", f"seed{seed}.report"],
-                      f"seed{seed}.log", own)
+        written = ["--textcfg", f"seed{seed}.config", "--write", f"seed{seed}.json",
+                   "--report", f"seed{seed}.report"]
+        if placing:
+            self._routed(seed, written, own)
+        else:
+            self._nextpnr(seed, ["--json", f"{TOP}.json", *written], f"seed{seed}.log", own)
         (self.folder / f"seed{seed}.placed.json").unlink(missing_ok=True)
         found = json.loads((self.folder / f"seed{seed}.report").read_text())
         clock = max((name for name in found["fmax"]),
@@ -207,6 +209,19 @@ class Build:
                 "seconds": round(time.monotonic() - started),
                 "placing": asdict(placing) if placing else None,
                 "critical_path": critical_path(found, clock)}
+
+    def _routed(self, seed: int, written: Sequence[str], tell: Tell) -> None:
+        """``seedN.placed.json`` routed for the clock that is wanted, for less, or for any."""
+        placed = self.folder / f"seed{seed}.placed.json"
+        for part in _TARGETS:
+            aim(placed, (part or 1) * self.clock_mhz)
+            by_time = [BY_TIME] if part else []
+            try:
+                self._nextpnr(seed, ["--json", placed.name, "--no-pack", *by_time, *written],
+                              f"seed{seed}.log", tell)
+                return
+            except Late as late:
+                tell(f"{late} for {part * self.clock_mhz:g} MHz; once more for less")
 
     def _placed(self, seed: int, tell: Tell) -> Placing:
         """``top.json`` packed, and placed to ``seedN.placed.json``."""

@@ -157,7 +157,7 @@ class Timing:
     word_read: int = 3
     bank_read: int = 3
     store_words: int = 2
-    store_pack: int = 2
+    store_pack: int = 3
     store_fifo: int = 1
     store_data: int = 2
     stores_taken: int = 4
@@ -216,8 +216,8 @@ class Timing:
 
     @property
     def store_ahead(self) -> int:
-        """Words read and not packed at most."""
-        return self.word_read + 3
+        """Words read and not packed at most, the one that is turned included."""
+        return self.word_read + 4
 
     @property
     def store_start(self) -> int:

@@ -35,7 +35,7 @@ class Pack(wiring.Component):
 
     Timing
     ------
-    1 cycle; a word a cycle, and one more at the end of a run whose last word spans two beats.
+    2 cycles; a word a cycle, and one more at the end of a run whose last word spans two beats.
     """
 
     def __init__(self, config):
@@ -52,37 +52,48 @@ class Pack(wiring.Component):
         held_strb = Signal(group)
         rest = Signal()  # a run's last beat is still held
 
+        # Rotated: what doesn't fit into this beat lies where the next one wants it. Behind a
+        # register: block RAM in front of it is slow.
+        turned = Signal(8 * group, reset_less=True)
+        strb = Signal(2 * group, reset_less=True)  # of this beat and the next
+        valid, full, last, spans = Signal(), *(Signal(name=name, reset_less=True)
+                                               for name in ("full", "last", "spans"))
         fill, total = self.i.p.offset, Signal(range(2 * group))
-        strb = Signal(2 * group)  # of this beat and the next
         merged = Signal(8 * group)
-        free, full = Signal(), Signal()
+        free, take = Signal(), Signal()
         out = Signal(self.o.payload.shape(), reset_less=True)
         low_strb = strb[:group]
-        # Rotated: what doesn't fit into this beat lies where the next one wants it.
-        word = (Cat(self.i.p.data, self.i.p.data) << (fill << 3))[8 * group:16 * group]
         m.d.comb += [
             self.o.payload.eq(out),
             total.eq(fill + self.i.p.bytes),
-            full.eq(total >= group),
-            strb.eq(((1 << self.i.p.bytes) - 1)[:group] << fill),
-            merged.eq(Cat(Mux(held_strb[j], held.word_select(j, 8), word.word_select(j, 8))
+            merged.eq(Cat(Mux(held_strb[j], held.word_select(j, 8), turned.word_select(j, 8))
                           for j in range(group))),
             free.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(free & ~rest),
+            take.eq(free & ~rest),
+            self.i.ready.eq(~valid | take),
         ]
+        with m.If(self.i.ready):
+            m.d.sync += [
+                valid.eq(self.i.valid),
+                turned.eq((Cat(self.i.p.data, self.i.p.data) << (fill << 3))
+                          [8 * group:16 * group]),
+                strb.eq(((1 << self.i.p.bytes) - 1)[:group] << fill),
+                full.eq(total >= group),
+                last.eq(self.i.p.last),
+                spans.eq(total > group),
+            ]
         with m.If(free):
             m.d.sync += [
-                self.o.valid.eq(rest | (self.i.valid & (full | self.i.p.last))),
+                self.o.valid.eq(rest | (valid & (full | last))),
                 out.data.eq(Mux(rest, held, merged)),
                 out.strb.eq(Mux(rest, held_strb, held_strb | low_strb)),
             ]
             with m.If(rest):
                 m.d.sync += [rest.eq(0), held_strb.eq(0)]
-            with m.Elif(self.i.valid):
+            with m.Elif(valid):
                 m.d.sync += [
-                    rest.eq(self.i.p.last & (total > group)),
-                    held.eq(Mux(full, word, merged)),
-                    held_strb.eq(Mux(full, strb[group:],
-                                     Mux(self.i.p.last, 0, held_strb | low_strb))),
+                    rest.eq(last & spans),
+                    held.eq(Mux(full, turned, merged)),
+                    held_strb.eq(Mux(full, strb[group:], Mux(last, 0, held_strb | low_strb))),
                 ]
         return m

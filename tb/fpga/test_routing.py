@@ -2,7 +2,7 @@
 
 import pytest
 
-from fpga.routing import progress, tell_router
+from fpga.routing import Late, aim, progress, tell_router
 from sw.errors import ToolError
 
 LINE = "Info:     iter={} wires=1302366 overused={} overuse=1 archfail=NA"
@@ -17,6 +17,23 @@ def test_there_is_an_end():
     assert progress(LINE.format(499, 1)) and progress(LINE.format(500, 0))
     with pytest.raises(ToolError, match="12 wires are still shared after 500 passes"):
         progress(LINE.format(500, 12))
+
+
+def test_what_is_late_is_told_and_has_an_end():
+    line = LINE.replace("overuse=1", "overuse=1 tmgfail={}")
+    assert progress(line.format(3, 12, 0)) == "pass 3, 12 wires shared"
+    assert progress(line.format(149, 0, 1234)) == ("pass 149, 0 wires shared, 1,234 connections "
+                                                   "late")
+    assert progress(line.format(150, 7, 0))
+    with pytest.raises(Late, match="1,234 connections are still late after 150 passes"):
+        progress(line.format(150, 0, 1234))
+
+
+def test_a_clock_is_aimed_at(tmp_path):
+    netlist = tmp_path / "placed.json"
+    netlist.write_text('{"target_freq": "75000000.000000", "x": 1}')
+    aim(netlist, 62.5)
+    assert netlist.read_text() == '{"target_freq": "62500000.000000", "x": 1}'
 
 
 def test_settings_are_added():
