@@ -211,7 +211,7 @@ _TABLE = [
     ("dma.pack", "exact", "off by one: a beat too many when the last word just fits",
      "(total > group)", "(total >= group)"),
     ("dma.pack", "strobe", "stale strobes in the next run",
-     "Mux(self.i.p.last, 0, held_strb | low_strb)", "held_strb | low_strb"),
+     "Mux(last, 0, held_strb | low_strb)", "held_strb | low_strb"),
 
     ("dma.runs", "edge", "off by one: the last run of a region is refused",
      "offset > most[:-1]", "offset >= most[:-1]"),
