@@ -91,7 +91,8 @@ def anneal(program: Tool, placement: Placement, files: Path, seed: int, effort: 
         tell(text)
         return ""
 
-    program.run([source.name, result.name, str(seed), str(effort)], files.parent, log.name, line)
+    program.run([source.name, result.name, str(seed), str(effort)], files.parent, log.name, line,
+                answered=True)
     for item, place in zip(placement.cells, result.read_text().splitlines(), strict=True):
         if item.kind != FIXED:
             x, y, z = map(int, place.split())

@@ -23,7 +23,7 @@ from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
 from fpga.place import EFFORT, Placing, place
-from fpga.routing import BY_TIME, Late, aim, progress
+from fpga.routing import BY_TIME, Unrouted, aim, progress
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
 from fpga.verify import Different, Verified, verify
@@ -102,6 +102,7 @@ class Build:
             If the design is larger than the device.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "report.json").unlink(missing_ok=True)
         started = time.monotonic()
         tell("generating")
         self._generate()
@@ -113,7 +114,6 @@ class Build:
         runs, failed = self._routes(seeds, tell, jobs)
         best = max(runs, key=lambda item: item["clock_mhz"])
         self.pack(best["seed"], tell)
-        verified = self._verify(best["seed"], tell)
         clocks = [item["clock_mhz"] for item in runs]
         available = asdict(self.board.device)
         report = {
@@ -123,10 +123,10 @@ class Build:
             "macs_per_cycle": self.config.lanes * self.config.columns,
             "seeds": runs, "failed_seeds": failed, "clock_mhz_target": self.clock_mhz,
             "clock_mhz": {"median": statistics.median(clocks), "best": max(clocks)},
-            "timing_met": not failed and statistics.median(clocks) >= self.clock_mhz,
+            "timing_met": statistics.median(clocks) >= self.clock_mhz,
             **{kind: {"used": total[kind], "available": available[kind]} for kind in total},
             "dsp_registers": registers, "blocks": rows, "critical_path": best.pop("critical_path"),
-            "verified": asdict(verified),
+            "verified": None,
             "tools": self.tools.versions(),
             "synthesis_seconds": round(synthesized - started),
             "seconds": round(time.monotonic() - started),
@@ -134,18 +134,21 @@ class Build:
         }
         for item in runs:
             item.pop("critical_path", None)
+        # There is a report of hours of work even if this finds something.
+        self._write(report, best["seed"])
+        report["verified"] = asdict(self._verify(best["seed"], tell))
         self._write(report, best["seed"])
         return report
 
     def _routes(self, seeds: Sequence[int], tell: Tell,
                 jobs: int) -> tuple[list[dict], dict[int, str]]:
         """What came of those that could be routed, and why others could not."""
-        failed: dict[int, ToolError] = {}
+        failed: dict[int, Exception] = {}
 
         def attempt(seed: int) -> dict | None:
             try:
                 return self.route(seed, tell)
-            except ToolError as error:
+            except (ToolError, OSError) as error:
                 failed[seed] = error
                 tell(f"seed {seed}: {error}")
                 return None
@@ -192,6 +195,8 @@ class Build:
             tell(f"seed {seed}: {text}")
 
         placing = self._placed(seed, own) if self.effort else None
+        for kind in ("config", "json", "report"):
+            (self.folder / f"seed{seed}.{kind}").unlink(missing_ok=True)
         written = ["--textcfg", f"seed{seed}.config", "--write", f"seed{seed}.json",
                    "--report", f"seed{seed}.report"]
         if placing:
@@ -221,8 +226,10 @@ class Build:
                 self._nextpnr(seed, ["--json", placed.name, "--no-pack", *by_time, *written],
                               f"seed{seed}.log", tell)
                 return
-            except Late as late:
-                tell(f"{late} for {part * self.clock_mhz:g} MHz; once more for less")
+            except Unrouted as why:
+                if not part:
+                    raise
+                tell(f"{why}, for {part * self.clock_mhz:g} MHz; once more for less")
 
     def _placed(self, seed: int, tell: Tell) -> Placing:
         """``top.json`` packed, and placed to ``seedN.placed.json``."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sw.errors import ToolError
 
-__all__ = ["BY_TIME", "Late", "aim", "progress", "tell_router"]
+__all__ = ["BY_TIME", "Unrouted", "aim", "progress", "tell_router"]
 
 # Nets that are late are taken apart and routed as a whole until none is. Without that pins are
 # joined to what is left of their net nearby, however long a signal takes to there.
@@ -22,8 +22,8 @@ _MOST_PASSES, _MOST_LATE_PASSES = 500, 150
 _TARGET = re.compile(r'(?<="target_freq": ")[^"]*')
 
 
-class Late(ToolError):
-    """Connections stay late, whatever the router tries."""
+class Unrouted(ToolError):
+    """Wires stay shared or connections late, whatever the router tries."""
 
 
 def tell_router(module: dict[str, Any]) -> None:
@@ -32,8 +32,17 @@ def tell_router(module: dict[str, Any]) -> None:
 
 
 def aim(netlist: Path, mhz: float) -> None:
-    """Write the clock that is wanted into a netlist of nextpnr's, which heeds no option then."""
-    netlist.write_text(_TARGET.sub(f"{mhz * 1e6:f}", netlist.read_text(), count=1))
+    """Write the clock that is wanted into a netlist of nextpnr's, which heeds no option then.
+
+    Raises
+    ------
+    ToolError
+        If the netlist has none.
+    """
+    text, count = _TARGET.subn(f"{mhz * 1e6:f}", netlist.read_text(), count=1)
+    if not count:
+        raise ToolError(f"{netlist}: names no target_freq")
+    netlist.write_text(text)
 
 
 def progress(text: str) -> str | None:
@@ -41,18 +50,16 @@ def progress(text: str) -> str | None:
 
     Raises
     ------
-    Late
-        After so many passes that late connections will stay so.
-    ToolError
-        After so many that there is no hope for shared wires either.
+    Unrouted
+        After so many passes that there is no hope.
     """
     match = _PASS.match(text.removeprefix("Info:"))
     if not match:
         return None
     number, shared, late = (int(found or 0) for found in match.groups())
     if late and number >= _MOST_LATE_PASSES:
-        raise Late(f"{late:,} connections are still late after {number} passes of routing")
+        raise Unrouted(f"{late:,} connections are still late after {number} passes of routing")
     if shared and number >= _MOST_PASSES:
-        raise ToolError(f"{shared:,} wires are still shared after {number} passes of routing; "
-                        "take another seed (--seeds), more --effort, or a smaller preset")
+        raise Unrouted(f"{shared:,} wires are still shared after {number} passes of routing; "
+                       "take another seed (--seeds), more --effort, or a smaller preset")
     return f"pass {number}, {shared:,} wires shared" + (f", {late:,} connections late" * bool(late))

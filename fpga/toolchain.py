@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,8 @@ class Tool:
     origin: str
 
     def run(self, arguments: Sequence[str], folder: Path, log: str,
-            line: Callable[[str], str | None] = lambda text: None) -> None:
+            line: Callable[[str], str | None] = lambda text: None, *,
+            answered: bool = False) -> None:
         """Run it in a folder, all that it prints to a file there.
 
         Parameters
@@ -50,23 +52,28 @@ class Tool:
             File's name.
         line : callable
             Told every line as it comes; gives what the program reads then, if anything.
+        answered : bool
+            Whether the program reads anything.
 
         Raises
         ------
         ToolError
             With the end of what it printed, if it fails.
         """
-        with (folder / log).open("w") as file, subprocess.Popen(
-                [*self.command, *arguments], cwd=folder, text=True, stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace") as process:
-            assert process.stdin is not None and process.stdout is not None
+        # A program that ends before it has read all is known by how it ended.
+        with suppress(BrokenPipeError), (folder / log).open("w") as file, subprocess.Popen(
+                [*self.command, *arguments], cwd=folder, text=True, errors="replace",
+                stdin=subprocess.PIPE if answered else subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            assert process.stdout is not None
             try:
                 for text in process.stdout:
                     file.write(text)
                     answer = line(text.rstrip("\n"))
-                    if answer:
-                        process.stdin.write(answer)
-                        process.stdin.flush()
+                    if answer and process.stdin:
+                        with suppress(BrokenPipeError):
+                            process.stdin.write(answer)
+                            process.stdin.flush()
             except BaseException:
                 process.kill()
                 raise

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fpga.routing import Late, aim, progress, tell_router
+from fpga.routing import Unrouted, aim, progress, tell_router
 from sw.errors import ToolError
 
 LINE = "Info:     iter={} wires=1302366 overused={} overuse=1 archfail=NA"
@@ -15,7 +15,7 @@ def test_passes_are_told():
 
 def test_there_is_an_end():
     assert progress(LINE.format(499, 1)) and progress(LINE.format(500, 0))
-    with pytest.raises(ToolError, match="12 wires are still shared after 500 passes"):
+    with pytest.raises(Unrouted, match="12 wires are still shared after 500 passes"):
         progress(LINE.format(500, 12))
 
 
@@ -25,7 +25,7 @@ def test_what_is_late_is_told_and_has_an_end():
     assert progress(line.format(149, 0, 1234)) == ("pass 149, 0 wires shared, 1,234 connections "
                                                    "late")
     assert progress(line.format(150, 7, 0))
-    with pytest.raises(Late, match="1,234 connections are still late after 150 passes"):
+    with pytest.raises(Unrouted, match="1,234 connections are still late after 150 passes"):
         progress(line.format(150, 0, 1234))
 
 
@@ -34,6 +34,9 @@ def test_a_clock_is_aimed_at(tmp_path):
     netlist.write_text('{"target_freq": "75000000.000000", "x": 1}')
     aim(netlist, 62.5)
     assert netlist.read_text() == '{"target_freq": "62500000.000000", "x": 1}'
+    netlist.write_text("{}")
+    with pytest.raises(ToolError, match="names no target_freq"):
+        aim(netlist, 62.5)
 
 
 def test_settings_are_added():

@@ -1,0 +1,91 @@
+"""Builds in which something fails: seeds, routes, programs that end early."""
+
+import json
+import sys
+
+import pytest
+
+from fpga.boards import board
+from fpga.build import Build
+from fpga.routing import BY_TIME, Unrouted
+from fpga.toolchain import Tool
+from golden.spec.config import preset
+from sw.errors import ToolError
+
+CLOCK = 50.0
+
+
+@pytest.fixture
+def build(tmp_path):
+    return Build(board("icesugar-pro"), preset("icesugar_pro"), CLOCK, tmp_path, None)
+
+
+def failing(*seeds):
+    def route(build, seed, tell):
+        if seed in seeds:
+            raise ToolError(f"no way for {seed}")
+        return {"seed": seed}
+    return route
+
+
+def test_a_seed_that_fails_leaves_the_others(build, monkeypatch):
+    monkeypatch.setattr(Build, "route", failing(2))
+    told = []
+    runs, failed = build._routes((1, 2, 3), told.append, 2)
+    assert runs == [{"seed": 1}, {"seed": 3}]
+    assert failed == {2: "no way for 2"} and told == ["seed 2: no way for 2"]
+
+
+def test_seeds_that_all_fail(build, monkeypatch):
+    monkeypatch.setattr(Build, "route", failing(4, 5))
+    with pytest.raises(ToolError, match="no way for 4"):
+        build._routes((4, 5), lambda text: None, 1)
+
+
+@pytest.mark.parametrize("failures", range(4))
+def test_routes_for_less_where_there_are_none(build, monkeypatch, failures):
+    placed = build.folder / "seed7.placed.json"
+    placed.write_text(json.dumps({"target_freq": "1.0"}))
+    tried = []
+
+    def nextpnr(build, seed, arguments, log, tell):
+        tried.append((float(json.loads(placed.read_text())["target_freq"]) / 1e6,
+                      BY_TIME in arguments))
+        if len(tried) <= failures:
+            raise Unrouted("9 connections are still late")
+
+    monkeypatch.setattr(Build, "_nextpnr", nextpnr)
+    told = []
+    if failures == 3:
+        with pytest.raises(Unrouted):
+            build._routed(7, [], told.append)
+    else:
+        build._routed(7, [], told.append)
+    assert tried == [(1.02 * CLOCK, True), (0.95 * CLOCK, True), (CLOCK, False)][:failures + 1]
+    assert len(told) == min(failures, 2)
+
+
+def tool(code):
+    return Tool("tool", (sys.executable, "-c", code), "", "native")
+
+
+def test_a_program_that_asks_is_answered(tmp_path):
+    told = []
+
+    def line(text):
+        told.append(text)
+        return "42\n" if text == "how many?" else None
+
+    tool("print('how many?', flush=True); print(int(input()) + 1)").run(
+        [], tmp_path, "log", line, answered=True)
+    assert told == ["how many?", "43"] and (tmp_path / "log").read_text() == "how many?\n43\n"
+
+
+def test_a_program_that_ends_instead_of_listening(tmp_path):
+    ends = "import sys; print('how many?', flush=True); sys.stdin.close(); sys.exit('bad input')"
+    with pytest.raises(ToolError, match=r"tool ended with 1(.|\n)*bad input"):
+        tool(ends).run([], tmp_path, "log", lambda text: "x" * (1 << 20), answered=True)
+
+
+def test_a_program_that_is_not_answered_reads_nothing(tmp_path):
+    tool("import sys; assert not sys.stdin.read()").run([], tmp_path, "log")
