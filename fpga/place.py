@@ -1,6 +1,7 @@
 """A packed netlist placed: roughly by quadratic wire length, then by simulated annealing.
 
-nextpnr packs before and routes afterwards. Nets count for more by how late signals are on them.
+nextpnr packs before and routes afterwards. Nets, and connections in the annealing, count for more
+the later signals are on them.
 """
 
 import json

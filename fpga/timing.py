@@ -1,4 +1,4 @@
-"""How late signals are in a placement, by the distances they go: which nets should be short.
+"""How late signals are in a placement, by the distances they go: what should be short.
 
 Delays of cells are those that nextpnr reports for speed grade 6; a wire's is what connections from
 registers to pins M take on average on a routed 85F (4,587 of them).
