@@ -71,7 +71,8 @@ def test_a_bad_line_changes_nothing(seed, chance, fault):
     rng = random.Random(seed)
     board, line, clock = board_on_line()
     line.spoil = spoiler = Spoiler(rng, chance, FAULTS if fault is None else (fault,))
-    chip = LinkTransport(line, clock=clock, attempts=12)
+    # At 30 % half of all tries fail: of twelve in a row one in 3,000.
+    chip = LinkTransport(line, clock=clock, attempts=40)
     memory, rings = bytearray(MEMORY), []
     for _ in range(25):
         address, size = rng.randrange(MEMORY - 6000), rng.choice((1, 5, 900, 6000))
