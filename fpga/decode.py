@@ -12,7 +12,6 @@ import numpy as np
 
 from fpga.bitstream.bitfile import read_bitfile
 from fpga.bitstream.trellis import Bit, Option, Tile, TileType, Trellis
-from sw.errors import ToolError
 
 __all__ = ["Arcs", "Decoded", "Group"]
 
@@ -181,9 +180,6 @@ class Decoded:
 
     def __init__(self, path: Path, device: Trellis) -> None:
         file = read_bitfile(path, {device.identity: device.frame_bytes})
-        if file.identity != device.identity:
-            raise ToolError(f"{path}: is for device 0x{file.identity:08x}, {device.name} is "
-                            f"0x{device.identity:08x}")
         # The last frame comes first, and its last bit.
         bits = np.unpackbits(file.frames, axis=1)[::-1, ::-1][:, device.pad:].astype(bool)
         self.memories = file.memories

@@ -138,7 +138,11 @@ class _Reader:
         self._check = 0
 
     def _frames(self, operand: bytes, packed: bool) -> None:
-        count, size = int.from_bytes(operand[1:], "big"), self._sizes[self._found.identity]
+        identity = self._found.identity
+        if identity not in self._sizes:
+            raise ValueError(f"it is for device 0x{identity:08x}, accepted is " + ", ".join(
+                f"0x{known:08x}" for known in self._sizes))
+        count, size = int.from_bytes(operand[1:], "big"), self._sizes[identity]
         full = -(-size // _ALIGNED) * _ALIGNED if packed else size
         every = bool(operand[0] & _CHECKED) and not operand[0] & _ONCE
         lines = []
