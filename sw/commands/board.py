@@ -16,6 +16,7 @@ import json
 import shlex
 import shutil
 import subprocess
+import sys
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -151,6 +152,9 @@ def _flash(arguments: argparse.Namespace) -> int:
     if not bitstream.is_file():
         raise UsageError(f"{bitstream} is missing; accepted is a folder that sentei fpga build "
                          "wrote")
+    if not report.get("verified"):
+        print(f"sentei: warning: {bitstream} was not held against its netlist; build it again",
+              file=sys.stderr)
     command = ["openFPGALoader", "-b", board(report["board"]).loader,
                *(["-f"] if arguments.persist else []), str(bitstream)]
     if shutil.which(command[0]) is None:

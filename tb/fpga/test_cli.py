@@ -84,8 +84,9 @@ def test_flash_needs_its_tool_and_a_bitstream(capsys, tmp_path, monkeypatch):
     assert code == 6 and "openFPGALoader -b ulx3s" in text
 
 
-def test_flash_runs_it(tmp_path, monkeypatch):
-    (tmp_path / "report.json").write_text(json.dumps(made()))
+@pytest.mark.parametrize("verified", [None, {"cells": 1, "pins": 2}])
+def test_flash_runs_it(capsys, tmp_path, monkeypatch, verified):
+    (tmp_path / "report.json").write_text(json.dumps(made(verified=verified)))
     (tmp_path / "top.bit").write_bytes(b"x")
     tool = tmp_path / "openFPGALoader"
     tool.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/said\n")
@@ -94,6 +95,8 @@ def test_flash_runs_it(tmp_path, monkeypatch):
     assert main(["board", "flash", str(tmp_path), "--persist"]) == 0
     assert (tmp_path / "said").read_text().split() == ["-b", "ulx3s", "-f",
                                                        str(tmp_path / "top.bit")]
+    warned = "was not held against its netlist" in capsys.readouterr().err
+    assert warned == (verified is None)
 
 
 def test_no_port(capsys):
