@@ -152,8 +152,9 @@ class Comparison:
         """Have settings compared, in each of some places where tiles have them.
 
         Some begin with a kind (BASE_TYPE), whose bits others of the same part overrule, if only by
-        what they are unless told otherwise.
+        what they are unless told otherwise. A setting that no tile there has in that way differs.
         """
+        unknown = dict(settings)
         for kind, number in self._tiles(places):
             group = self.decoded.groups[kind]
             wanted = dict(settings)
@@ -168,10 +169,13 @@ class Comparison:
                     for bit in item.ones + item.zeros} if parts else set()
             for setting, option in wanted.items():
                 if any(item.name == option for item in group.kind.enums.get(setting, ())):
+                    unknown.pop(setting, None)
                     self.settings += 1
                     but = over if setting.endswith(_BASE) else ()
                     if not group.holds(number, setting, option, but):
                         self.differ(name, f"{setting} isn't {option} in {group.tiles[number].name}")
+        for setting, option in unknown.items():
+            self.differ(name, f"no tile knows {setting} as {option or 'anything'}")
 
     def expect_words(self, name: str, places: Iterable[Place], words: Mapping[str, int]) -> None:
         """As `expect`, numbers; of their bits those that a tile has."""

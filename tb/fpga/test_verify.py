@@ -327,6 +327,18 @@ def test_the_netlist_with_a_net_elsewhere(built, tmp_path):
                built.folder / "top.lpf", built.folder / "top.bit", BOARD.nextpnr)
 
 
+def test_a_setting_that_no_tile_has(built, tmp_path):
+    """Or bits that are all 0 would count as what nobody knows."""
+    netlist = json.loads((built.folder / "top.json").read_text())
+    memory = next(cell for cell in netlist["modules"]["top"]["cells"].values()
+                  if cell["type"] == "DP16KD")
+    memory["parameters"]["WRITEMODE_A"] = "BACKWARDS"
+    (tmp_path / "top.json").write_text(json.dumps(netlist))
+    with pytest.raises(Different, match=r"no tile knows .*WRITEMODE_A as BACKWARDS"):
+        verify(tmp_path / "top.json", built.folder / f"seed{SEED}.json",
+               built.folder / "top.lpf", built.folder / "top.bit", BOARD.nextpnr)
+
+
 def test_uncompressed_is_the_same(built, device, tmp_path):
     shutil.copy(built.folder / f"seed{SEED}.config", tmp_path)
     built.tools.ecppack.run(["--input", f"seed{SEED}.config", "--bit", "top.bit"], tmp_path,
