@@ -26,7 +26,7 @@ _SOURCES = Path(__file__).with_name("anneal")
 # Without fused operations, so that a seed gives the same placement on every processor.
 _FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off")
 _FIGURES = re.compile(r"(start|end): wire (\d+) along x, (\d+) along y, density ([\d.]+),")
-_COST_UNIT = 100  # what stands for 1, as anneal/settings.h has it
+_DECIMALS = 2  # of a connection's cost
 _ALUS = (3, 7)  # their offsets in a group of multipliers
 
 
@@ -105,9 +105,9 @@ def anneal(program: Tool, placement: Placement, files: Path, seed: int, effort: 
 
 def _answer(connections: np.ndarray) -> str:
     """What the annealer reads of connections."""
-    table = connections * (1, 1, _COST_UNIT)
-    return f"{len(table)}\n" + "\n".join(
-        " ".join(map(str, row)) for row in table.round().astype(int).tolist()) + "\n"
+    lines = (f"{one:.0f} {other:.0f} {cost}"
+             for one, other, cost in connections.round(_DECIMALS).tolist())
+    return "\n".join([str(len(connections)), *lines, ""])
 
 
 def _export(placement: Placement) -> Iterator[tuple[int, ...]]:

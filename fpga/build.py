@@ -23,6 +23,7 @@ from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
 from fpga.place import EFFORT, Placing, place
+from fpga.report import fastest
 from fpga.routing import BY_TIME, Unrouted, aim, progress
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
@@ -112,7 +113,7 @@ class Build:
         check_fits(total, self.board, self.config)
         synthesized = time.monotonic()
         runs, failed = self._routes(seeds, tell, jobs)
-        best = max(runs, key=lambda item: item["clock_mhz"])
+        best = fastest(runs)
         self.pack(best["seed"], tell)
         clocks = [item["clock_mhz"] for item in runs]
         available = asdict(self.board.device)
@@ -134,10 +135,13 @@ class Build:
         }
         for item in runs:
             item.pop("critical_path", None)
-        # There is a report of hours of work even if this finds something.
-        self._write(report, best["seed"])
+        picture = self.folder / "floorplan.png"
+        floorplan(self.folder / f"seed{best['seed']}.json", [name for name in rows if name],
+                  picture)
+        # There is a report of hours of work even if the proof finds something.
+        self._write(report, picture)
         report["verified"] = asdict(self._verify(best["seed"], tell))
-        self._write(report, best["seed"])
+        self._write(report, picture)
         return report
 
     def _routes(self, seeds: Sequence[int], tell: Tell,
@@ -159,11 +163,8 @@ class Build:
             raise failed[seeds[0]]
         return runs, {seed: str(error) for seed, error in failed.items()}
 
-    def _write(self, report: dict, seed: int) -> None:
+    def _write(self, report: dict, picture: Path) -> None:
         (self.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-        picture = self.folder / "floorplan.png"
-        floorplan(self.folder / f"seed{seed}.json", [name for name in report["blocks"] if name],
-                  picture)
         (self.folder / "report.html").write_text(page(report, picture))
 
     def _generate(self) -> None:

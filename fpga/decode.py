@@ -101,8 +101,7 @@ class Group:
 
     def fits(self, tile: int, setting: str, name: str, but: Collection[Bit] = ()) -> bool:
         """As `holds`, without having it explain bits."""
-        return any(self.is_set(tile, option, but) for option in self.kind.enums[setting]
-                   if option.name == name)
+        return any(self.is_set(tile, option, but) for option in self.kind.options(setting, name))
 
     def is_set(self, tile: int, option: Option, but: Collection[Bit] = ()) -> bool:
         """Whether bits, some of them apart, are as an option wants them."""
@@ -129,13 +128,12 @@ class Group:
                 for option in self.kind.words[setting]:
                     self.explain(tiles, option.ones + option.zeros)
             else:
-                for option in self.kind.enums[setting]:
-                    if option.name == name:
-                        self.explain(tiles, option.ones)
+                for option in self.kind.options(setting, name):
+                    self.explain(tiles, option.ones)
         # What a tile has unless told otherwise, if that takes bits, it has in all.
         for setting, name in self.kind.defaults.items():
-            for option in self.kind.enums.get(setting, ()):
-                if option.name == name and option.ones:
+            for option in self.kind.options(setting, name):
+                if option.ones:
                     self.explain(np.flatnonzero(self._fits(option)), option.ones)
 
     def _fits(self, option: Option) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Reports of builds: read, shown, compared."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sw.errors import UsageError
 
-__all__ = ["KINDS", "compare", "dsp_registers", "proof", "read", "show"]
+__all__ = ["KINDS", "compare", "dsp_registers", "fastest", "proof", "read", "show"]
 
 KINDS = ("lut4", "ff", "dsp", "ebr")
 _FIELDS = ("board", "preset", "digest", "verilog_sha256", "macs_per_cycle", "seeds",
@@ -72,6 +72,11 @@ def dsp_registers(report: Mapping) -> str:
     found = report["dsp_registers"].values()
     return ", ".join(f"{kind} in {sum(kind in used for used in found)} of {len(found)}"
                      for kind in ("operands", "product"))
+
+
+def fastest(seeds: Sequence[dict]) -> dict:
+    """That of a report's seeds which the bitstream is of."""
+    return max(seeds, key=lambda item: item["clock_mhz"])
 
 
 def proof(report: Mapping) -> str:

@@ -183,7 +183,7 @@ inline void Placement::readConnections(std::istream& from) {
   connectionFirst.assign(cells.size() + 1, 0);
   for (Connection& c : connections) {
     c.a = number(from, 0, int(cells.size()) - 1), c.b = number(from, 0, int(cells.size()) - 1);
-    c.weight = number(from, 0, many) / COST_UNIT;
+    if (!(from >> c.weight) || c.weight < 0) fail("a connection has no cost of 0 or more");
     c.length = lengthOf(c), c.stamp = 0;
     connectionFirst[c.a]++, connectionFirst[c.b]++;
   }

@@ -5,7 +5,6 @@
 constexpr int STEPS = 60;
 constexpr double FIRST_TEMPERATURE = 10, LAST_TEMPERATURE = 0.08, FIRST_REACH = 40, LAST_REACH = 3;
 constexpr int ASK_EVERY = 3;         // steps: which connections are late
-constexpr double COST_UNIT = 100;    // what stands for 1 where costs of connections are read
 // Moves of other kinds than LUTs and flip-flops, of MOVES.
 constexpr int MOVES = 2000, TILE_MOVES = 120, MEMORY_MOVES = 1, MULTIPLIER_MOVES = 1;
 // Of a flip-flop fed at M whose LUT is taken: a free LUT is an easier way in (fpga/buffers.py).

@@ -165,10 +165,10 @@ class Comparison:
                            if setting.startswith(parts) and setting not in settings}
             over = {bit for setting, option in wanted.items()
                     if setting.startswith(parts) and not setting.endswith(_BASE)
-                    for item in group.kind.enums.get(setting, ()) if item.name == option
+                    for item in group.kind.options(setting, option)
                     for bit in item.ones + item.zeros} if parts else set()
             for setting, option in wanted.items():
-                if any(item.name == option for item in group.kind.enums.get(setting, ())):
+                if group.kind.options(setting, option):
                     unknown.pop(setting, None)
                     self.settings += 1
                     but = over if setting.endswith(_BASE) else ()
@@ -202,8 +202,7 @@ class Comparison:
         tiles = self._tiles(places)
         for option in options:
             known = [(kind, number) for kind, number in tiles
-                     if any(item.name == option
-                            for item in self.decoded.groups[kind].kind.enums.get(setting, ()))]
+                     if self.decoded.groups[kind].kind.options(setting, option)]
             if known and all(self.decoded.groups[kind].fits(number, setting, option)
                              for kind, number in known):
                 return option
@@ -220,6 +219,7 @@ class Comparison:
         return group.word(number, setting) & there, there
 
     def text(self, signal: Signal | None) -> str:
+        """A signal for a message."""
         if isinstance(signal, int):
             name, pin = self.drivers.get(signal, (f"net {signal}", ""))
             return f"{name}.{pin}".rstrip(".")

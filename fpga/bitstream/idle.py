@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from fpga.bitstream.comparison import Comparison
-from fpga.bitstream.slices import PINS, SLICES, SLOTS
+from fpga.bitstream.slices import LOGIC, PINS, SLICES
+from fpga.cells import SLOTS
 from fpga.decode import Group
 
 __all__ = ["Idle"]
 
-_LOGIC = "PLC2"
 _TIE = "CIB."
 _TRUNKS = ("G_ULPCLK", "G_URPCLK", "G_LLPCLK", "G_LRPCLK", "G_DCS")
 # Bits without a known meaning, which nextpnr sets in every bitstream: in a tile that each device
@@ -48,7 +48,7 @@ class Idle:
         self._use_what_leads_to_luts()
         left = list(self._left())
         for group, tile, bits in left:
-            if group is groups.get(_LOGIC):
+            if group is groups.get(LOGIC):
                 harmless["idle_luts"] += self._explain_luts(group, tile)
             harmless["idle_ties"] += self._explain_ties(group, tile)
             for option in self._options(group, tile, bits, _TRUNKS):
@@ -69,7 +69,7 @@ class Idle:
     def _use_what_leads_to_luts(self) -> None:
         """Arcs that only lead to LUTs in nobody's use are of the same kind as these."""
         wires, found = self._to.wires, []
-        for tile in self._to.decoded.groups[_LOGIC].tiles:
+        for tile in self._to.decoded.groups[LOGIC].tiles:
             for slot in range(SLOTS):
                 if not self._to.is_taken(tile.x, tile.y, f"K{slot}"):
                     found += [wires.number(tile.x, tile.y, f"{pin}{slot}") for pin in PINS]

@@ -109,14 +109,11 @@ class PadRules:
         settings |= {f"{pad}.{wish}": str(wishes[wish]) for wish in _WISHES if wish in wishes}
         if direction != "OUTPUT":
             settings.setdefault(f"{pad}.HYSTERESIS", "ON")
-        double = "I" in beside and self._kind(beside["I"]) == _DOUBLE
-        settings[f"{pad}.DATAMUX_OREG"] = "IOLDO" if "I" in beside and not double else "PADDO"
-        settings[f"{pad}.DATAMUX_ODDR"] = "IOLDO" if double else "PADDO"
+        ways: tuple[str, ...] = ("OREG", "ODDR")
+        if "I" in beside:
+            ways = ("ODDR",) if self._is_double(beside) else ("OREG",)
+        settings |= {f"{pad}.DATAMUX_{way}": "IOLDO" if "I" in beside else "PADDO" for way in ways}
         settings[f"{pad}.TRIMUX_TSREG"] = "IOLTO" if "T" in beside else "PADDT"
-        if double:
-            del settings[f"{pad}.DATAMUX_OREG"]
-        elif "I" in beside:
-            del settings[f"{pad}.DATAMUX_ODDR"]
         self._to.expect(name, places, settings)
         self._check_bank(name, x, y, letter, str(wishes.get("IO_TYPE", _STANDARD)), direction)
         if direction != "INPUT":
@@ -144,6 +141,10 @@ class PadRules:
     def _kind(self, name: str) -> str:
         return str(self._to.cells_by_name[name]["type"])
 
+    def _is_double(self, beside: dict[str, str]) -> bool:
+        """Whether a pad's data comes from a register of two bits a clock."""
+        return "I" in beside and self._kind(beside["I"]) == _DOUBLE
+
     def _lay_beside(self, name: str, port: str, register: str) -> bool:
         """Whether a register is of a kind that can lie beside a pad, and has no other place."""
         if not register or self._kind(register) not in _REGISTERS or self._to.place(register):
@@ -159,7 +160,7 @@ class PadRules:
                               for register in beside.values()
                               if self._kind(register) != _DOUBLE}
                   for parameter, default in _LOGIC_DEFAULTS.items()}
-        double = "I" in beside and self._kind(beside["I"]) == _DOUBLE
+        double = self._is_double(beside)
         settings = {"MODE": "IDDRX1_ODDRX1" if double else "IREG_OREG",
                     "CEOMUX": "CEMUX", "CLKIMUX": "CLK", "CLKOMUX": "CLK", "CEMUX": "CE",
                     "LSRMUX": "LSR", "LSROMUX": "LSRMUX",

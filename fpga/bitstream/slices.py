@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from fpga.bitstream.tables import Function, Signal, Tables, function
 from fpga.bitstream.ties import Ties
 from fpga.bitstream.wires import Wires
+from fpga.cells import SLOTS
 from fpga.decode import Decoded
 
-__all__ = ["PINS", "SLICES", "Slices"]
+__all__ = ["LOGIC", "PINS", "SLICES", "Slices"]
 
 PINS, SLICES = "ABCD", "ABCD"
-SLOTS = 2 * len(SLICES)
-_KIND = "PLC2"
+LOGIC = "PLC2"  # kind of its tiles
 
 
 class Slices:
@@ -36,7 +36,7 @@ class Slices:
     def __init__(self, decoded: Decoded, wires: Wires, functions: Mapping[Function, int]) -> None:
         self._functions = functions
         self._ties = Ties(decoded, wires)
-        self._group = decoded.groups[_KIND]
+        self._group = decoded.groups[LOGIC]
         self._wires = wires
         self._tiles = {(tile.x, tile.y): number for number, tile in enumerate(self._group.tiles)}
         self._signals: dict[int, Signal] = {}
@@ -81,10 +81,6 @@ class Slices:
     def drive(self, wire: int, net: Signal) -> None:
         """Have a wire that a cell of the netlist drives known."""
         self._known[wire] = net
-
-    def is_driven(self, wire: int) -> bool:
-        """Whether a cell of the netlist drives it."""
-        return wire in self._known
 
     def driven(self, wire: int) -> Signal | None:
         """Net that a cell of the netlist drives at what a wire comes from."""

@@ -62,6 +62,10 @@ class TileType:
     words: dict[str, list[Option]] = field(default_factory=dict)
     fixed: list[tuple[str, str]] = field(default_factory=list)
 
+    def options(self, setting: str, name: str) -> list[Option]:
+        """Ways in which a setting can be as said; none if these tiles don't know it so."""
+        return [option for option in self.enums.get(setting, ()) if option.name == name]
+
 
 @dataclass(frozen=True)
 class Tile:

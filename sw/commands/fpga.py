@@ -124,12 +124,12 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     from fpga.boards import board
     from fpga.build import verify_build
-    from fpga.report import read
+    from fpga.report import fastest, read
 
     report = read(arguments.build)
-    best = max(report["seeds"], key=lambda item: item["clock_mhz"])
     with Progress(plain=arguments.json).step("decoding the bitstream"):
-        found = verify_build(arguments.build, best["seed"], board(report["board"]))
+        found = verify_build(arguments.build, fastest(report["seeds"])["seed"],
+                             board(report["board"]))
     print(json.dumps(asdict(found), indent=1) if arguments.json else found)
     return 0
 

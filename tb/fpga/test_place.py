@@ -16,7 +16,6 @@ from fpga.build import Build
 from fpga.cells import FIXED, FLIPFLOP, LUT, MEMORY, MULTIPLIER
 from fpga.geometry import geometry
 from fpga.legal import check, check_moved
-from fpga.netlist import mapped
 from fpga.place import place
 from fpga.placement import Placement, bel
 from fpga.placement import place_of as bel_of
@@ -24,45 +23,10 @@ from fpga.routing import tell_router
 from fpga.toolchain import Toolchain
 from golden.spec.config import preset
 from sw.errors import ToolError
+from tb.fpga.design import PORTS, map_design
 from tb.fpga.rules import broken, place_of, torn
 
 EFFORT, PERIOD = 200, 6.0
-# Carry chains, wide multiplexers, a LUT RAM, a block RAM, multipliers, controls of many kinds,
-# registers behind multiplexers that drive others, too.
-VERILOG = """
-module \\top.wide16x1_0 (input [15:0] data, input [3:0] at, output out);
-  wire [15:0] shifted = data >> at;
-  assign out = shifted[0];
-endmodule
-module top(input clk, input rst, input [3:0] sel, input [15:0] in, output reg [15:0] out);
-  reg [15:0] a, b, c, d, word, kept, memory [0:511];
-  reg [31:0] sum, product, second;
-  reg [8:0] at;
-  reg [3:0] nibble, small [0:15];
-  reg picked;
-  reg [1:0] chosen;
-  wire [1:0] choice;
-  \\top.wide16x1_0 first(.data(word), .at(sel), .out(choice[0]));
-  \\top.wide16x1_0 other(.data(b), .at(sel), .out(choice[1]));
-  always @(posedge clk) begin
-    a <= in; b <= a; d <= b;
-    if (sel[0]) c <= d;
-    at <= at + 1;
-    product <= a * c; second <= b * c;
-    sum <= rst ? 0 : sum + product + second;
-    memory[at] <= sum[15:0]; word <= memory[in[8:0]];
-    small[sel] <= in[3:0]; nibble <= small[in[7:4]];
-    picked <= ^choice ^ sum[in[12:8]]; chosen <= choice;
-    if (rst) kept <= 0; else if (sel[1]) kept <= word + c;
-    out <= {kept[15:7] ^ sum[31:23], chosen, nibble, picked};
-  end
-endmodule
-"""
-PORTS = ("clk", "rst", *(f"{name}[{bit}]" for name, width in (("sel", 4), ("in", 16), ("out", 16))
-                         for bit in range(width)))
-PINS = [f"{row}{column}" for row, columns in (
-    ("A", range(2, 9)), ("B", range(1, 9)), ("C", range(1, 14)), ("D", range(3, 14)))
-    for column in columns]
 DEVICE = ("--25k", "--package", "CABGA256", "--router", "router2")
 PASS_A = "1010101010101010"
 # Where LUTs of a mode have their inputs, by what is exchanged for what when they are routed.
@@ -73,9 +37,7 @@ INPUT = re.compile(r"X(\d+)/Y(\d+)/0_0_([ABCD])\d->0_0_([ABCD])(\d)_SLICE")
 def folder(tmp_path_factory):
     found = tmp_path_factory.mktemp("placed")
     tools = Toolchain(native=False)
-    mapped(VERILOG, "top", tools.yosys, found)
-    (found / "top.lpf").write_text("".join(
-        f'LOCATE COMP "{port}" SITE "{pin}";\n' for port, pin in zip(PORTS, PINS, strict=False)))
+    map_design(found, tools)
     tools.nextpnr.run([*DEVICE, "--lpf", "top.lpf", "--json", "netlist.json", "--pack-only",
                        "--write", "packed.json"], found, "pack.log")
     return found

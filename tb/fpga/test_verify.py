@@ -15,14 +15,13 @@ from fpga.bitstream.tables import Tables, function
 from fpga.bitstream.trellis import Trellis
 from fpga.boards import board
 from fpga.build import Build, verify_build
-from fpga.netlist import mapped
 from fpga.toolchain import Toolchain
 from fpga.verify import Different, verify
 from golden.spec.config import preset
 from sw.cli import main
 from sw.errors import ToolError
+from tb.fpga.design import PINS, PORTS, map_design
 from tb.fpga.rules import place_of
-from tb.fpga.test_place import PINS, PORTS, VERILOG
 from tb.fpga.test_report import made
 
 SEED, EFFORT, CLOCK = 3, 20, 250.0  # MHz: so that something is late
@@ -37,11 +36,10 @@ def built(tmp_path_factory):
     """A build: generated, placed, routed, packed."""
     folder = tmp_path_factory.mktemp("built")
     tools = Toolchain(native=False)
-    mapped(VERILOG, "top", tools.yosys, folder)
+    map_design(folder, tools)
     shutil.copy(folder / "netlist.json", folder / "top.json")
-    lines = [f'LOCATE COMP "{port}" SITE "{pin}";' for port, pin in zip(PORTS, PINS, strict=False)]
-    (folder / "top.lpf").write_text(
-        "\n".join([*lines, 'IOBUF PORT "out[0]" PULLMODE=UP SLEWRATE=FAST IO_TYPE=LVCMOS33;']))
+    with (folder / "top.lpf").open("a") as file:
+        file.write('IOBUF PORT "out[0]" PULLMODE=UP SLEWRATE=FAST IO_TYPE=LVCMOS33;')
     build = Build(BOARD, preset("tiny"), CLOCK, folder, tools, EFFORT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copies, "_DETOUR", 0.1)  # more LUTs twice
