@@ -182,9 +182,8 @@ class Fetcher(wiring.Component):
             before, control = control, Signal(self._control, name=f"s{stage}", reset_less=True)
             now, done = done, Signal(name=f"done_{stage}")
             m.d.sync += [control.eq(before), done.eq(now)]
-        # Whole words hang on these: a register for each half of the lanes' places.
-        halves = copies(m, before.source.as_value(), "source")
-        sources = [data.View(self._control["source"].shape, half) for half in halves]
+        # Whole words hang on these: a register for each quarter of the lanes' places.
+        quarters = copies(m, before.source.as_value(), "source", count=4)
         found = Signal.like(self.banks.data, reset_less=True)
         max_mode = control.about.fetched.max
         m.d.sync += found.eq(self.banks.data)
@@ -194,14 +193,16 @@ class Fetcher(wiring.Component):
             self.write.pad.eq(control.about.pad_value ^ max_mode.replicate(8)),
             self.fetched.eq(control.about.fetched), self.done.eq(done),
         ]
-        size = self.config.group // len(halves)
-        parts = [beside(self.config)[half * size:][:size] for half in range(len(halves))]
+        size = self.config.group // len(quarters)
         for q, written in enumerate(self.write.words):
-            for half, (source, part) in enumerate(zip(sources, parts, strict=True)):
-                m.d.comb += Cat(written.word_select(byte, 8) for byte in part).eq(wide_mux(
-                    m, f"{q}_{half}",
-                    [Cat(bank.word_select(byte, 8) for byte in part) for bank in found],
-                    source[q]))
+            for quarter, held in enumerate(quarters):
+                part = beside(self.config)[quarter * size:][:size]
+                items = [Cat(bank.word_select(byte, 8) for byte in part) for bank in found]
+                source = data.View(self._control["source"].shape, held)[q]
+                if quarter >= 2:  # an inverse: multiplexers take none, words the other way round do
+                    items, source = items[::-1], ~source
+                m.d.comb += Cat(written.word_select(byte, 8) for byte in part).eq(
+                    wide_mux(m, f"{q}_{quarter}", items, source))
 
     def _slots(self, m, accept, room, has_tile):
         """Count slots in use; returns the one for the next entry."""
