@@ -1,10 +1,10 @@
-"""Plumbing for ready/valid streams: a small FIFO and a register slice."""
+"""Plumbing for ready/valid streams: small FIFOs and a register slice."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Queue", "SkidBuffer"]
+__all__ = ["HeadQueue", "Queue", "SkidBuffer"]
 
 
 class Queue(wiring.Component):
@@ -102,6 +102,79 @@ class Queue(wiring.Component):
         if self.depth == 1 << len(index):
             return index + 1
         return Mux(index == self.depth - 1, 0, index + 1)
+
+
+class HeadQueue(wiring.Component):
+    """A queue in LUT RAM, with its first item, or some fields of it, in registers.
+
+    For what much hangs on: it is there when the cycle begins, where LUT RAM is to be read first.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Shape of the payload; a StructLayout if there are ``fields``.
+    depth : int
+        Items it can hold, at least 2.
+    fields : sequence of str, optional
+        Those in registers; all of the payload, if not given.
+
+    Members
+    -------
+    i : In(stream of shape)
+    o : Out(stream of shape)
+
+    Timing
+    ------
+    As `Queue` in LUT RAM.
+    """
+
+    def __init__(self, *, shape, depth, fields=None):
+        if not isinstance(depth, int) or depth < 2:
+            raise ValueError(f"depth is {depth!r}, accepted is an integer of at least 2")
+        self.shape, self.depth, self.fields = shape, depth, fields
+        super().__init__({
+            "i": In(stream.Signature(shape)),
+            "o": Out(stream.Signature(shape)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.fields is None:
+            self._held(m, self.shape, self.i.payload, self.o.payload)
+            return m
+        held, others = (
+            data.StructLayout({name: field.shape for name, field in self.shape
+                               if (name in self.fields) == chosen}) for chosen in (True, False))
+        first, arriving = Signal(held), Signal(held)
+        self._held(m, held, arriving, first)
+        # In step with it: as many items, so whenever it has one or room for one, so has this.
+        m.submodules.others = rest = Queue(shape=others, depth=self.depth)
+        m.d.comb += [
+            rest.i.valid.eq(self.i.valid & self.i.ready),
+            rest.o.ready.eq(self.o.valid & self.o.ready),
+        ]
+        for layout, pairs in ((held, ((arriving, self.i.p), (self.o.p, first))),
+                              (others, ((rest.i.p, self.i.p), (self.o.p, rest.o.p)))):
+            m.d.comb += [after[name].eq(before[name]) for name, _ in layout
+                         for after, before in pairs]
+        return m
+
+    def _held(self, m, shape, arriving, first):
+        """The handshake; ``arriving`` payloads to ``first``, registers, over LUT RAM."""
+        m.submodules.behind = behind = Queue(shape=shape, depth=self.depth - 1)
+        head, valid = Signal(shape, reset_less=True, name="head"), Signal(name="head_valid")
+        moves = ~valid | self.o.ready
+        m.d.comb += [
+            self.i.ready.eq(behind.i.ready),
+            behind.i.valid.eq(self.i.valid & (behind.o.valid | ~moves)),
+            behind.i.payload.eq(arriving),
+            behind.o.ready.eq(moves),
+            self.o.valid.eq(valid),
+            first.eq(head),
+        ]
+        with m.If(moves):
+            m.d.sync += [valid.eq(behind.o.valid | (self.i.valid & self.i.ready)),
+                         head.eq(Mux(behind.o.valid, behind.o.payload, arriving))]
 
 
 class SkidBuffer(wiring.Component):

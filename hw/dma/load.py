@@ -21,7 +21,7 @@ from hw.interfaces import (
     table_write_layout,
     word_write_layout,
 )
-from hw.stream import Queue
+from hw.stream import HeadQueue, Queue
 
 __all__ = ["LoadUnit"]
 
@@ -147,10 +147,12 @@ class LoadUnit(wiring.Component):
             m.d.sync += [load_valid.eq(0), issued.eq(0), handed.eq(0)]
 
         # Beats to their sink.
-        m.submodules.beats = beats = Queue(shape=self.read.beat.payload.shape(),
-                                           depth=self.BEATS_AHEAD)
-        m.submodules.words = words = Queue(shape=gathered_layout(self.config),
-                                           depth=self.WORDS_AHEAD)
+        # What says where they go, and which bank, in registers: half the chip waits for it.
+        m.submodules.beats = beats = HeadQueue(
+            shape=self.read.beat.payload.shape(), depth=self.BEATS_AHEAD, fields=("last", "resp"))
+        m.submodules.words = words = HeadQueue(
+            shape=gathered_layout(self.config), depth=self.WORDS_AHEAD,
+            fields=("addr", "bad", "last"))
         m.submodules.haul = haul = Haul(data.StructLayout({
             "data": 8 * self.config.group, "last": 1}))
         wiring.connect(m, wiring.flipped(self.read.beat), beats.i)

@@ -16,7 +16,7 @@ from hw.dma.pack import Pack, unpacked_layout
 from hw.dma.runs import RunIssuer, run_fields_layout
 from hw.dma.write_master import WriteMaster
 from hw.interfaces import ERROR, REGION, RETIRE, WordRead, instruction_layout
-from hw.stream import Queue
+from hw.stream import HeadQueue, Queue
 
 __all__ = ["StoreUnit"]
 
@@ -129,12 +129,24 @@ class StoreUnit(wiring.Component):
             m.d.sync += issued.eq(1)
 
         # Words.
-        m.submodules.words = words = Queue(shape=unpacked_layout(self.config),
+        m.submodules.words = words = Queue(shape=unsigned(8 * self.config.group),
                                            depth=self.WORDS_AHEAD, registered=True)
         m.submodules.pack = pack = Pack(self.config)
-        wiring.connect(m, words.o, pack.i)
+        # What is known of a word, beside it: block RAM is slow, and it turns the word.
+        known = data.StructLayout({name: field.shape for name, field
+                                   in unpacked_layout(self.config) if name != "data"})
+        m.submodules.about = about = HeadQueue(shape=known, depth=self.WORDS_AHEAD)
+        m.d.comb += [
+            pack.i.valid.eq(words.o.valid),
+            words.o.ready.eq(pack.i.ready),
+            about.i.valid.eq(words.i.valid & words.i.ready),
+            about.o.ready.eq(words.o.valid & words.o.ready),
+            pack.i.p.data.eq(words.o.payload),
+        ]
+        m.d.comb += [pack.i.p[name].eq(about.o.p[name]) for name, _ in known]
         wiring.connect(m, pack.o, master.beat)
-        bad_word, word = self._words(m, store, store_valid & ~worded, worded, log, alone, words)
+        bad_word, word = self._words(m, store, store_valid & ~worded, worded, log, alone, words,
+                                     about)
 
         # Endings.
         retires = master.done & ~self.error.valid
@@ -158,8 +170,11 @@ class StoreUnit(wiring.Component):
                 ]
         return m
 
-    def _words(self, m, store, valid, worded, log, alone, words):
-        """Feed ``words`` from scratchpad or counters; returns (address is bad, address)."""
+    def _words(self, m, store, valid, worded, log, alone, words, about):
+        """Feed ``words``, and what is known ``about`` them, from scratchpad or counters.
+
+        Returns (address is bad, address).
+        """
         config, group = self.config, self.config.group
         m.submodules.nest = nest = WordNest()
         m.d.comb += nest.base.eq(store.src)
@@ -169,9 +184,7 @@ class StoreUnit(wiring.Component):
 
         address = self.read.addr
         # What is known of the words in flight, the one asked for last first.
-        flight = [Signal(data.StructLayout({name: field.shape for name, field
-                                            in words.i.payload.shape() if name != "data"}),
-                         name=f"flight_{stage}", reset_less=True)
+        flight = [Signal(about.shape, name=f"flight_{stage}", reset_less=True)
                   for stage in range(WordRead.LATENCY)]
         owed = Signal(range(self.WORDS_AHEAD + 1))  # words in flight or waiting
         full = Signal()  # owed == WORDS_AHEAD
@@ -186,12 +199,12 @@ class StoreUnit(wiring.Component):
         m.d.comb += [
             address.payload.eq(nest.addr),
             words.i.valid.eq(self.read.valid),
-            words.i.p.data.eq(self.read.data),
+            words.i.payload.eq(self.read.data),
             taken.eq(words.o.valid & words.o.ready),
             next_begin.eq(begin + store.run_stride),
             size.eq(Mux(nest.ends[0], store.tail, group)),
         ]
-        m.d.comb += [words.i.p[name].eq(flight[-1][name]) for name, _ in flight[-1].shape()]
+        m.d.comb += about.i.payload.eq(flight[-1])
         m.d.sync += [then.eq(now) for now, then in pairwise(flight)]
         m.d.sync += [
             flight[0].bytes.eq(size),
@@ -233,10 +246,10 @@ class StoreUnit(wiring.Component):
             with m.State("LOG"):
                 m.d.comb += [
                     words.i.valid.eq(1),
-                    words.i.p.data.eq(snapshot),
-                    words.i.p.bytes.eq(group),
-                    words.i.p.last.eq(left == 0),
-                    words.i.p.offset.eq(offset),
+                    words.i.payload.eq(snapshot),
+                    about.i.p.bytes.eq(group),
+                    about.i.p.last.eq(left == 0),
+                    about.i.p.offset.eq(offset),
                 ]
                 with m.If(words.i.ready):
                     m.d.comb += asked.eq(1)

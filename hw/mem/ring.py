@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.copies import copies
-from hw.stream import Queue
+from hw.stream import HeadQueue, Queue
 
 __all__ = ["Ring"]
 
@@ -29,6 +29,8 @@ class Ring(wiring.Component):
         Items, at least 1; any number.
     length_bits, passes_bits : int
         Widths of the plan's fields.
+    head : bool
+        What is at ``o`` are registers.
 
     Members
     -------
@@ -53,8 +55,8 @@ class Ring(wiring.Component):
     LATENCY = 5
     AHEAD = 8
 
-    def __init__(self, *, shape, depth, length_bits, passes_bits):
-        self.shape, self.depth = shape, depth
+    def __init__(self, *, shape, depth, length_bits, passes_bits, head=False):
+        self.shape, self.depth, self.head = shape, depth, head
         super().__init__({
             "write": In(stream.Signature(shape)),
             "plan": In(stream.Signature(data.StructLayout(
@@ -143,7 +145,8 @@ class Ring(wiring.Component):
         with m.If(issue != taken):
             m.d.sync += [places.eq(places + Mux(taken, 1, -1)), room.eq(taken | (places != 1))]
         # Room in the queue was counted: it is always ready.
-        m.submodules.ahead = ahead = Queue(shape=self.o.payload.shape(), depth=self.AHEAD)
+        queue = HeadQueue if self.head else Queue
+        m.submodules.ahead = ahead = queue(shape=self.o.payload.shape(), depth=self.AHEAD)
         valid = Signal(self.LATENCY - 2)
         last = Signal.like(valid, reset_less=True)
         m.d.sync += [valid.eq(Cat(issue, valid)), last.eq(Cat(pass_end, last))]

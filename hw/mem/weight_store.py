@@ -66,8 +66,9 @@ class WeightStore(wiring.Component):
         sides = {}
         for name, depth, head in (("entries", config.list_entries, parser.blocks.p.entries),
                                   ("rows", config.weight_rows, parser.blocks.p.rows)):
+            # The array adds an entry's offset to addresses, far from here.
             ring = _BlockRing(shape=getattr(parser, name).payload.shape(), depth=depth,
-                              length_bits=len(head), config=config)
+                              length_bits=len(head), config=config, head=name == "entries")
             m.submodules[name] = sides[name] = ring
             wiring.connect(m, getattr(parser, name), ring.write)
             port = getattr(self, name)
@@ -123,8 +124,8 @@ class WeightStore(wiring.Component):
 class _BlockRing(wiring.Component):
     """A ring of items and one of how many belong to each lane block, driven by MAC commands."""
 
-    def __init__(self, *, shape, depth, length_bits, config):
-        self.depth, self.config = depth, config
+    def __init__(self, *, shape, depth, length_bits, config, head):
+        self.depth, self.config, self.head = depth, config, head
         self.length_bits, self.shape = length_bits, shape
         command = weight_command(config)
         super().__init__({
@@ -139,7 +140,8 @@ class _BlockRing(wiring.Component):
         command = self.command.p
         tiles = len(command.tiles)
         m.submodules.items = items = Ring(shape=self.shape, depth=self.depth,
-                                          length_bits=self.length_bits, passes_bits=tiles)
+                                          length_bits=self.length_bits, passes_bits=tiles,
+                                          head=self.head)
         m.submodules.lengths = lengths = Ring(
             shape=unsigned(self.length_bits), depth=self.config.lane_blocks,
             length_bits=len(command.blocks), passes_bits=1)

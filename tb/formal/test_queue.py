@@ -7,7 +7,7 @@ that an item left while one came.
 import pytest
 from amaranth.hdl import Assert
 
-from hw.stream import Queue
+from hw.stream import HeadQueue, Queue
 from tb.formal.order import Order
 from tb.formal.prover import faulty, refute, verify
 from tb.lib.quick import quick
@@ -40,3 +40,21 @@ def test_queue(depth, registered, cycles):
 ))
 def test_fault(old, new):
     refute(QueueProperty(faulty(Queue, old, new)(shape=2, depth=3)), depth=10)
+
+
+def head(queue):
+    return Order(queue, capacity=queue.depth, most=queue.depth, latency=1)
+
+
+@pytest.mark.parametrize("depth, cycles", quick(1, (3, 10), (2, 24), (4, 24)))
+def test_head(depth, cycles):
+    verify(head(HeadQueue(shape=2, depth=depth)), depth=cycles)
+
+
+@pytest.mark.parametrize("old, new", quick(
+    1,
+    ("self.i.valid & (behind.o.valid | ~moves)", "self.i.valid & ~moves"),
+    ("valid.eq(behind.o.valid | (self.i.valid & self.i.ready))", "valid.eq(behind.o.valid)"),
+))
+def test_head_fault(old, new):
+    refute(head(faulty(HeadQueue, old, new)(shape=2, depth=3)), depth=10)

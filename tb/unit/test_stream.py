@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import data
 
-from hw.stream import Queue, SkidBuffer
+from hw.stream import HeadQueue, Queue, SkidBuffer
 from tb.pysim import collect, drive, simulate
 
 BLOCKS = {
@@ -17,6 +17,8 @@ BLOCKS = {
     "registered1": lambda shape: Queue(shape=shape, depth=1, registered=True),
     "registered3": lambda shape: Queue(shape=shape, depth=3, registered=True),
     "registered8": lambda shape: Queue(shape=shape, depth=8, registered=True),
+    "head2": lambda shape: HeadQueue(shape=shape, depth=2),
+    "head5": lambda shape: HeadQueue(shape=shape, depth=5),
     "skid": SkidBuffer,
 }
 
@@ -49,6 +51,15 @@ def test_struct(name):
     items = [{"a": n - 9, "b": n % 8} for n in range(20)]
     dut = BLOCKS[name](shape)
     _, got = simulate(dut, *both_ends(7, dut, items, 0.4, 0.4), cycles=1000)
+    assert [{"a": item.a, "b": item.b} for item in got] == items
+
+
+@pytest.mark.parametrize("fields", [("a",), ("b",), ("a", "b")])
+def test_fields(fields):
+    shape = data.StructLayout({"a": signed(5), "b": unsigned(3)})
+    items = [{"a": n % 16 - 9, "b": n % 8} for n in range(40)]
+    dut = HeadQueue(shape=shape, depth=3, fields=fields)
+    _, got = simulate(dut, *both_ends(8, dut, items, 0.4, 0.4), cycles=1000)
     assert [{"a": item.a, "b": item.b} for item in got] == items
 
 
@@ -100,6 +111,29 @@ def test_level(depth, registered):
             ctx.set(dut.o.ready, 0)
 
     simulate(dut, bench, cycles=300)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 8])
+def test_head(depth):
+    """To the cycle as a queue without registers."""
+    rng = random.Random(depth)
+    head, plain = HeadQueue(shape=unsigned(8), depth=depth), Queue(shape=unsigned(8), depth=depth)
+    m = Module()
+    m.submodules.head, m.submodules.plain = head, plain
+
+    async def bench(ctx):
+        for _ in range(400):
+            valid, ready, payload = rng.random() < 0.6, rng.random() < 0.6, rng.getrandbits(8)
+            for dut in (head, plain):
+                ctx.set(dut.i.valid, valid)
+                ctx.set(dut.o.ready, ready)
+                ctx.set(dut.i.payload, payload)
+            for name in ("i.ready", "o.valid", *(["o.payload"] if ctx.get(plain.o.valid) else [])):
+                one, other = (ctx.get(attrgetter(name)(dut)) for dut in (head, plain))
+                assert one == other, name
+            await ctx.tick()
+
+    simulate(m, bench, cycles=500)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 8])
