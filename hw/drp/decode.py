@@ -26,44 +26,39 @@ class Part(enum.Enum, shape=3):
 _PARTS = {Kind.ALU: Part.ALU, Kind.SHIFTER: Part.SHIFTER, Kind.MULTIPLIER: Part.MULTIPLIER,
           Kind.MEMORY: Part.MEMORY, Kind.MOVER: Part.MOVER}
 
-# t = a + b, or ~a + b + carry with ``invert``, or b | ~a with ``free`` and ``invert``. Per bit
-# p = ``value``, or c with ``carry`` but not ``invert``; l = p ? a : b, or with ``logic``
-# p ? 0 : a ^ b. Per sub-word
-# found = carry of t, a and b taken as ``signed``; with ``free`` whether a == b. By the sub-word
-# ``negate``, changed by found with ``negate_if``, and ``add``, likewise: the result is
-# l + t if add; l - t, or l + ~t with ``free``, if both; l if none; all ones if negate only. With
-# ``free``, l + t has one more.
-ALU = data.StructLayout({"free": 1, "invert": 1, "carry": 1, "value": 1, "logic": 1,
-                         "signed": 1, "negate": 1, "negate_if": 1, "add": 1, "add_if": 1})
+# Two adders: below = a + b with ``add``, a - b with ``invert`` too, a | b with that only, a with
+# none; above = b - a with ``back``, b without. Another word, more = a; with ``logic`` bits of a
+# where c has ones, of b where zeros; a & b if ``signed``, too. By sub-word found = a >= b with
+# ``first``, b >= a with ``second``, both taken as ``signed``, true of those not asked for; the
+# other way round with ``negate``. If found, the result is above, else below; or more, with
+# ``other``; or below ^ more, with ``flag`` too. With ``flag`` only it is what was found.
+ALU = data.StructLayout({"add": 1, "invert": 1, "back": 1, "logic": 1, "signed": 1, "other": 1,
+                         "flag": 1, "first": 1, "second": 1, "negate": 1})
 # Left shifts are right shifts with the bits reversed before and after.
 SHIFTER = data.StructLayout({"reverse": 1, "signed": 1, "up": 1, "away": 1, "clamp": 1, "clz": 1})
 MULTIPLIER = data.StructLayout({"high": 1})
 MEMORY = data.StructLayout({"store": 1, "add": 1})  # neither: LOOKUP
 CONTROL = data.StructLayout({"part": Part, "code": ALU.size, "subword": 2})
 
-_DIFFERENCE = ("invert", "carry")  # b - a; without carry one less: whether b > a, not b >= a
-_FREE = ("free", "invert")
-_A, _B, _ZERO, _XOR, _C = ("value",), (), ("value", "logic"), ("logic",), ("carry",)
+_DIFFERENCE = ("add", "invert")
+_BELOW, _MORE = ("negate",), ("negate", "other")  # nothing asked for: never found
+_NOT_BELOW, _NOT_ABOVE = (*_DIFFERENCE, "first"), ("back", "second")  # a >= b, b >= a
+_AND = ("logic", "signed")
 _CODES = {
-    Op.NOP: (), Op.PASS: _A, Op.PASS_B: _B,
-    Op.ADD: (*_ZERO, "add"), Op.SUB: (*_DIFFERENCE, *_ZERO, "add", "negate"),
-    Op.RSUB: (*_DIFFERENCE, *_ZERO, "add"),
-    Op.ABSDIFF: (*_DIFFERENCE, *_ZERO, "add", "negate", "negate_if", "signed"),
-    Op.ABSDIFFU: (*_DIFFERENCE, *_ZERO, "add", "negate", "negate_if"),
-    Op.MIN: (*_DIFFERENCE, *_A, "add", "add_if", "signed"),
-    Op.MAX: (*_DIFFERENCE, *_A, "add_if", "signed"),
-    Op.MINU: (*_DIFFERENCE, *_A, "add", "add_if"), Op.MAXU: (*_DIFFERENCE, *_A, "add_if"),
-    Op.EQ: (*_FREE, *_ZERO, "negate_if"), Op.NE: (*_FREE, *_ZERO, "negate", "negate_if"),
-    Op.LT: ("invert", *_ZERO, "negate_if", "signed"),
-    Op.LE: (*_DIFFERENCE, *_ZERO, "negate_if", "signed"),
-    Op.GT: (*_DIFFERENCE, *_ZERO, "negate", "negate_if", "signed"),
-    Op.GE: ("invert", *_ZERO, "negate", "negate_if", "signed"),
-    Op.LTU: ("invert", *_ZERO, "negate_if"), Op.LEU: (*_DIFFERENCE, *_ZERO, "negate_if"),
-    Op.GTU: (*_DIFFERENCE, *_ZERO, "negate", "negate_if"),
-    Op.GEU: ("invert", *_ZERO, "negate", "negate_if"),
-    # a - (a & ~b), b + (a & ~b), and a & ~b itself: what ~t is.
-    Op.AND: (*_FREE, *_A, "add"), Op.OR: (*_FREE, *_B, "add", "negate"), Op.XOR: _XOR,
-    Op.ANDN: (*_FREE, *_ZERO, "add", "negate"), Op.SELECT: _C,
+    Op.NOP: (), Op.PASS: _BELOW, Op.PASS_B: (),
+    Op.ADD: (*_BELOW, "add"), Op.SUB: (*_BELOW, *_DIFFERENCE), Op.RSUB: ("back",),
+    Op.ABSDIFF: (*_DIFFERENCE, *_NOT_ABOVE, "signed"),
+    Op.ABSDIFFU: (*_DIFFERENCE, *_NOT_ABOVE),
+    Op.MIN: (*_NOT_BELOW, "other", "signed"), Op.MAX: (*_NOT_BELOW, *_MORE, "signed"),
+    Op.MINU: (*_NOT_BELOW, "other"), Op.MAXU: (*_NOT_BELOW, *_MORE),
+    Op.EQ: (*_NOT_BELOW, *_NOT_ABOVE, "flag"), Op.NE: (*_NOT_BELOW, *_NOT_ABOVE, "flag", "negate"),
+    Op.LT: (*_NOT_BELOW, "flag", "negate", "signed"), Op.LE: (*_NOT_ABOVE, "flag", "signed"),
+    Op.GT: (*_NOT_ABOVE, "flag", "negate", "signed"), Op.GE: (*_NOT_BELOW, "flag", "signed"),
+    Op.LTU: (*_NOT_BELOW, "flag", "negate"), Op.LEU: (*_NOT_ABOVE, "flag"),
+    Op.GTU: (*_NOT_ABOVE, "flag", "negate"), Op.GEU: (*_NOT_BELOW, "flag"),
+    # (a | b) ^ (a & b) and a ^ (a & b).
+    Op.AND: (*_MORE, *_AND), Op.OR: (*_BELOW, "invert"), Op.XOR: (*_MORE, *_AND, "flag", "invert"),
+    Op.ANDN: (*_MORE, *_AND, "flag"), Op.SELECT: (*_MORE, "logic"),
     Op.SLL: ("reverse",), Op.SRL: (), Op.SRA: ("signed",), Op.SRA_AWAY: ("signed", "away"),
     Op.SRA_UP: ("signed", "up"), Op.CLAMP: ("clamp",), Op.CLZ: ("clz",),
     Op.MUL: (), Op.MULH: ("high",),

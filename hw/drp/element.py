@@ -112,11 +112,16 @@ class Element(wiring.Component):
                          alu.a.eq(a), alu.b.eq(b), alu.c.eq(c),
                          alu.code.eq(data.View(ALU, now.control.code)),
                          alu.subword.eq(now.control.subword)]
-            result = alu.o
+            units = self._units(m, now, acts, lane, a, b, loads)
             if moved:
-                result = Mux(part == Part.MOVER, moved[lane], result)
-            result = self._units(m, now, acts, lane, a, b, result, loads)
-            m.d.comb += [history.result.eq(result), history.other.eq(c)]
+                units.append((part == Part.MOVER, moved[lane]))
+            if units:
+                other = units[0][1]
+                for retires, value in units[1:]:
+                    other = Mux(retires, value, other)
+                m.d.comb += [alu.takes.eq(Cat(retires for retires, _ in units).any()),
+                             alu.other.eq(other)]
+            m.d.comb += [history.result.eq(alu.o), history.other.eq(c)]
         m.d.comb += self.load.ready.eq(Cat(load.ready for load in loads).all())
         for load in loads:
             m.d.comb += [load.payload.eq(self.load.payload),
@@ -147,8 +152,9 @@ class Element(wiring.Component):
                          now.immediate[:(lanes - 1).bit_length()])
                 for lane in range(lanes)]
 
-    def _units(self, m, now, acts, lane, a, b, result, loads):
-        """The lane's result: of what retires in this step."""
+    def _units(self, m, now, acts, lane, a, b, loads):
+        """Of the lane's units: whether they retire in this step, and what."""
+        found = []
         step, part, code = self.step, now.control.part, now.control.code
         for kind, made, layout in (
                 (Kind.SHIFTER, Shifter, SHIFTER), (Kind.MEMORY, TableMemory, MEMORY),
@@ -170,5 +176,5 @@ class Element(wiring.Component):
                 with m.If(self.clear):
                     m.d.sync += later.eq(0)
                 retires = later
-            result = Mux(retires, unit.o, result)
-        return result
+            found.append((retires, unit.o))
+        return found

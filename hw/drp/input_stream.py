@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.spec.drp.streams import REQUESTS
 from hw.drp.element import vector_layout
 from hw.drp.generator import request_layout
+from hw.drp.room import counted_room
 from hw.drp.words import TileRead, misplaced, widened
 from hw.stream import Queue
 
@@ -63,10 +64,9 @@ class InputStream(wiring.Component):
         m.submodules.requests = requests = Queue(shape=self.i.shape(), depth=depth)
         m.submodules.vectors = vectors = Queue(shape=taken_layout(fabric), depth=depth)
         wiring.connect(m, vectors.o, wiring.flipped(self.o))
-        away = Signal(range(depth + 1))  # asked for and not taken
-        m.d.comb += [self.room.eq(away != depth),
+        taken = self.o.valid & self.o.ready
+        m.d.comb += [self.room.eq(counted_room(m, depth, self.asked, taken)),
                      requests.i.valid.eq(self.i.valid), requests.i.payload.eq(self.i)]
-        m.d.sync += away.eq(away + self.asked - (self.o.valid & self.o.ready))
 
         # Which lanes are served now.
         head = requests.o.p

@@ -52,7 +52,7 @@ class TableMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.table = table = memory.Memory(shape=32, depth=self.words, init=[])
-        m.submodules.total = total = SplitAdder(ones=False)
+        m.submodules.total = total = SplitAdder()
         write = table.write_port()
         read = table.read_port(transparent_for=(write,))
         writes = self.code.store | self.code.add
@@ -69,7 +69,7 @@ class TableMemory(wiring.Component):
             self.load.ready.eq(~pending),
             write.en.eq(pending | self.load.valid),
             write.addr.eq(Mux(pending, address, self.load.p.addr)),
-            total.a.eq(read.data), total.b.eq(value), total.adds.eq(adds.replicate(4)),
+            total.a.eq(read.data), total.b.eq(value), total.adds.eq(adds),
             write.data.eq(Mux(pending, total.o, self.load.p.data)),
         ]
         return m

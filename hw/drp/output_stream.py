@@ -1,12 +1,13 @@
 """An output stream: vectors and addresses to words."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.streams import REQUESTS
 from hw.drp.element import vector_layout
 from hw.drp.generator import request_layout
+from hw.drp.room import counted_room
 from hw.drp.words import misplaced, narrowed, sizes, word_write_layout
 from hw.stream import Queue
 
@@ -59,47 +60,55 @@ class OutputStream(wiring.Component):
         m = Module()
         fabric, lanes = self.fabric, range(self.fabric.lanes)
         depth = max(fabric.fifo, REQUESTS)
-        m.submodules.requests = requests = Queue(shape=self.i.shape(), depth=depth)
+        low = (fabric.word_bytes - 1).bit_length()
+        address = self.write.p.addr.shape()
+        # By lane, whether its element isn't in the word of the last one before: known early, as
+        # the scratchpad waits for what a word is written for.
+        m.submodules.requests = requests = Queue(shape=data.StructLayout(
+            {"vector": self.i.shape(), "differs": fabric.lanes}), depth=depth)
+        latest = Signal(address, reset_less=True)
+        before = latest
+        for lane in lanes:
+            place = self.i.lanes[lane].value[low:address.width + low]
+            m.d.comb += requests.i.p.differs[lane].eq(place != before)
+            before = Mux(_stored(self.i.lanes[lane]), place, before)
+        with m.If(self.i.valid):
+            m.d.sync += latest.eq(before)
         # Whether vectors that may be given are final: as many as there are requests.
         m.submodules.finals = finals = Queue(shape=1, depth=depth)
         m.submodules.vectors = vectors = Queue(shape=vector_layout(fabric), depth=self.VECTORS)
-        away = Signal(range(depth + 1))
-        left = Signal()  # a request leaves
+        left = requests.o.valid & requests.o.ready
         m.d.comb += [
-            self.room.eq(away != depth),
-            requests.i.valid.eq(self.i.valid), requests.i.payload.eq(self.i),
+            self.room.eq(counted_room(m, depth, self.asked, left)),
+            requests.i.valid.eq(self.i.valid), requests.i.p.vector.eq(self.i),
             finals.i.valid.eq(self.i.valid), finals.i.payload.eq(self.i.final),
             self.vector.ready.eq(vectors.i.ready & finals.o.valid),
             self.final.eq(finals.o.payload),
             finals.o.ready.eq(self.vector.valid & vectors.i.ready),
             vectors.i.valid.eq(self.vector.valid & finals.o.valid),
             vectors.i.payload.eq(self.vector.payload),
-            left.eq(requests.o.valid & requests.o.ready),
         ]
-        with m.If(self.asked != left):
-            m.d.sync += away.eq(away + Mux(left, -1, 1))
 
-        head = requests.o.p
-        low = (fabric.word_bytes - 1).bit_length()
+        head, differs = requests.o.p.vector, requests.o.p.differs
         held = Signal(word_write_layout(fabric.word_bytes), reset_less=True)
         holds, ends = Signal(), Signal()  # a word is held; it is the last one
         ready = Signal()  # vector and address are there
         served, serve = Signal(fabric.lanes), Signal(fabric.lanes)
-        at = [head.lanes[lane].at & ~head.lanes[lane].outside for lane in lanes]
-        places = [head.lanes[lane].value[low:len(held.addr) + low] for lane in lanes]
-        first_at, first_place = Signal(), Signal.like(held.addr)
+        at = [_stored(head.lanes[lane]) for lane in lanes]
+        first_at, first_place, first_differs = Signal(), Signal.like(held.addr), Signal()
         for lane in reversed(lanes):
             with m.If(~served[lane]):
-                m.d.comb += [first_at.eq(at[lane]), first_place.eq(places[lane])]
+                m.d.comb += [first_at.eq(at[lane]), first_differs.eq(differs[lane]),
+                             first_place.eq(head.lanes[lane].value[low:len(held.addr) + low])]
         for lane in lanes:
-            alike = (at[lane] == first_at) & (~first_at | (places[lane] == first_place))
-            before = served[lane - 1] | serve[lane - 1] if lane else 1
-            m.d.comb += serve[lane].eq(~served[lane] & alike & before)
+            follows = 1 if lane == 0 else served[lane - 1] | (
+                serve[lane - 1] & (at[lane] == first_at) & ~(first_at & differs[lane]))
+            m.d.comb += serve[lane].eq(~served[lane] & follows)
 
         flush, go, complete = Signal(), Signal(), Signal()
         m.d.comb += [
             ready.eq(requests.o.valid & vectors.o.valid & ~self.bad),
-            flush.eq(holds & (ends | (ready & first_at & (held.addr != first_place)))),
+            flush.eq(holds & (ends | (ready & first_at & first_differs))),
             self.write.valid.eq(flush), self.write.payload.eq(held),
             go.eq(ready & ~ends & (~flush | self.write.ready)),
             complete.eq((served | serve).all()),
@@ -141,3 +150,8 @@ class OutputStream(wiring.Component):
                     total |= strobe
                 m.d.sync += held.strobe.eq(total)
         return m
+
+
+def _stored(lane):
+    """Whether a lane's element goes to memory."""
+    return lane.at & ~lane.outside

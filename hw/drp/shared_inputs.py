@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.spec.drp.streams import REQUESTS
 from hw.drp.generator import request_layout
 from hw.drp.input_stream import taken_layout
+from hw.drp.room import counted_room
 from hw.drp.words import TileRead, misplaced, widened
 from hw.stream import Queue
 
@@ -58,74 +59,73 @@ class SharedInputs(wiring.Component):
         fabric, inputs = self.fabric, range(self.fabric.inputs)
         depth = max(fabric.fifo, REQUESTS)
         item = data.StructLayout({
-            "stream": range(max(fabric.inputs, 2)), "final": 1, "format": 3, "at": 1, "value": 32})
+            "stream": range(max(fabric.inputs, 2)), "final": 1, "format": 3, "at": 1, "fresh": 1,
+            "value": 32})
         m.submodules.requests = requests = Queue(shape=item, depth=REQUESTS)
         lane, head = self.i.lanes[0], requests.o.p
-        m.d.comb += [
-            requests.i.valid.eq(self.i.valid), requests.i.p.stream.eq(self.i.stream),
-            requests.i.p.final.eq(self.i.final), requests.i.p.format.eq(self.i.format),
-            requests.i.p.at.eq(lane.at), requests.i.p.value.eq(lane.value)]
 
-        # Which word, and whether it was the stream's last one.
+        # Which word, and whether it was the stream's last one: known early, as the scratchpad
+        # waits for what asks it.
         low = (fabric.word_bytes - 1).bit_length()
         place = Signal.like(self.read.addr.payload, name="place")
-        known, fresh, go = Signal(fabric.inputs), Signal(), Signal()
-        mine = Signal(fabric.inputs)
+        known, mine = Signal(fabric.inputs), Signal(fabric.inputs)
         m.submodules.places = places = memory.Memory(
             shape=len(place), depth=max(fabric.inputs, 2), init=[])
         write, read = places.write_port(), places.read_port(domain="comb")
         m.d.comb += [
-            place.eq(head.value[low:]), mine.eq(1 << head.stream),
-            read.addr.eq(head.stream), write.addr.eq(head.stream), write.data.eq(place),
-            write.en.eq(go & head.at),
-            fresh.eq(head.at & ~((known & mine).any() & (read.data == place))),
-            self.read.addr.valid.eq(requests.o.valid & fresh & ~self.bad.any()),
-            self.read.addr.payload.eq(place),
-            go.eq(requests.o.valid & ~self.bad.any() & (~fresh | self.read.addr.ready)),
+            place.eq(lane.value[low:]), mine.eq(1 << self.i.stream),
+            read.addr.eq(self.i.stream), write.addr.eq(self.i.stream), write.data.eq(place),
+            write.en.eq(self.i.valid & lane.at),
+            requests.i.valid.eq(self.i.valid), requests.i.p.stream.eq(self.i.stream),
+            requests.i.p.final.eq(self.i.final), requests.i.p.format.eq(self.i.format),
+            requests.i.p.at.eq(lane.at), requests.i.p.value.eq(lane.value),
+            requests.i.p.fresh.eq(lane.at & ~((known & mine).any() & (read.data == place))),
+        ]
+        with m.If(self.i.valid):
+            # What it holds is old when the next kernel reads.
+            m.d.sync += known.eq((known | (mine & lane.at.replicate(len(mine))))
+                                 & ~(mine & self.i.final.replicate(len(mine))))
+
+        go, bad = Signal(), Signal()  # bad: as self.bad.any()
+        m.d.comb += [
+            self.read.addr.valid.eq(requests.o.valid & head.fresh & ~bad),
+            self.read.addr.payload.eq(head.value[low:]),
+            go.eq(requests.o.valid & ~bad & (~head.fresh | self.read.addr.ready)),
             requests.o.ready.eq(go),
         ]
-        with m.If(go):
-            # What it holds is old when the next kernel reads.
-            m.d.sync += known.eq((known | (mine & head.at.replicate(len(mine))))
-                                 & ~(mine & head.final.replicate(len(mine))))
-            with m.If(head.at & misplaced(head.value, head.format,
-                                          self.words * fabric.word_bytes)):
-                m.d.sync += self.bad.eq(self.bad | mine)
+        with m.If(go & head.at & misplaced(head.value, head.format,
+                                           self.words * fabric.word_bytes)):
+            m.d.sync += [self.bad.eq(1 << head.stream), bad.eq(1)]
 
         # Along with the word, and on to where it is kept.
-        steps = [(head, go, fresh)]
+        steps = [(head, go)]
         for stage in range(TileRead.LATENCY + 1):
             later = (Signal(item, name=f"about_{stage}", reset_less=True),
-                     Signal(name=f"moves_{stage}"),
-                     Signal(name=f"fresh_{stage}", reset_less=True))
+                     Signal(name=f"moves_{stage}"))
             m.d.sync += [kept.eq(now) for kept, now in zip(later, steps[-1], strict=True)]
             steps.append(later)
-        arrives, moves, is_fresh = steps[TileRead.LATENCY]
+        arrives, moves = steps[TileRead.LATENCY]
         m.submodules.held = held = memory.Memory(
             shape=8 * fabric.word_bytes, depth=max(fabric.inputs, 2), init=[])
         write, read = held.write_port(), held.read_port(domain="comb")
         value = Signal(32)
-        about, ends, _ = steps[-1]
+        about, ends = steps[-1]
         m.d.comb += [
-            write.en.eq(moves & is_fresh), write.addr.eq(arrives.stream),
+            write.en.eq(moves & arrives.fresh), write.addr.eq(arrives.stream),
             write.data.eq(self.read.data), read.addr.eq(about.stream),
             value.eq(Mux(about.at, widened(read.data, about.value[:low], about.format),
                          about.value))]
 
-        away = []
+        free = []
         for number in inputs:
             m.submodules[f"vectors_{number}"] = vectors = Queue(
                 shape=taken_layout(fabric), depth=depth)
             wiring.connect(m, vectors.o, wiring.flipped(self.o[number]))
             m.d.comb += [vectors.i.valid.eq(ends & (about.stream == number)),
                          vectors.i.p.final.eq(about.final), vectors.i.p.vector[0].eq(value)]
-            count = Signal(range(depth + 1), name=f"away_{number}")  # asked for and not taken
             taken = self.o[number].valid & self.o[number].ready
-            with m.If(self.asked[number] != taken):
-                m.d.sync += count.eq(count + Mux(taken, -1, 1))
-            away.append(count != depth)
-        waiting = Signal(range(REQUESTS + 1))  # asked for and not read
-        with m.If(self.asked.any() != go):
-            m.d.sync += waiting.eq(waiting + Mux(go, -1, 1))
-        m.d.comb += self.room.eq(Cat(away) & (waiting != REQUESTS).replicate(len(away)))
+            free.append(counted_room(m, depth, self.asked[number], taken, f"away_{number}"))
+        read = counted_room(m, REQUESTS, self.asked.any(), go, "waiting")  # asked for, not read
+        m.d.comb += self.room.eq(Cat(free) & read.replicate(len(free)))
         return m
+

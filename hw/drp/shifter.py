@@ -70,9 +70,9 @@ class Shifter(wiring.Component):
             if place < 6:
                 other[place] |= s1_code.clz & zeros[place]
         right = ~(s1_code.reverse | s1_code.clamp | s1_code.clz)
-        m.submodules.total = total = SplitAdder(ones=True)
+        m.submodules.total = total = SplitAdder()
         m.d.comb += [
-            total.a.eq(value), total.b.eq(Cat(other)), total.adds.eq(right.replicate(4)),
+            total.a.eq(value), total.b.eq(Cat(other)), total.adds.eq(right),
             total.carry.eq(half & (s1_code.up | (s1_code.away & (~s1_sign | less)))),
             self.o.eq(total.o),
         ]

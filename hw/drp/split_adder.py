@@ -8,31 +8,26 @@ __all__ = ["SplitAdder"]
 
 _BYTES = 4
 # ECP5's carry cells, by D C B A: the lowest four bits are also the carry if a bit hands none on.
-# With D: a + b, or ~a + b with C. Without: b; with C b | ~a or all ones, neither of which carries.
-_OR_NOT, _ONES = 0x96DC, 0x96FC
+# With D: a + b, or ~a + b with C. Without: b, or a | b with C, neither of which carries.
+_SUM = 0x96EC
 # A carry begins with A, if B; else it is handed on, and its complement is the sum.
 _BEGIN = 0x33AA
 
 
 class SplitAdder(wiring.Component):
-    """a + b, b - a - 1, b, or a function of a and b, in sub-words of whole bytes.
+    """a + b, b - a - 1, b, or a | b, in sub-words of whole bytes.
 
-    By byte, with the carry that begins its sub-word on top: ``adds`` and not ``invert``: a + b;
-    both: ~a + b; none: b; ``invert`` only: b | ~a, or all ones with ``ones``.
-
-    Parameters
-    ----------
-    ones : bool
+    With the carry that begins each sub-word on top: ``adds`` and not ``invert``: a + b; both:
+    ~a + b; none: b; ``invert`` only: a | b.
 
     Members
     -------
     a, b : In(32)
-    invert, adds : In(4)
-        By byte.
+    invert, adds : In(1)
     ends : In(3)
         By byte but the last one: the sub-word ends above it.
-    carry : In(4)
-        Into each byte that begins a sub-word.
+    carry : In(1)
+        Into each sub-word; 0 without ``adds``.
     o : Out(32)
     over : Out(4)
         Carry out of each byte.
@@ -42,10 +37,9 @@ class SplitAdder(wiring.Component):
     Combinational.
     """
 
-    def __init__(self, *, ones):
-        self.ones = ones
-        super().__init__({"a": In(32), "b": In(32), "invert": In(4), "adds": In(4),
-                          "ends": In(3), "carry": In(4), "o": Out(32), "over": Out(4)})
+    def __init__(self):
+        super().__init__({"a": In(32), "b": In(32), "invert": In(1), "adds": In(1),
+                          "ends": In(3), "carry": In(1), "o": Out(32), "over": Out(4)})
 
     def elaborate(self, platform):
         m = Module()
@@ -62,23 +56,20 @@ class SplitAdder(wiring.Component):
         return m
 
     def _sum(self, m, ends, sums):
-        left, right = [self.carry[0]], [self.carry[0]]
+        left, right = [self.carry], [self.carry]
+        invert, adds = (value.replicate(8) for value in (self.invert, self.adds))
         for byte in range(_BYTES):
             a, b = (value.word_select(byte, 8) for value in (self.a, self.b))
-            invert, adds = (value[byte].replicate(8) for value in (self.invert, self.adds))
-            begins = self.carry[(byte + 1) % _BYTES]
-            left += [(adds & (a ^ invert)) | (~adds & invert & ~b & (0xFF if self.ones else ~a)),
-                     ends[byte] & begins]
-            right += [b, ~ends[byte] | begins]
+            left += [(adds & (a ^ invert)) | (~adds & invert & ~b & a), ends[byte] & self.carry]
+            right += [b, ~ends[byte] | self.carry]
         m.d.comb += sums.eq((Cat(left) + Cat(right))[:37])
 
     def _cells(self, m, ends, sums):
-        init = _ONES if self.ones else _OR_NOT
-        bits = [(_BEGIN, self.carry[0], 1, 0, 1)]
+        bits = [(_BEGIN, self.carry, 1, 0, 1)]
         for byte in range(_BYTES):
-            bits += [(init, self.a[bit], self.b[bit], self.invert[byte], self.adds[byte])
+            bits += [(_SUM, self.a[bit], self.b[bit], self.invert, self.adds)
                      for bit in range(8 * byte, 8 * byte + 8)]
-            bits.append((_BEGIN, self.carry[(byte + 1) % _BYTES], ends[byte], 0, 1))
+            bits.append((_BEGIN, self.carry, ends[byte], 0, 1))
         bits.append((0, 0, 0, 0, 0))
         carry = Const(0, 1)
         for place in range(0, len(bits), 2):

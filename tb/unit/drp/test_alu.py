@@ -42,3 +42,24 @@ def test_operations(subword):
     sim = Simulator(dut)
     sim.add_testbench(bench)
     sim.run()
+
+
+def test_takes_another():
+    rng = random.Random("alu other")
+    dut = Alu()
+
+    async def bench(ctx):
+        ctx.set(dut.takes, 1)
+        for subword in Subword:
+            ctx.set(dut.subword, subword)
+            for op in OPS:
+                ctx.set(dut.code, ALU.from_bits(code(op)))
+                for name in ("a", "b", "c"):
+                    ctx.set(getattr(dut, name), rng.getrandbits(32))
+                other = rng.getrandbits(32)
+                ctx.set(dut.other, other)
+                assert ctx.get(dut.o) == other, op.name
+
+    sim = Simulator(dut)
+    sim.add_testbench(bench)
+    sim.run()
