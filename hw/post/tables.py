@@ -27,7 +27,8 @@ class Tables(wiring.Component):
 
     Timing
     ------
-    LATENCY cycles from ``addr`` to ``data``. What is read while it is written is undefined.
+    LATENCY cycles from ``addr`` to ``data``. An entry is written in the cycle after it was taken;
+    what is read in that cycle is undefined.
     """
 
     LATENCY = 2  # block RAM is slow to answer: its data is registered
@@ -42,7 +43,9 @@ class Tables(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        writes, entry = Signal(), Signal(table_write_layout(), reset_less=True)
         m.d.comb += self.write.ready.eq(1)
+        m.d.sync += [writes.eq(self.write.valid), entry.eq(self.write.p)]
         for lane in range(self.drain):
             ram = memory.Memory(shape=signed(32), depth=TABLE_ENTRIES, init=[],
                                 attrs={"no_rw_check": 1})
@@ -50,9 +53,9 @@ class Tables(wiring.Component):
             write, read = ram.write_port(), ram.read_port()
             answer = Signal(signed(32), reset_less=True, name=f"answer_{lane}")
             m.d.comb += [
-                write.en.eq(self.write.valid),
-                write.addr.eq(self.write.p.addr),
-                write.data.eq(self.write.p.data),
+                write.en.eq(writes),
+                write.addr.eq(entry.addr),
+                write.data.eq(entry.data),
                 read.addr.eq(self.addr[lane]),
                 self.data[lane].eq(answer),
             ]
