@@ -75,7 +75,7 @@ class Board:
 
 BOARDS = {item.name: item for item in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with LFE5U-85F", platform=ULX3S_85F_Platform,
-          device=_LFE5U_85F, presets=("ulx3s_85f", "ulx3s_85f_drp"), clock_mhz=70.0,
+          device=_LFE5U_85F, presets=("ulx3s_85f", "ulx3s_85f_drp"), clock_mhz=65.625,
           sdram="any-32MiB-7", baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
           nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s"),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",

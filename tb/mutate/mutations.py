@@ -94,7 +94,7 @@ BLOCKS = {
         ("conditions", "control"), ("controller", "controller"), ("successors", "control"),
         ("element", "element", "tile"), ("tile", "tile", "unit"), ("ports", "control"),
         ("walk", "generator"), ("generator", "generator"), ("input_stream", "streams"),
-        ("shared_inputs", "streams"), ("output_stream", "streams"), ("room", "streams"),
+        ("shared_inputs", "streams"), ("output_stream", "streams"), ("room", "parts"),
         ("words", "streams"), ("unit", "unit"), ("loader", "loader", "unit"),
         ("executor", "executor"))},
 }
