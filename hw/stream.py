@@ -153,10 +153,9 @@ class HeadQueue(wiring.Component):
             rest.i.valid.eq(self.i.valid & self.i.ready),
             rest.o.ready.eq(self.o.valid & self.o.ready),
         ]
-        for layout, pairs in ((held, ((arriving, self.i.p), (self.o.p, first))),
-                              (others, ((rest.i.p, self.i.p), (self.o.p, rest.o.p)))):
-            m.d.comb += [after[name].eq(before[name]) for name, _ in layout
-                         for after, before in pairs]
+        for layout, into, out in ((held, arriving, first), (others, rest.i.p, rest.o.p)):
+            for name, _ in layout:
+                m.d.comb += [into[name].eq(self.i.p[name]), self.o.p[name].eq(out[name])]
         return m
 
     def _held(self, m, shape, arriving, first):

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from golden.spec.drp.streams import REQUESTS
 from hw.drp.generator import request_layout
 from hw.drp.input_stream import taken_layout
-from hw.drp.room import counted_room
 from hw.drp.words import TileRead, misplaced, widened
+from hw.room import counted_room
 from hw.stream import Queue
 
 __all__ = ["SharedInputs"]

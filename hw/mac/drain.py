@@ -8,6 +8,7 @@ from hw.copies import copies
 from hw.interfaces import tile_vector_layout
 from hw.mac.column import Column, sums_layout
 from hw.mac.issue import Issuer
+from hw.room import counted_room
 from hw.stream import Queue
 from hw.wide_mux import wide_mux
 
@@ -70,7 +71,7 @@ class Drain(wiring.Component):
 
         # Tiles loaded and not copied, at most this one and the one that follows it.
         waiting = Signal(range(3))
-        held, room = Signal(range(self.PLACES + 1)), Signal(init=1)  # copied and not taken; places
+        room = counted_room(m, self.PLACES, copy, taken, "held")
         # Which vector is copied next, and which of a pair of columns: a register of its own for
         # each pair and lane. Each follows the one beside it, and every other one holds the
         # inverse, lest synthesis makes one of all.
@@ -90,9 +91,6 @@ class Drain(wiring.Component):
             tile_end.eq(copy & final),
         ]
         m.d.sync += waiting.eq(waiting + self.loaded - tile_end)
-        with m.If(copy ^ taken):
-            m.d.sync += [held.eq(held + Mux(copy, 1, -1)),
-                         room.eq(~copy | (held != self.PLACES - 1))]
         with m.If(copy):
             m.d.sync += [turn.eq(Mux(final, 0, turn + 1)),
                          final.eq(Mux(final, vectors == 1, turn == vectors - 2))]

@@ -194,15 +194,15 @@ class Fetcher(wiring.Component):
             self.fetched.eq(control.about.fetched), self.done.eq(done),
         ]
         size = self.config.group // len(quarters)
-        for q, written in enumerate(self.write.words):
-            for quarter, held in enumerate(quarters):
-                part = beside(self.config)[quarter * size:][:size]
-                items = [Cat(bank.word_select(byte, 8) for byte in part) for bank in found]
-                source = data.View(self._control["source"].shape, held)[q]
-                if quarter >= 2:  # an inverse: multiplexers take none, words the other way round do
-                    items, source = items[::-1], ~source
+        for quarter, source in enumerate(quarters):
+            part = beside(self.config)[quarter * size:][:size]
+            items = [Cat(bank.word_select(byte, 8) for byte in part) for bank in found]
+            if quarter >= 2:  # an inverse: multiplexers take none, words the other way round do
+                items, source = items[::-1], ~source
+            sources = data.View(self._control["source"].shape, source)
+            for q, written in enumerate(self.write.words):
                 m.d.comb += Cat(written.word_select(byte, 8) for byte in part).eq(
-                    wide_mux(m, f"{q}_{quarter}", items, source))
+                    wide_mux(m, f"{q}_{quarter}", items, sources[q]))
 
     def _slots(self, m, accept, room, has_tile):
         """Count slots in use; returns the one for the next entry."""

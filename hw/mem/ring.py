@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.copies import copies
+from hw.room import counted_room
 from hw.stream import HeadQueue, Queue
 
 __all__ = ["Ring"]
@@ -97,9 +98,8 @@ class Ring(wiring.Component):
         home = Signal(range(self.depth))  # where the first plan up to the next final one began
         here_next = Signal(range(self.depth))
 
-        places = Signal(range(self.AHEAD + 1), init=self.AHEAD)  # for what was read
-        room = Signal(init=1)  # places != 0
         taken, issue, done = Signal(), Signal(), Signal()
+        room = counted_room(m, self.AHEAD, issue, taken, "ahead")  # for what is read
         m.d.comb += [
             issue.eq(active & ~empty & room & (~first_pass | some)),
             done.eq((active & empty) | (issue & pass_end & last_pass)),
@@ -142,8 +142,6 @@ class Ring(wiring.Component):
         m.d.sync += here.eq(here_next)
 
         m.d.sync += taken.eq(self.o.valid & self.o.ready)
-        with m.If(issue != taken):
-            m.d.sync += [places.eq(places + Mux(taken, 1, -1)), room.eq(taken | (places != 1))]
         # Room in the queue was counted: it is always ready.
         queue = HeadQueue if self.head else Queue
         m.submodules.ahead = ahead = queue(shape=self.o.payload.shape(), depth=self.AHEAD)

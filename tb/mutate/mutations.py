@@ -78,7 +78,7 @@ BLOCKS = {
        for name in ("requantizer", "tables", "parameters", "addresses", "counts", "residual",
                     "writer", "unit")},
     **{name: Block(f"hw/{name}.py", (f"test_{name}.py",))
-       for name in ("haul", "wide_mux", "resettable", "copies")},
+       for name in ("haul", "wide_mux", "resettable", "copies", "room")},
     **{f"bus.{name}": _block("bus", name, name) for name in ("arbiter", "slice")},
     **{f"link.{name}": _block("link", name, bench) for name, bench in (
         ("uart_receiver", "uart"), ("uart_transmitter", "uart"), ("crc", "frames"),
@@ -94,7 +94,7 @@ BLOCKS = {
         ("conditions", "control"), ("controller", "controller"), ("successors", "control"),
         ("element", "element", "tile"), ("tile", "tile", "unit"), ("ports", "control"),
         ("walk", "generator"), ("generator", "generator"), ("input_stream", "streams"),
-        ("shared_inputs", "streams"), ("output_stream", "streams"), ("room", "parts"),
+        ("shared_inputs", "streams"), ("output_stream", "streams"),
         ("words", "streams"), ("unit", "unit"), ("loader", "loader", "unit"),
         ("executor", "executor"))},
 }
@@ -793,9 +793,9 @@ _TABLE = [
      "counted_room(m, REQUESTS,", "counted_room(m, REQUESTS + 1,"),
     ("drp.output_stream", "differs", "a word goes on into the next one",
      "place != before)", "place != latest - 1)"),
-    ("drp.room", "full", "off by one: one more than there is room for",
+    ("room", "full", "off by one: one more than there is room for",
      "count != depth - 1", "count != depth"),
-    ("drp.room", "both", "one that comes as another one goes isn't counted",
+    ("room", "both", "one that comes as another one goes isn't counted",
      "comes != goes", "comes | goes"),
     ("drp.output_stream", "merge", "strobes of the word before",
      "Mux(holds & ~flush, held.strobe, 0)", "held.strobe"),

@@ -1,5 +1,4 @@
-"""Multiplier, Shifter, TableMemory: on time, with waits, against golden.drp; History, stepped,
-counted_room."""
+"""Multiplier, Shifter, TableMemory: on time, with waits, against golden.drp; History, stepped."""
 
 import random
 
@@ -13,7 +12,6 @@ from hw.drp.decode import MEMORY, MULTIPLIER, SHIFTER, code
 from hw.drp.history import History
 from hw.drp.memory import TableMemory
 from hw.drp.multiplier import Multiplier
-from hw.drp.room import counted_room
 from hw.drp.shifter import Shifter
 from hw.drp.stepped import stepped
 from tb.pysim import simulate
@@ -165,25 +163,3 @@ def test_stepped():
             assert expected is None or ctx.get(held) == expected
 
     simulate(m, bench)
-
-
-@pytest.mark.parametrize("depth", [1, 3, 8])
-def test_counted_room(depth):
-    """There is room in a cycle while fewer than ``depth`` have come before it and not gone."""
-    rng, m = random.Random(f"room {depth}"), Module()
-    comes, goes = Signal(), Signal()
-    room = counted_room(m, depth, comes, goes)
-
-    async def bench(ctx):
-        inside, full = 0, 0
-        for _ in range(500):
-            assert ctx.get(room) == (inside < depth)
-            full += inside == depth
-            come, go = inside < depth and rng.random() < 0.6, inside > 0 and rng.random() < 0.5
-            ctx.set(comes, come)
-            ctx.set(goes, go)
-            await ctx.tick()
-            inside += come - go
-        assert full
-
-    simulate(m, bench, cycles=600)
