@@ -1,6 +1,6 @@
 """Boards that a bitstream can be built for. Pins come from amaranth-boards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from amaranth.vendor import LatticeECP5Platform
@@ -44,10 +44,9 @@ class Board:
     platform : callable
         Makes Amaranth's platform, which has pins and device.
     device : Resources
-    presets : tuple of str
-        Those that fit, the default first.
-    clock_mhz : float
-        Of the chip and the SDRAM, unless asked otherwise.
+    clocks : mapping of str to float
+        Presets that fit, the default first, each with the MHz of chip and SDRAM unless asked
+        otherwise.
     sdram : str
         Part, as hw.sdram names it.
     baud : int
@@ -64,22 +63,31 @@ class Board:
     title: str
     platform: Callable[[], LatticeECP5Platform]
     device: Resources
-    presets: tuple[str, ...]
-    clock_mhz: float
+    clocks: Mapping[str, float]
     sdram: str
     baud: int
     leds: tuple[tuple[str, int], ...]
     nextpnr: tuple[str, ...]
     loader: str
 
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """Those that fit, the default first."""
+        return tuple(self.clocks)
+
+    @property
+    def clock_mhz(self) -> float:
+        """Of the default preset."""
+        return next(iter(self.clocks.values()))
+
 
 BOARDS = {item.name: item for item in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with LFE5U-85F", platform=ULX3S_85F_Platform,
-          device=_LFE5U_85F, presets=("ulx3s_85f", "ulx3s_85f_drp"), clock_mhz=65.625,
+          device=_LFE5U_85F, clocks={"ulx3s_85f": 65.625, "ulx3s_85f_drp": 60},
           sdram="any-32MiB-7", baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
           nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader="ulx3s"),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
-          platform=ICESugarProPlatform, device=_LFE5U_25F, presets=("icesugar_pro",), clock_mhz=50,
+          platform=ICESugarProPlatform, device=_LFE5U_25F, clocks={"icesugar_pro": 50},
           sdram="IS42S16160B-7", baud=1_000_000, leds=(("rgb_led", 0),),
           nextpnr=("--25k", "--package", "CABGA256", "--speed", "6"), loader="icesugar-pro"),
 )}

@@ -37,8 +37,9 @@ EFFORT = 2800  # annealing moves tried for each cell
 # Without anything that keeps cells apart, at first. To the end of that would be wrong: what is
 # tied to few things only would lie in a heap.
 _FIRST_SOLUTIONS, _FIRST_STEPS = 4, 100
-# Of several starts, which end differently, the one with the least wire after some rounds.
-_STARTS, _FIRST_ROUNDS = 3, 40
+# Of several starts, which end differently, the one with the least wire after some rounds; it goes
+# on by itself until there is sense in telling late signals.
+_STARTS, _START_ROUNDS, _FIRST_ROUNDS = 8, 10, 40
 # The pull to free places grows from round to round, by so much for a slot.
 _ROUNDS, _STEPS, _PULL = 160, 60, 0.01
 _WEIGH = 10  # rounds between times when nets get weights
@@ -158,10 +159,11 @@ class _Start:
         starts, analytic = [], self._analytic
         for number in range(1, _STARTS + 1):
             self._begin()
-            wire = self._rounds(1, _FIRST_ROUNDS)
+            wire = self._rounds(1, _START_ROUNDS)
             tell(f"start {number} of {_STARTS}: wire {wire:,}")
             starts.append((wire, analytic.x.copy(), analytic.y.copy()))
         _, analytic.x[:], analytic.y[:] = min(starts, key=lambda start: start[0])
+        self._rounds(_START_ROUNDS + 1, _FIRST_ROUNDS)
         for first in range(_FIRST_ROUNDS + 1, _ROUNDS, _WEIGH):
             weights, slack = self.timing.weights(analytic.x[self._objects],
                                                   analytic.y[self._objects])

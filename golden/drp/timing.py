@@ -206,11 +206,11 @@ class _Gathered(_Source):
         return self._known > 0
 
     def address(self) -> None:
-        """With one lane: the request's address."""
+        """With one lane: the request's address, a cycle after it was this stream's turn."""
         self._ask()
         self.total += self._requests[self._next][1]
         self._next += 1
-        self._coming.append(self._cycle + GATHER_CYCLES)
+        self._coming.append(self._cycle + GATHER_CYCLES + 1)
 
     def serve(self) -> None:
         """One request."""

@@ -40,8 +40,6 @@ class Controller(wiring.Component):
         Bit 0 of what the elements' ``row`` show.
     begun : Out(1)
         A kernel's first address comes next.
-    running : Out(1)
-        There is an address.
     broken : Out(1)
         A state's number or a context's address is out of range. It then stops.
     write : In(context_write of state_record)
@@ -62,7 +60,7 @@ class Controller(wiring.Component):
             "start": In(stream.Signature(range(fabric.states))), "advance": In(1),
             "address": Out(range(fabric.contexts)), "cue": Out(cue_layout(fabric)),
             "step": In(1), "decides": In(1), "flags": In(fabric.elements),
-            "begun": Out(1), "running": Out(1), "broken": Out(1),
+            "begun": Out(1), "broken": Out(1),
             "write": In(context_write(fabric.states, self._state))})
 
     def elaborate(self, platform):
@@ -89,22 +87,31 @@ class Controller(wiring.Component):
         slot = Signal.like(now.ii, reset_less=True)
         address = Signal(range(2 * fabric.contexts), reset_less=True)
         flag, flag_known = Signal(reset_less=True), Signal()
+        running, cue = Signal(), Signal(cue_layout(fabric))
+        # What isn't taken at once waits, and the controller from the next cycle on: whether there
+        # is a step is known too late for all that it does.
+        kept_address, kept_cue = (Signal.like(one, name=f"kept_{name}", reset_less=True)
+                                  for one, name in ((address, "address"), (cue, "cue")))
+        waits = Signal()
+        m.d.sync += waits.eq(~self.advance & (waits | cue.valid | cue.end))
+        with m.If(~waits):
+            m.d.sync += [kept_address.eq(address), kept_cue.eq(cue)]
+        m.d.comb += [self.address.eq(Mux(waits, kept_address, address)),
+                     self.cue.eq(Mux(waits, kept_cue, cue))]
         following, goal = Signal(self._state), Signal.like(succ)
         m.d.comb += [
             slot_ends.eq(slot == now.ii), leaves.eq(slot_ends & passes.final),
-            moves.eq(self.running & self.advance),
+            moves.eq(running & ~waits),
             following.eq(Mux(to_other, successors.other, successors.follow)),
             goal.eq(Mux(to_other, now.other, Mux(to_kernel, self.start.payload, succ))),
             passes.state.eq(now), passes.following.eq(following),
             passes.enter.eq(enter), passes.go.eq(moves & slot_ends),
             self.start.ready.eq(to_kernel), self.begun.eq(to_kernel),
-            self.address.eq(address),
-            self.cue.valid.eq(self.running), self.cue.decides.eq(leaves & now.branch),
-            self.cue.first.eq(passes.first), self.cue.last.eq(passes.last),
-            self.cue.valids.eq(passes.valids),
+            cue.valid.eq(running), cue.decides.eq(leaves & now.branch),
+            cue.first.eq(passes.first), cue.last.eq(passes.last), cue.valids.eq(passes.valids),
         ]
-        steps, turns = (Signal.like(self.cue[name], name=name) for name in ("number", "turn"))
-        m.d.comb += [self.cue.number.eq(steps), self.cue.turn.eq(turns)]
+        steps, turns = (Signal.like(cue[name], name=name) for name in ("number", "turn"))
+        m.d.comb += [cue.number.eq(steps), cue.turn.eq(turns)]
         m.d.sync += [steps.eq(steps + moves), turns.eq(turns + (moves & slot_ends))]
         with m.If(enter):
             m.d.sync += [now.eq(following), number.eq(goal), address.eq(following.base),
@@ -115,7 +122,7 @@ class Controller(wiring.Component):
         with m.If(self.step & self.decides):
             m.d.sync += [flag.eq(self.flags.bit_select(now.flag[:flag_bits], 1)),
                          flag_known.eq(1)]
-        with m.If((self.running & address[-1]) | (enter & (goal >= end))):
+        with m.If((running & address[-1]) | (enter & (goal >= end))):
             m.d.sync += self.broken.eq(1)
 
         # By itself a state goes on to succ, once that is known and read.
@@ -137,7 +144,7 @@ class Controller(wiring.Component):
             with m.State("IDLE"):
                 begin()
             with m.State("RUN"):
-                m.d.comb += self.running.eq(~self.broken)
+                m.d.comb += running.eq(~self.broken)
                 with m.If(moves & leaves):
                     with m.If(now.branch):
                         m.next = "DECIDE"
@@ -154,8 +161,8 @@ class Controller(wiring.Component):
                 with m.Elif(~now.branch | flag_known):
                     go_on("DECIDE")
             with m.State("END"):
-                m.d.comb += self.cue.end.eq(1)
-                with m.If(self.advance):
+                m.d.comb += cue.end.eq(1)
+                with m.If(~waits):
                     m.next = "IDLE"
                     begin()
         return m

@@ -51,8 +51,9 @@ class Generator(wiring.Component):
         The descriptor that was written last is the next one, or the same again if none was
         since; held until ``taken``.
     taken : Out(streams)
-    room : In(streams)
-        For a vector; counted by who takes them, from ``asked`` on.
+    room, spare : In(streams)
+        For a vector, and for another one; counted by who takes them, from ``asked`` on.
+        ``spare`` is of interest with several streams.
     asked : Out(streams)
         This stream's next vector is on its way.
     o : Out(request_layout)
@@ -72,7 +73,7 @@ class Generator(wiring.Component):
             **({} if gather is None else {
                 "indirect": In(1), "places": In(stream.Signature(places_layout(lanes)))}),
             "write": In(descriptor_write(streams)), "go": In(streams), "taken": Out(streams),
-            "room": In(streams), "asked": Out(streams), "busy": Out(streams),
+            "room": In(streams), "spare": In(streams), "asked": Out(streams), "busy": Out(streams),
             "o": Out(request_layout(streams, lanes))})
 
     def elaborate(self, platform):
@@ -198,7 +199,8 @@ class Generator(wiring.Component):
     def _places(self, m, walk):
         """Positions of the vector that is asked for, and whether it has any: without one the
         indirect stream isn't asked for."""
-        m.d.comb += walk.room.eq(self.room)
+        m.d.comb += [walk.room.eq(self.room), walk.spare.eq(self.spare),
+                     walk.there.eq((1 << self.streams) - 1)]
         if self.gather is None:
             return None
         found = Signal(data.StructLayout({"there": 1, "lanes": places_layout(self.lanes)}))
@@ -206,7 +208,7 @@ class Generator(wiring.Component):
         with m.If(walk.taken[self.gather]):
             m.d.sync += indirect.eq(self.indirect)
         with m.If(indirect & ~self.places.valid):
-            m.d.comb += walk.room[self.gather].eq(0)
+            m.d.comb += walk.there[self.gather].eq(0)
         m.d.comb += [
             found.there.eq(indirect & (walk.o.stream == self.gather)),
             found.lanes.eq(self.places.payload),

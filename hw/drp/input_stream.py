@@ -39,7 +39,8 @@ class InputStream(wiring.Component):
         Can't wait: room for it was counted when it was asked for.
     asked : In(1)
         One is on its way.
-    room : Out(1)
+    room, spare : Out(1)
+        As Generator has them.
     read : Out(TileRead)
     o : Out(stream of taken_layout)
     bad : Out(1)
@@ -54,7 +55,7 @@ class InputStream(wiring.Component):
         self.fabric, self.streams, self.words = fabric, streams, words
         super().__init__({
             "i": In(request_layout(streams, fabric.lanes)), "asked": In(1), "room": Out(1),
-            "read": Out(TileRead(fabric.word_bytes)),
+            "spare": Out(1), "read": Out(TileRead(fabric.word_bytes)),
             "o": Out(stream.Signature(taken_layout(fabric))), "bad": Out(1)})
 
     def elaborate(self, platform):
@@ -65,7 +66,8 @@ class InputStream(wiring.Component):
         m.submodules.vectors = vectors = Queue(shape=taken_layout(fabric), depth=depth)
         wiring.connect(m, vectors.o, wiring.flipped(self.o))
         taken = self.o.valid & self.o.ready
-        m.d.comb += [self.room.eq(counted_room(m, depth, self.asked, taken)),
+        room, spare = counted_room(m, depth, self.asked, taken)
+        m.d.comb += [self.room.eq(room), self.spare.eq(spare),
                      requests.i.valid.eq(self.i.valid), requests.i.payload.eq(self.i)]
 
         # Which lanes are served now.

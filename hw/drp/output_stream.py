@@ -34,7 +34,8 @@ class OutputStream(wiring.Component):
         Can't wait: room for it was counted when it was asked for.
     asked : In(1)
         One is on its way.
-    room : Out(1)
+    room, spare : Out(1)
+        As Generator has them.
     vector : In(stream of vector_layout)
         Waits for its address.
     final : Out(1)
@@ -52,7 +53,7 @@ class OutputStream(wiring.Component):
         self.fabric, self.streams, self.words = fabric, streams, words
         super().__init__({
             "i": In(request_layout(streams, fabric.lanes)), "asked": In(1), "room": Out(1),
-            "vector": In(stream.Signature(vector_layout(fabric))), "final": Out(1),
+            "spare": Out(1), "vector": In(stream.Signature(vector_layout(fabric))), "final": Out(1),
             "write": Out(stream.Signature(word_write_layout(fabric.word_bytes))),
             "finished": Out(1), "bad": Out(1)})
 
@@ -78,8 +79,9 @@ class OutputStream(wiring.Component):
         m.submodules.finals = finals = Queue(shape=1, depth=depth)
         m.submodules.vectors = vectors = Queue(shape=vector_layout(fabric), depth=self.VECTORS)
         left = requests.o.valid & requests.o.ready
+        room, spare = counted_room(m, depth, self.asked, left)
         m.d.comb += [
-            self.room.eq(counted_room(m, depth, self.asked, left)),
+            self.room.eq(room), self.spare.eq(spare),
             requests.i.valid.eq(self.i.valid), requests.i.p.vector.eq(self.i),
             finals.i.valid.eq(self.i.valid), finals.i.payload.eq(self.i.final),
             self.vector.ready.eq(vectors.i.ready & finals.o.valid),

@@ -35,7 +35,8 @@ class SharedInputs(wiring.Component):
         Of an input. Can't wait: room for it was counted when it was asked for.
     asked : In(inputs)
         One is on its way.
-    room : Out(inputs)
+    room, spare : Out(inputs)
+        As Generator has them.
     read : Out(TileRead)
     o : Out(stream of taken_layout), an array
     bad : Out(inputs)
@@ -50,7 +51,8 @@ class SharedInputs(wiring.Component):
         self.fabric, self.streams, self.words = fabric, streams, words
         super().__init__({
             "i": In(request_layout(streams, 1)), "asked": In(fabric.inputs),
-            "room": Out(fabric.inputs), "read": Out(TileRead(fabric.word_bytes)),
+            "room": Out(fabric.inputs), "spare": Out(fabric.inputs),
+            "read": Out(TileRead(fabric.word_bytes)),
             "o": Out(stream.Signature(taken_layout(fabric))).array(fabric.inputs),
             "bad": Out(fabric.inputs)})
 
@@ -125,7 +127,9 @@ class SharedInputs(wiring.Component):
                          vectors.i.p.final.eq(about.final), vectors.i.p.vector[0].eq(value)]
             taken = self.o[number].valid & self.o[number].ready
             free.append(counted_room(m, depth, self.asked[number], taken, f"away_{number}"))
-        read = counted_room(m, REQUESTS, self.asked.any(), go, "waiting")  # asked for, not read
-        m.d.comb += self.room.eq(Cat(free) & read.replicate(len(free)))
+        # Asked for and not read; that of another stream may be on its way.
+        _, unread = counted_room(m, REQUESTS, self.asked.any(), go, "waiting")
+        m.d.comb += [self.room.eq(Cat(room & unread for room, _ in free)),
+                     self.spare.eq(Cat(spare & unread for _, spare in free))]
         return m
 

@@ -87,7 +87,7 @@ class Unit(wiring.Component):
         if shared:
             m.submodules.inputs = inputs = SharedInputs(fabric, ways, self.words)
             units = [SimpleNamespace(**{name: getattr(inputs, name)[number]
-                                        for name in ("asked", "room", "o", "bad")})
+                                        for name in ("asked", "room", "spare", "o", "bad")})
                      for number in range(fabric.inputs)]
             wiring.connect(m, inputs.read, wiring.flipped(self.read))
         else:
@@ -205,7 +205,8 @@ class Unit(wiring.Component):
                 generator.write.stream.eq(item.p.stream if shared else 0),
                 generator.write.index.eq(item.p.index), generator.write.data.eq(item.p.data),
                 generator.go.eq(go[mine]), taken[mine].eq(generator.taken),
-                generator.room.eq(Cat(unit.room for unit in members))]
+                generator.room.eq(Cat(unit.room for unit in members)),
+                generator.spare.eq(Cat(unit.spare for unit in members))]
             if gather is not None:
                 wiring.connect(m, places.o, generator.places)
                 m.d.comb += generator.indirect.eq(indirect)

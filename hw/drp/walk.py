@@ -14,6 +14,9 @@ __all__ = ["Walk"]
 class Walk(wiring.Component):
     """Round robin among streams; each goes through its loops and, innermost, its taps.
 
+    Of several, one is chosen a cycle before it makes its vector, which it doesn't if its
+    descriptor was at its end by then.
+
     Parameters
     ----------
     streams : int
@@ -25,8 +28,10 @@ class Walk(wiring.Component):
     new : In(streams)
         It is in the other bank.
     taken : Out(streams)
-    room : In(streams)
-        These may make a vector.
+    room, spare : In(streams)
+        For a vector of these, for another one as well, whatever is made in this cycle.
+    there : In(streams)
+        These have what a vector is made of.
     o : Out(struct)
         ``valid``: there is one; ``stream``, ``bank``: whose; ``fresh``: in the first iteration;
         ``tap``; ``moves``: it is the iteration's last one, and loop ``level`` steps; ``final``:
@@ -42,6 +47,7 @@ class Walk(wiring.Component):
         self.streams = streams
         super().__init__({
             "go": In(streams), "new": In(streams), "taken": Out(streams), "room": In(streams),
+            "spare": In(streams), "there": In(streams),
             "o": Out(data.StructLayout({
                 "valid": 1, "stream": range(streams), "bank": 1, "fresh": 1, "tap": range(TAPS),
                 "moves": 1, "level": range(LOOPS), "final": 1})),
@@ -51,20 +57,15 @@ class Walk(wiring.Component):
         m = Module()
         o, streams = self.o, self.streams
         fresh = Signal(streams)  # nothing of the loops' state has been kept
-        asks, turn = Signal(streams), Signal(range(streams))
-        ends = Signal()
-        m.d.comb += [asks.eq(self.busy & self.room), o.valid.eq(asks.any()),
+        able, ends = Signal(streams), Signal()
+        m.d.comb += [able.eq(self.busy & self.there),
                      o.bank.eq(self.banks.bit_select(o.stream, 1)),
                      o.fresh.eq(fresh.bit_select(o.stream, 1))]
-        # The first that asks after the last one served, else the first.
-        for index in reversed(range(streams)):
-            with m.If(asks[index]):
-                m.d.comb += o.stream.eq(index)
-        for index in reversed(range(streams)):
-            with m.If(asks[index] & (turn <= index)):
-                m.d.comb += o.stream.eq(index)
-        with m.If(o.valid):
-            m.d.sync += turn.eq(Mux(o.stream == streams - 1, 0, o.stream + 1))
+        if streams == 1:
+            m.d.comb += o.valid.eq(able & self.room)
+        else:
+            chosen = self._chosen(m, able)
+            m.d.comb += o.valid.eq(chosen & able.bit_select(o.stream, 1))
 
         layout = data.StructLayout({"left": data.ArrayLayout(16, LOOPS), "tap": range(TAPS)})
         m.submodules.kept = kept = memory.Memory(shape=layout, depth=streams, init=[])
@@ -104,3 +105,21 @@ class Walk(wiring.Component):
                 m.d.sync += [self.busy[index].eq(1), begun[index].eq(0), fresh[index].eq(1),
                              self.banks[index].eq(self.banks[index] ^ self.new[index])]
         return m
+
+    def _chosen(self, m, able):
+        """``o.stream``; returns whether it was chosen the cycle before."""
+        chosen, stream = Signal(), Signal(range(self.streams), init=self.streams - 1)
+        asks = Signal(self.streams)
+        m.d.comb += self.o.stream.eq(stream)
+        m.d.sync += chosen.eq(asks.any())
+        for index in range(self.streams):
+            now = chosen & (stream == index)
+            m.d.comb += asks[index].eq(able[index] & Mux(now, self.spare[index], self.room[index]))
+        # The first that asks after the last one chosen, else the first.
+        for index in reversed(range(self.streams)):
+            with m.If(asks[index]):
+                m.d.sync += stream.eq(index)
+        for index in reversed(range(self.streams)):
+            with m.If(asks[index] & (stream < index)):
+                m.d.sync += stream.eq(index)
+        return chosen

@@ -71,7 +71,7 @@ class Drain(wiring.Component):
 
         # Tiles loaded and not copied, at most this one and the one that follows it.
         waiting = Signal(range(3))
-        room = counted_room(m, self.PLACES, copy, taken, "held")
+        room, _ = counted_room(m, self.PLACES, copy, taken, "held")
         # Which vector is copied next, and which of a pair of columns: a register of its own for
         # each pair and lane. Each follows the one beside it, and every other one holds the
         # inverse, lest synthesis makes one of all.

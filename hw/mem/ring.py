@@ -99,7 +99,7 @@ class Ring(wiring.Component):
         here_next = Signal(range(self.depth))
 
         taken, issue, done = Signal(), Signal(), Signal()
-        room = counted_room(m, self.AHEAD, issue, taken, "ahead")  # for what is read
+        room, _ = counted_room(m, self.AHEAD, issue, taken, "ahead")  # for what is read
         m.d.comb += [
             issue.eq(active & ~empty & room & (~first_pass | some)),
             done.eq((active & empty) | (issue & pass_end & last_pass)),

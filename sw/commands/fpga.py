@@ -40,7 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     build = actions.add_parser("build", help="Verilog, synthesis, placement, routing, bitstream")
     build.add_argument("--board", required=True, metavar="B", help="see sentei fpga boards")
     build.add_argument("--preset", metavar="P", help=f"configuration: {', '.join(PRESETS)} "
-                       "(default: the board's)")
+                       "(default: the board's for the preset)")
     build.add_argument("--set", action="append", default=[], metavar="field=value",
                        help="override a field of the configuration; may be repeated")
     build.add_argument("--seeds", type=count, default=1, metavar="K",
@@ -48,7 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--jobs", type=count, default=1, metavar="J",
                        help="placements at a time, each takes a core and up to 2 GB (default: 1)")
     build.add_argument("--clock", type=float, metavar="MHZ",
-                       help="of chip and memory (default: the board's)")
+                       help="of chip and memory (default: the board's for the preset)")
     build.add_argument("--effort", type=int, metavar="E",
                        help="moves that the placer tries for each cell (default: 2800); with 0 "
                        "nextpnr places")
@@ -91,8 +91,8 @@ def _build(arguments: argparse.Namespace) -> int:
     effort = EFFORT if arguments.effort is None else arguments.effort
     if effort < 0:
         raise UsageError(f"--effort {effort}: accepted is 0 or more")
-    build = Build(found, config, arguments.clock or found.clock_mhz, arguments.output, tools,
-                  effort)
+    clock = arguments.clock or found.clocks.get(arguments.preset, found.clock_mhz)
+    build = Build(found, config, clock, arguments.output, tools, effort)
     with progress.step(f"building {config.name} for {found.title}"):
         report = build.run(range(1, arguments.seeds + 1), progress.update, arguments.jobs)
     if arguments.json:
@@ -139,10 +139,12 @@ def _boards(arguments: argparse.Namespace) -> int:
 
     if arguments.json:
         print(json.dumps([{"name": item.name, "title": item.title, "presets": item.presets,
-                           "clock_mhz": item.clock_mhz, "sdram": item.sdram, "baud": item.baud}
+                           "clock_mhz": item.clock_mhz, "clocks_mhz": item.clocks,
+                           "sdram": item.sdram, "baud": item.baud}
                           for item in BOARDS.values()], indent=1))
         return 0
     for item in BOARDS.values():
-        print(f"{item.name:14}{item.title}; preset {', '.join(item.presets)}, "
-              f"{item.clock_mhz:g} MHz, {item.sdram}, {item.baud:,} baud")
+        presets = ", ".join(f"{name} at {clock:g} MHz" for name, clock in item.clocks.items())
+        print(f"{item.name:14}{item.title}; preset {presets}; "
+              f"{item.sdram}, {item.baud:,} baud")
     return 0

@@ -73,7 +73,7 @@ def test_positions_are_known_when_pushed():
     assert timing(BASE, late, inputs, [None, None]).cycles == found.cycles + 6
     one = Run(8, run.pops, run.pushes, places[:, :1])
     board = timing(replace(BASE, lanes=1, movers=()), one, inputs, [None, None])
-    assert board.cycles == GATHER_CYCLES + 1 + 4
+    assert board.cycles == GATHER_CYCLES + 2 + 4
 
 
 @pytest.mark.parametrize(("behind", "waits"), [

@@ -53,7 +53,8 @@ class Streams(wiring.Component):
         for index, unit in enumerate((self.input, self.output)):
             m.d.comb += [unit.i.eq(generator.o), unit.asked.eq(generator.asked[index]),
                          unit.i.valid.eq(generator.o.valid & (generator.o.stream == index)),
-                         generator.room[index].eq(unit.room), self.bad[index].eq(unit.bad)]
+                         generator.room[index].eq(unit.room),
+                         generator.spare[index].eq(unit.spare), self.bad[index].eq(unit.bad)]
         wiring.connect(m, wiring.flipped(self.read), self.input.read)
         wiring.connect(m, wiring.flipped(self.o), self.input.o)
         wiring.connect(m, wiring.flipped(self.vector), self.output.vector)
@@ -79,6 +80,7 @@ class Shared(wiring.Component):
             self.generator, self.inputs)
         m.d.comb += [generator.write.eq(self.descriptor), generator.go.eq(self.go),
                      self.taken.eq(generator.taken), generator.room.eq(inputs.room),
+                     generator.spare.eq(inputs.spare),
                      inputs.i.eq(generator.o), inputs.asked.eq(generator.asked),
                      self.bad.eq(inputs.bad)]
         wiring.connect(m, wiring.flipped(self.read), inputs.read)
@@ -88,15 +90,20 @@ class Shared(wiring.Component):
 
 
 class Gathering(wiring.Component):
-    """An indirect input, and the queue of its positions."""
+    """An indirect input, and the queue of its positions.
+
+    With one lane its generator serves another stream, too, which has nothing to do.
+    """
 
     def __init__(self, shape):
         self.fabric, words = shape, MEMORY // shape.word_bytes
         self.queue = Queue(shape=places_layout(shape.lanes), depth=PLACES)
-        self.generator = Generator(1, shape.lanes, 0)
-        self.input = (SharedInputs if shape.lanes == 1 else InputStream)(shape, 1, words)
+        shared = shape.lanes == 1
+        streams = 1 + shared
+        self.generator = Generator(streams, shape.lanes, 0)
+        self.input = (SharedInputs if shared else InputStream)(shape, streams, words)
         super().__init__({
-            "descriptor": In(descriptor_write(1)), "go": In(1), "taken": Out(1),
+            "descriptor": In(descriptor_write(streams)), "go": In(1), "taken": Out(1),
             "places": In(stream.Signature(places_layout(shape.lanes))),
             "read": Out(TileRead(shape.word_bytes)),
             "o": Out(stream.Signature(taken_layout(shape)))})
@@ -108,8 +115,8 @@ class Gathering(wiring.Component):
         out = unit.o[0] if self.fabric.lanes == 1 else unit.o
         m.d.comb += [generator.write.eq(self.descriptor), generator.go.eq(self.go),
                      self.taken.eq(generator.taken), generator.room.eq(unit.room),
-                     generator.indirect.eq(1), unit.i.eq(generator.o),
-                     unit.asked.eq(generator.asked)]
+                     generator.spare.eq(unit.spare), generator.indirect.eq(1),
+                     unit.i.eq(generator.o), unit.asked.eq(generator.asked)]
         wiring.connect(m, wiring.flipped(self.places), queue.i)
         wiring.connect(m, queue.o, generator.places)
         wiring.connect(m, wiring.flipped(self.read), unit.read)
@@ -284,7 +291,7 @@ def test_cycles_of_positions(lanes, columns, words):
 
     simulate(dut, push, background=(watch, reader(dut, memory, rng, 0, [])), cycles=2000)
     assert [vector for _, vector in came] == want.tolist()
-    assert came[0][0] - sent[0] == GATHER_CYCLES + (lanes == 1) + words - 1
+    assert came[0][0] - sent[0] == GATHER_CYCLES + 2 * (lanes == 1) + words - 1
     assert came[-1][0] - came[0][0] == words * (count - 1)
 
 
