@@ -83,7 +83,7 @@ class Controller(wiring.Component):
         ]
 
         flag_bits = max(1, (fabric.elements - 1).bit_length())
-        slot_ends, leaves, moves = Signal(), Signal(), Signal()
+        slot_ends, leaves, moves = Signal(reset_less=True), Signal(), Signal()
         slot = Signal.like(now.ii, reset_less=True)
         address = Signal(range(2 * fabric.contexts), reset_less=True)
         flag, flag_known = Signal(reset_less=True), Signal()
@@ -100,7 +100,7 @@ class Controller(wiring.Component):
                      self.cue.eq(Mux(waits, kept_cue, cue))]
         following, goal = Signal(self._state), Signal.like(succ)
         m.d.comb += [
-            slot_ends.eq(slot == now.ii), leaves.eq(slot_ends & passes.final),
+            leaves.eq(slot_ends & passes.final),
             moves.eq(running & ~waits),
             following.eq(Mux(to_other, successors.other, successors.follow)),
             goal.eq(Mux(to_other, now.other, Mux(to_kernel, self.start.payload, succ))),
@@ -115,10 +115,11 @@ class Controller(wiring.Component):
         m.d.sync += [steps.eq(steps + moves), turns.eq(turns + (moves & slot_ends))]
         with m.If(enter):
             m.d.sync += [now.eq(following), number.eq(goal), address.eq(following.base),
-                         slot.eq(0), flag_known.eq(0)]
+                         slot.eq(0), slot_ends.eq(following.ii == 0), flag_known.eq(0)]
         with m.Elif(moves):
             m.d.sync += [address.eq(Mux(slot_ends, now.base, address + 1)),
-                         slot.eq(Mux(slot_ends, 0, slot + 1))]
+                         slot.eq(Mux(slot_ends, 0, slot + 1)),
+                         slot_ends.eq(Mux(slot_ends, now.ii == 0, slot + 1 == now.ii))]
         with m.If(self.step & self.decides):
             m.d.sync += [flag.eq(self.flags.bit_select(now.flag[:flag_bits], 1)),
                          flag_known.eq(1)]
@@ -127,7 +128,7 @@ class Controller(wiring.Component):
 
         # By itself a state goes on to succ, once that is known and read.
         def go_on(wait):
-            with m.If(known & (succ == end)):
+            with m.If(known & successors.last):
                 m.next = "END"
             with m.Elif(ready):
                 m.d.comb += to_follow.eq(1)

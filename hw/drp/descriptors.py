@@ -24,8 +24,10 @@ def descriptor_write(streams):
 
 
 def counts_layout():
-    """What a walk through a descriptor needs at once: iterations of the loops, last tap."""
-    return data.StructLayout({"counts": data.ArrayLayout(16, LOOPS), "taps": 4})
+    """What a walk through a descriptor needs at once: iterations of the loops, and whether that is
+    one, last tap."""
+    loop = data.StructLayout({"count": 16, "single": 1})
+    return data.StructLayout({"loops": data.ArrayLayout(loop, LOOPS), "taps": 4})
 
 
 class Descriptors(wiring.Component):
@@ -80,10 +82,11 @@ class Descriptors(wiring.Component):
         record = record_layout(STREAM)
         low = record["taps"].offset
         for level in range(LOOPS):
-            self._now(m, f"count_{level}", 16, place, written,
-                      write.index == _LOOPS_AT + level * _LOOP, write.data[:16],
-                      self.counts.counts[level])
-        self._now(m, "taps", 4, place, written, write.index == low // WORD,
+            count = write.data[:16]
+            self._now(m, f"count_{level}", place, written,
+                      write.index == _LOOPS_AT + level * _LOOP, Cat(count, count == 1),
+                      self.counts.loops[level])
+        self._now(m, "taps", place, written, write.index == low // WORD,
                   write.data[low % WORD:low % WORD + 4], self.counts.taps)
         return m
 
@@ -99,8 +102,8 @@ class Descriptors(wiring.Component):
                      write.data.eq(self.write.data), read.addr.eq(place), read.en.eq(1),
                      target.as_value()[word * WORD:(word + 1) * WORD].eq(held)]
 
-    def _now(self, m, name, width, place, written, en, value, target):
-        ram = memory.Memory(shape=width, depth=2 * self.streams, init=[])
+    def _now(self, m, name, place, written, en, value, target):
+        ram = memory.Memory(shape=len(value), depth=2 * self.streams, init=[])
         m.submodules[name] = ram
         write, read = ram.write_port(), ram.read_port(domain="comb")
         m.d.comb += [write.en.eq(self.write.en & en), write.addr.eq(written),

@@ -1,6 +1,6 @@
 """Addresses of the vectors that streams read or write."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -199,17 +199,18 @@ class Generator(wiring.Component):
     def _places(self, m, walk):
         """Positions of the vector that is asked for, and whether it has any: without one the
         indirect stream isn't asked for."""
-        m.d.comb += [walk.room.eq(self.room), walk.spare.eq(self.spare),
-                     walk.there.eq((1 << self.streams) - 1)]
+        m.d.comb += [walk.room.eq(self.room), walk.spare.eq(self.spare)]
         if self.gather is None:
+            m.d.comb += walk.there.eq((1 << self.streams) - 1)
             return None
         found = Signal(data.StructLayout({"there": 1, "lanes": places_layout(self.lanes)}))
         indirect = Signal()
         with m.If(walk.taken[self.gather]):
             m.d.sync += indirect.eq(self.indirect)
-        with m.If(indirect & ~self.places.valid):
-            m.d.comb += walk.there[self.gather].eq(0)
+        waits = indirect & ~self.places.valid
         m.d.comb += [
+            walk.there.eq(Cat(~waits if number == self.gather else 1
+                              for number in range(self.streams))),
             found.there.eq(indirect & (walk.o.stream == self.gather)),
             found.lanes.eq(self.places.payload),
             self.places.ready.eq(found.there & walk.o.valid)]

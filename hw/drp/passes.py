@@ -52,16 +52,19 @@ class Passes(wiring.Component):
         turns = [Signal(16, name=f"turn_{level}", reset_less=True) for level in range(LOOPS)]
         drained = Signal(len(self.state.stages), reset_less=True)
         drains = Signal(reset_less=True)  # all iterations have begun
+        emptied = Signal(reset_less=True)  # ``drained`` is ``state.stages``
         m.d.comb += [
             self.first.eq(Cat(at_first[:level + 1].all() for level in range(LOOPS))),
             self.last.eq(Cat(at_last[:level + 1].all() for level in range(LOOPS))),
-            self.final.eq((drains | at_last.all()) & (drained == self.state.stages)),
+            self.final.eq((drains | at_last.all()) & emptied),
         ]
         # Of a condition and values without other ones: flip-flops then reset themselves.
         ends, moves = Signal(), Signal()
         m.d.comb += [ends.eq(drains | at_last.all()), moves.eq(self.enter | self.go)]
         with m.If(moves):
             m.d.sync += [drains.eq(~self.enter & ends),
+                         emptied.eq(Mux(self.enter, self.following.stages == 0,
+                                        drained + ends == self.state.stages)),
                          drained.eq(Mux(self.enter, 0, drained + ends)),
                          self.valids.eq(Mux(self.enter, 1, Cat(~ends, self.valids)))]
         for level in range(LOOPS):

@@ -56,14 +56,14 @@ class Shifter(wiring.Component):
         s1_raised, s1_beyond = register(16, raised, "raised"), register(1, beyond, "beyond")
         s1_most = register(16, self.b[16:], "most")
         count, rest = self._zeros(m, self.a, (4, 3))
+        s1_some = register(1, self.a.any(), "some")
         s1_count, s1_rest = register(2, count, "count"), register(8, rest, "rest")
 
         value, half, less = self._shift(s1_value, s1_half, s1_less, s1_sign, s1_by, _FINE)
         above = s1_beyond | (s1_raised.as_signed() > s1_most.as_signed())
         limited = Mux(above, s1_most, s1_raised)
-        count, rest = self._zeros(m, s1_rest, (2, 1, 0))
-        # None of 32 was set if the last one that is left isn't.
-        zeros = Mux(rest, Cat(count, s1_count), 32)
+        count, _ = self._zeros(m, s1_rest, (2, 1, 0))
+        zeros = Mux(s1_some, Cat(count, s1_count), 32)
         other = [s1_code.reverse & bit for bit in reversed(value)]
         for place in range(32):
             other[place] |= s1_code.clamp & limited[min(place, 15)]

@@ -45,6 +45,8 @@ class Successors(wiring.Component):
         There is another kernel, and its first state.
     succ : Out(state number)
         Where the state goes by itself, with ``known``.
+    last : Out(1)
+        That is the end.
     follow : Out(state_record)
         The state ``succ``, or, if that is the end, the next kernel's first; with ``ready``.
     other : Out(state_record)
@@ -63,7 +65,8 @@ class Successors(wiring.Component):
         super().__init__({
             "now": In(self._state), "number": In(number), "entered": In(1), "by_itself": In(1),
             "begun": In(1), "ended": In(1), "kernel_waits": In(1),
-            "kernel": In(range(fabric.states)), "succ": Out(number), "known": Out(1),
+            "kernel": In(range(fabric.states)), "succ": Out(number), "last": Out(1),
+            "known": Out(1),
             "follow": Out(self._state), "ready": Out(1), "other": Out(self._state),
             "write": In(context_write(fabric.states, self._state))})
 
@@ -79,7 +82,7 @@ class Successors(wiring.Component):
         picked = Signal.like(self.succ, name="picked")
         repeat, repeats_now = Signal(reset_less=True), Signal()
         count = Signal(16, reset_less=True)
-        phase = Signal(_Phase, init=_Phase.CHAIN)
+        phase, end = Signal(_Phase, init=_Phase.CHAIN), end_state(self.fabric)
         m.d.comb += [
             write.en.eq(self.write.en), write.addr.eq(self.write.addr),
             write.data.eq(self.write.data), read.en.eq(1), read.addr.eq(self.kernel),
@@ -99,10 +102,12 @@ class Successors(wiring.Component):
             with m.Case(_Phase.PICK):
                 m.d.comb += read.addr.eq(picked)
                 m.d.sync += [other.eq(read.data), succ.eq(picked), repeat.eq(repeats_now),
+                             self.last.eq(Mux(repeats_now, self.now.again == end,
+                                              self.now.next == end)),
                              count.eq(repeats.count), phase.eq(_Phase.TAKE)]
             with m.Case(_Phase.TAKE):
                 m.d.sync += [follow.eq(read.data), phase.eq(
-                    Mux(succ == end_state(self.fabric), _Phase.CHAIN, _Phase.READY))]
+                    Mux(self.last, _Phase.CHAIN, _Phase.READY))]
             with m.Case(_Phase.CHAIN):
                 with m.If(self.kernel_waits & repeats.ready):
                     m.d.sync += phase.eq(_Phase.CHAINED)

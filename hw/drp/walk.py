@@ -14,8 +14,8 @@ __all__ = ["Walk"]
 class Walk(wiring.Component):
     """Round robin among streams; each goes through its loops and, innermost, its taps.
 
-    Of several, one is chosen a cycle before it makes its vector, which it doesn't if its
-    descriptor was at its end by then.
+    Of several, one is chosen a cycle before it makes its vector. If it ends its descriptor in the
+    cycle in which it is chosen once more, it makes none in the next one.
 
     Parameters
     ----------
@@ -57,17 +57,16 @@ class Walk(wiring.Component):
         m = Module()
         o, streams = self.o, self.streams
         fresh = Signal(streams)  # nothing of the loops' state has been kept
-        able, ends = Signal(streams), Signal()
-        m.d.comb += [able.eq(self.busy & self.there),
-                     o.bank.eq(self.banks.bit_select(o.stream, 1)),
-                     o.fresh.eq(fresh.bit_select(o.stream, 1))]
+        ends = Signal()
+        m.d.comb += o.fresh.eq(fresh.bit_select(o.stream, 1))
         if streams == 1:
-            m.d.comb += o.valid.eq(able & self.room)
+            m.d.comb += [o.valid.eq(self.busy & self.there & self.room), o.bank.eq(self.banks)]
         else:
-            chosen = self._chosen(m, able)
-            m.d.comb += o.valid.eq(chosen & able.bit_select(o.stream, 1))
+            self._choose(m, ends)
 
-        layout = data.StructLayout({"left": data.ArrayLayout(16, LOOPS), "tap": range(TAPS)})
+        # Whether a loop is in its last iteration is known before: much hangs on it.
+        loop = data.StructLayout({"left": 16, "last": 1})
+        layout = data.StructLayout({"loops": data.ArrayLayout(loop, LOOPS), "tap": range(TAPS)})
         m.submodules.kept = kept = memory.Memory(shape=layout, depth=streams, init=[])
         write, read = kept.write_port(), kept.read_port(domain="comb")
         left = [Signal(16, name=f"left_{level}") for level in range(LOOPS)]
@@ -82,13 +81,17 @@ class Walk(wiring.Component):
             write.data.tap.eq(Mux(o.moves, 0, o.tap + 1)),
         ]
         for level in range(LOOPS):
-            count, inner = self.counts.counts[level], last[:level].all()
+            first, before, after = (counts.loops[level] for counts in (
+                self.counts, read.data, write.data))
             m.d.comb += [
-                left[level].eq(Mux(start, count, read.data.left[level])),
-                last[level].eq(left[level] == 1),
-                write.data.left[level].eq(Mux(
-                    o.moves & inner, Mux(last[level], count, left[level] - 1), left[level])),
+                left[level].eq(Mux(start, first.count, before.left)),
+                last[level].eq(Mux(start, first.single, before.last)),
+                after.left.eq(left[level]), after.last.eq(last[level]),
             ]
+            with m.If(o.moves & last[:level].all()):
+                m.d.comb += [
+                    after.left.eq(Mux(last[level], first.count, left[level] - 1)),
+                    after.last.eq(Mux(last[level], first.single, left[level] == 2))]
         for level in reversed(range(LOOPS)):
             with m.If(~last[level]):
                 m.d.comb += o.level.eq(level)
@@ -106,20 +109,22 @@ class Walk(wiring.Component):
                              self.banks[index].eq(self.banks[index] ^ self.new[index])]
         return m
 
-    def _chosen(self, m, able):
-        """``o.stream``; returns whether it was chosen the cycle before."""
-        chosen, stream = Signal(), Signal(range(self.streams), init=self.streams - 1)
-        asks = Signal(self.streams)
-        m.d.comb += self.o.stream.eq(stream)
-        m.d.sync += chosen.eq(asks.any())
-        for index in range(self.streams):
-            now = chosen & (stream == index)
-            m.d.comb += asks[index].eq(able[index] & Mux(now, self.spare[index], self.room[index]))
+    def _choose(self, m, ends):
+        """``o.stream``, its bank, and whether it makes a vector."""
+        o, streams = self.o, self.streams
+        chosen, ended, asks = Signal(), Signal(), Signal(streams)
+        stream, bank = Signal(range(streams), init=streams - 1), Signal()
+        before = Signal.like(stream)
+        m.d.comb += [o.stream.eq(stream), o.bank.eq(bank),
+                     o.valid.eq(chosen & self.there.bit_select(stream, 1)
+                                & ~(ended & (stream == before)))]
+        m.d.sync += [chosen.eq(asks.any()), ended.eq(ends), before.eq(stream)]
+        for index in range(streams):
+            again = chosen & (stream == index)
+            m.d.comb += asks[index].eq(self.busy[index] & self.there[index] & Mux(
+                again, self.spare[index], self.room[index]))
         # The first that asks after the last one chosen, else the first.
-        for index in reversed(range(self.streams)):
-            with m.If(asks[index]):
-                m.d.sync += stream.eq(index)
-        for index in reversed(range(self.streams)):
-            with m.If(asks[index] & (stream < index)):
-                m.d.sync += stream.eq(index)
-        return chosen
+        for later in (False, True):
+            for index in reversed(range(streams)):
+                with m.If(asks[index] & ((stream < index) if later else 1)):
+                    m.d.sync += [stream.eq(index), bank.eq(self.banks[index])]
