@@ -163,7 +163,7 @@ class _Start:
             tell(f"start {number} of {_STARTS}: wire {wire:,}")
             starts.append((wire, analytic.x.copy(), analytic.y.copy()))
         _, analytic.x[:], analytic.y[:] = min(starts, key=lambda start: start[0])
-        self._rounds(_START_ROUNDS + 1, _FIRST_ROUNDS)
+        tell(f"wire {self._rounds(_START_ROUNDS + 1, _FIRST_ROUNDS):,}")
         for first in range(_FIRST_ROUNDS + 1, _ROUNDS, _WEIGH):
             weights, slack = self.timing.weights(analytic.x[self._objects],
                                                   analytic.y[self._objects])

@@ -206,7 +206,8 @@ class _Gathered(_Source):
         return self._known > 0
 
     def address(self) -> None:
-        """With one lane: the request's address, a cycle after it was this stream's turn."""
+        """With one lane: the request's address, a cycle after it was this stream's turn. (Not
+        after one that comes as the last one is looked up; that cycle isn't counted out here.)"""
         self._ask()
         self.total += self._requests[self._next][1]
         self._next += 1

@@ -39,7 +39,7 @@ class Controller(wiring.Component):
     flags : In(elements)
         Bit 0 of what the elements' ``row`` show.
     begun : Out(1)
-        A kernel's first address comes next.
+        A kernel's first address comes next, after what still waits to be taken.
     broken : Out(1)
         A state's number or a context's address is out of range. It then stops.
     write : In(context_write of state_record)
@@ -107,7 +107,7 @@ class Controller(wiring.Component):
             passes.state.eq(now), passes.following.eq(following),
             passes.enter.eq(enter), passes.go.eq(moves & slot_ends),
             self.start.ready.eq(to_kernel), self.begun.eq(to_kernel),
-            cue.valid.eq(running), cue.decides.eq(leaves & now.branch),
+            cue.valid.eq(running & ~address[-1]), cue.decides.eq(leaves & now.branch),
             cue.first.eq(passes.first), cue.last.eq(passes.last), cue.valids.eq(passes.valids),
         ]
         steps, turns = (Signal.like(cue[name], name=name) for name in ("number", "turn"))

@@ -53,7 +53,8 @@ class Generator(wiring.Component):
     taken : Out(streams)
     room, spare : In(streams)
         For a vector, and for another one; counted by who takes them, from ``asked`` on.
-        ``spare`` is of interest with several streams.
+        With several streams a vector is asked for in the cycle after there was room for it (and
+        to spare, if another one of its was asked for in that cycle), whatever others asked for.
     asked : Out(streams)
         This stream's next vector is on its way.
     o : Out(request_layout)
@@ -197,8 +198,8 @@ class Generator(wiring.Component):
         return m
 
     def _places(self, m, walk):
-        """Positions of the vector that is asked for, and whether it has any: without one the
-        indirect stream isn't asked for."""
+        """What the walk may ask for; the positions of the vector that is asked for, and whether it
+        has any: without one the indirect stream isn't asked for."""
         m.d.comb += [walk.room.eq(self.room), walk.spare.eq(self.spare)]
         if self.gather is None:
             m.d.comb += walk.there.eq((1 << self.streams) - 1)

@@ -52,14 +52,14 @@ class Passes(wiring.Component):
         turns = [Signal(16, name=f"turn_{level}", reset_less=True) for level in range(LOOPS)]
         drained = Signal(len(self.state.stages), reset_less=True)
         drains = Signal(reset_less=True)  # all iterations have begun
+        ends, moves = Signal(), Signal()
         emptied = Signal(reset_less=True)  # ``drained`` is ``state.stages``
         m.d.comb += [
             self.first.eq(Cat(at_first[:level + 1].all() for level in range(LOOPS))),
             self.last.eq(Cat(at_last[:level + 1].all() for level in range(LOOPS))),
-            self.final.eq((drains | at_last.all()) & emptied),
+            self.final.eq(ends & emptied),
         ]
         # Of a condition and values without other ones: flip-flops then reset themselves.
-        ends, moves = Signal(), Signal()
         m.d.comb += [ends.eq(drains | at_last.all()), moves.eq(self.enter | self.go)]
         with m.If(moves):
             m.d.sync += [drains.eq(~self.enter & ends),

@@ -130,8 +130,7 @@ class Tile(wiring.Component):
         with m.If(~stopped):
             with m.If(self.step & Cat(unit.illegal for unit in (*elements, *ins, *outs)).any()):
                 m.d.sync += self.cause.eq(Cause.ILLEGAL)
-            with m.Elif(controller.broken & ~now.valid & ~cue.valid & ~read.valid
-                          & ~controller.cue.valid):
+            with m.Elif(controller.broken & ~now.valid & ~cue.valid & ~read.valid):
                 m.d.sync += self.cause.eq(Cause.STATE)
         self._load(m, controller, elements, memories)
         return m

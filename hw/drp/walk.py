@@ -29,7 +29,9 @@ class Walk(wiring.Component):
         It is in the other bank.
     taken : Out(streams)
     room, spare : In(streams)
-        For a vector of these, for another one as well, whatever is made in this cycle.
+        For a vector of these, for another one as well. Of several streams one is chosen by them
+        that makes its vector in the next cycle: what another one makes in this one must not
+        change them.
     there : In(streams)
         These have what a vector is made of.
     o : Out(struct)

@@ -40,7 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     build = actions.add_parser("build", help="Verilog, synthesis, placement, routing, bitstream")
     build.add_argument("--board", required=True, metavar="B", help="see sentei fpga boards")
     build.add_argument("--preset", metavar="P", help=f"configuration: {', '.join(PRESETS)} "
-                       "(default: the board's for the preset)")
+                       "(default: the board's first)")
     build.add_argument("--set", action="append", default=[], metavar="field=value",
                        help="override a field of the configuration; may be repeated")
     build.add_argument("--seeds", type=count, default=1, metavar="K",

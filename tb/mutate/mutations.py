@@ -805,6 +805,8 @@ _TABLE = [
      "counted_room(m, depth,", "counted_room(m, depth + 1,"),
     ("drp.shared_inputs", "waiting", "more asked for than there is room for",
      "counted_room(m, REQUESTS,", "counted_room(m, REQUESTS + 1,"),
+    ("drp.shared_inputs", "others", "room that another stream's request has taken",
+     "_, unread =", "unread, _ ="),
     ("drp.output_stream", "differs", "a word goes on into the next one",
      "place != before)", "place != latest - 1)"),
     ("room", "full", "off by one: one more than there is room for",

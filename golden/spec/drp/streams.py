@@ -39,10 +39,10 @@ elsewhere or at the end, one write a cycle for all outputs, partial words by byt
 vectors may wait for it. In a tile of one lane all streams
 share what makes addresses: one of them gets its next vector's a cycle, round robin, inputs up to
 ``REQUESTS`` vectors ahead, outputs likewise. What an indirect input makes of a position can be
-taken ``GATHER_CYCLES`` after it was pushed (two more in a tile of one lane), later by a cycle for
-each word more that it is read from and for each turn of others that it waits for; ``REQUESTS``
-vectors of it (or the FIFO's, if that is more) may be under way. Reads and writes of one kernel are
-not ordered: a kernel must not read what it writes.
+taken ``GATHER_CYCLES`` after it was pushed (at most two more in a tile of one lane), later by a
+cycle for each word more that it is read from and for each turn of others that it waits for;
+``REQUESTS`` vectors of it (or the FIFO's, if that is more) may be under way. Reads and writes of
+one kernel are not ordered: a kernel must not read what it writes.
 """
 
 import enum
