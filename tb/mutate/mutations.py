@@ -730,7 +730,7 @@ _TABLE = [
     ("drp.successors", "repeat", "repeated once more",
      "self.now.again, self.now.next", "self.now.next, self.now.next"),
     ("drp.successors", "last", "the end is taken for a state",
-     "self.now.again == end,", "0,"),
+     "self.now.next == end)", "0)"),
     ("drp.successors", "count", "repeats are not counted",
      "Mux(repeat, count + 1, 0)", "0"),
 

@@ -175,11 +175,12 @@ def test_successors():
         for _ in range(3):
             await ctx.tick()
         assert (ctx.get(dut.ready), ctx.get(dut.succ), ctx.get(dut.follow.base)) == (1, 2, 10)
-        assert ctx.get(dut.other.base) == 11
+        assert (ctx.get(dut.last), ctx.get(dut.other.base)) == (0, 11)
         await enter(ctx, 5, by_itself=True)
         for _ in range(9):
             await ctx.tick()
         assert (ctx.get(dut.known), ctx.get(dut.ready), ctx.get(dut.succ)) == (1, 0, end)
+        assert ctx.get(dut.last)
         ctx.set(dut.kernel_waits, 1)
         await ctx.tick().until(dut.ready)
         assert ctx.get(dut.follow.base) == 13
