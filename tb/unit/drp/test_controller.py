@@ -16,7 +16,7 @@ from tb.unit.drp.programs import STEPS, program
 TINY = fabric("tiny")
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("stall", [0.0, 0.4, 0.7])
 def test_addresses(stall):
     """Without stalls also the pauses: none after STEPS steps, BRANCH for a branch."""
     rng = random.Random(f"controller {stall}")
