@@ -12,7 +12,7 @@ from golden.spec.registers import KERNEL_CAUSES, Cause
 from hw.drp.unit import Unit
 from hw.drp.words import TileRead, word_write_layout
 from hw.interfaces import ERROR, RETIRE, instruction_layout
-from hw.stream import Queue
+from hw.stream import Queue, SkidBuffer
 
 __all__ = ["Executor"]
 
@@ -32,7 +32,7 @@ class Executor(wiring.Component):
     image : In(stream of one beat)
         Kernel images.
     loaded : Out(1)
-        Nothing of an image is on its way.
+        Nothing of an image was on its way in the cycle before.
     refused : Out(1)
         An image has a section that there isn't; until reset.
     read : Out(TileRead)
@@ -97,21 +97,25 @@ class Executor(wiring.Component):
         return m
 
     def _images(self, m, unit):
-        """Beats put together to the words of images."""
+        """Beats put together to the words of images. Registers at the unit's edge: much hangs on
+        whether a beat is taken, and on whether it was the last one, on both sides."""
         parts = ITEM_ALIGN // self.config.group
+        m.submodules.beats = beats = SkidBuffer(8 * self.config.group)
+        wiring.connect(m, wiring.flipped(self.image), beats.i)
+        idle = unit.loaded & ~beats.o.valid & ~self.image.valid
         if parts == 1:
-            wiring.connect(m, wiring.flipped(self.image), unit.image)
-            m.d.comb += self.loaded.eq(unit.loaded)
+            wiring.connect(m, beats.o, unit.image)
+            m.d.sync += self.loaded.eq(idle)
             return
         before = Signal(8 * (ITEM_ALIGN - self.config.group), reset_less=True)
         part = Signal(range(parts))
         last = part == parts - 1
         m.d.comb += [
-            unit.image.valid.eq(self.image.valid & last),
-            unit.image.payload.eq(Cat(before, self.image.payload)),
-            self.image.ready.eq(unit.image.ready | ~last),
-            self.loaded.eq(unit.loaded & (part == 0)),
+            unit.image.valid.eq(beats.o.valid & last),
+            unit.image.payload.eq(Cat(before, beats.o.payload)),
+            beats.o.ready.eq(unit.image.ready | ~last),
         ]
-        with m.If(self.image.valid & self.image.ready):
+        m.d.sync += self.loaded.eq(idle & (part == 0))
+        with m.If(beats.o.valid & beats.o.ready):
             m.d.sync += [part.eq(part + 1),
-                         before.eq(Cat(before, self.image.payload)[8 * self.config.group:])]
+                         before.eq(Cat(before, beats.o.payload)[8 * self.config.group:])]

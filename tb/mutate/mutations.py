@@ -759,9 +759,11 @@ _TABLE = [
     ("drp.executor", "tag", "the tag of the instruction on offer",
      "self.error.tag.eq(pending.o.p.tag)", "self.error.tag.eq(given.tag)"),
     ("drp.executor", "part", "an image counts as loaded in the middle of a word",
-     "unit.loaded & (part == 0)", "unit.loaded"),
+     "idle & (part == 0)", "idle"),
+    ("drp.executor", "loaded", "an image counts as loaded while beats of it wait",
+     "unit.loaded & ~beats.o.valid & ~self.image.valid", "unit.loaded"),
     ("drp.executor", "beats", "beats of a word in the wrong order",
-     "Cat(before, self.image.payload)),", "Cat(self.image.payload, before)),"),
+     "Cat(before, beats.o.payload)),", "Cat(beats.o.payload, before)),"),
 
     ("drp.walk", "room", "a vector without room", "self.there & self.room", "self.there"),
     ("drp.walk", "spare", "two vectors where there is room for one",
