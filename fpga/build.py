@@ -48,8 +48,6 @@ _SHRINK = {
            "lut_columns=...)",
     "ebr": "shrink bank_words, weight_rows, list_entries or read_beats (--set bank_words=...)"}
 _NANOSECONDS = 1e3  # of a period of 1 MHz
-# Of the period, for logic of a chip with a DRP by the mapper's reckoning: wires are most of a path.
-_MAPPED = 0.3
 _PLACED = 0.97  # of the period is what placing goes for: routes have detours
 # Of the clock: the router's own reckoning is some tenths of a MHz off. At last whatever comes out.
 _TARGETS = (1.01, 0.95, 0.0)
@@ -184,8 +182,7 @@ class Build:
     def synthesize(self, tell: Tell) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         """``top.v`` to ``top.json``: types by cell, and registers in use by multiplier."""
         names = set(_BLOCK.findall((self.folder / f"{TOP}.v").read_text()))
-        delay = _MAPPED * _NANOSECONDS / self.clock_mhz if self.config.fabric else None
-        netlist = synthesize(self.folder, TOP, names, self.tools.yosys, tell, delay)
+        netlist = synthesize(self.folder, TOP, names, self.tools.yosys, tell)
         module = netlist["modules"][TOP]
         registers = pack_registers(module)
         (self.folder / f"{TOP}.json").write_text(json.dumps(netlist))

@@ -13,13 +13,11 @@ from fpga.wide_muxes import wide_muxes
 
 __all__ = ["block_names", "mapped", "netlist", "synthesize"]
 
-_PICOSECONDS = 1000  # of a ns
 _STEP = re.compile(r"^(\d+(?:\.\d+)?)\. (Executing .*)\.$")
 
 
 def synthesize(folder: Path, top: str, blocks: Iterable[str], yosys: Tool,
-               tell: Callable[[str], None] = lambda text: None,
-               delay: float | None = None) -> dict[str, Any]:
+               tell: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """``TOP.v`` in a folder to a flat netlist, ``TOP.json``.
 
     Blocks stay apart until they are mapped: each cell then bears its block's name, and Yosys needs
@@ -36,9 +34,6 @@ def synthesize(folder: Path, top: str, blocks: Iterable[str], yosys: Tool,
     yosys : Tool
     tell : callable
         Told the step of the synthesis.
-    delay : float, optional
-        ns that logic may take, as the mapper reckons; without it all of a block is mapped as fast
-        as its longest way can be.
 
     Returns
     -------
@@ -60,7 +55,6 @@ def synthesize(folder: Path, top: str, blocks: Iterable[str], yosys: Tool,
         commands,
         "rename -hide w:*[*]*",  # names with brackets crash memory mapping in Yosys 0.70
         *([f"setattr -mod -set keep_hierarchy 1 {names}"] if names else []),
-        *([f"scratchpad -set abc9.D {delay * _PICOSECONDS:.0f}"] if delay else []),
         f"synth_ecp5 -abc9 -top {top}",
         "setattr -mod -unset keep_hierarchy *",
         "flatten -noscopeinfo",

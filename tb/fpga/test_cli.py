@@ -1,13 +1,11 @@
 """`sentei fpga` and `sentei board`: what they list, show and refuse. Building: make board."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
-from fpga.boards import BOARDS, board
+from fpga.boards import BOARDS
 from fpga.build import Build
-from golden.spec.config import preset
 from sw.cli import main
 from tb.fpga.test_report import made
 
@@ -53,30 +51,6 @@ def test_clock_of_a_preset(tmp_path, monkeypatch, arguments, clock):
     monkeypatch.setattr(Build, "run", lambda build, *_: builds.append(build) or made())
     assert main(["fpga", "build", "--board", "ulx3s-85f", *arguments, "-o", str(tmp_path)]) == 0
     assert builds[0].clock_mhz == clock
-
-
-@pytest.mark.parametrize("preset_name, wanted", [
-    ("ulx3s_85f", None), ("ulx3s_85f_drp", "scratchpad -set abc9.D 5000")])
-def test_mapped_for_its_clock(tmp_path, preset_name, wanted):
-    """Logic of a chip with a DRP, and before it is mapped."""
-    class Stopped(Exception):
-        pass
-
-    class Yosys:
-        def run(self, arguments, folder, *_):
-            raise Stopped
-
-    (tmp_path / "top.v").write_text("module top; endmodule")
-    build = Build(board("ulx3s-85f"), preset(preset_name), 60, tmp_path,
-                  SimpleNamespace(yosys=Yosys()))
-    with pytest.raises(Stopped):
-        build.synthesize(lambda text: None)
-    lines = (tmp_path / "synth.ys").read_text().splitlines()
-    limits = [line for line in lines if "abc9.D" in line]
-    assert limits == ([wanted] if wanted else [])
-    if wanted:
-        assert lines.index(wanted) < next(
-            number for number, line in enumerate(lines) if line.startswith("synth_ecp5"))
 
 
 def test_clock_beyond_the_memory(capsys, tmp_path):
