@@ -178,7 +178,7 @@ class Timing:
     post: int = 17
     post_add: int = 15
     post_ahead: int = 2
-    image_item: int = 3
+    image_item: int = 5
     kernels: int = 4
     kernel: int = 13
     kernel_end: int = 1
