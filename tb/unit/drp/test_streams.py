@@ -124,11 +124,15 @@ class Gathering(wiring.Component):
         return m
 
 
-async def describe(ctx, dut, index, made):
+async def write(ctx, dut, index, made):
     for place, word in enumerate(descriptor_words(made)):
         ctx.set(dut.descriptor, {"en": 1, "stream": index, "index": place, "data": word})
         await ctx.tick()
     ctx.set(dut.descriptor.en, 0)
+
+
+async def describe(ctx, dut, index, made):
+    await write(ctx, dut, index, made)
     ctx.set(dut.go[index], 1)
     await ctx.tick().until(dut.taken[index])
     ctx.set(dut.go[index], 0)
@@ -347,7 +351,10 @@ def test_room(made, late):
 
     async def main(ctx):
         for index, item in enumerate(streams):
-            await describe(ctx, dut, index, item)
+            await write(ctx, dut, index, item)
+        ctx.set(dut.go, (1 << len(streams)) - 1)  # at once: in turn they fill what they share
+        await ctx.tick()
+        ctx.set(dut.go, 0)
         await ctx.tick().repeat(150)
         for port, item in zip(ends(dut), streams, strict=True):
             got = await collect(ctx, port, item.vectors)
