@@ -61,7 +61,7 @@ def test_routes_for_less_where_there_are_none(build, monkeypatch, failures):
             build._routed(7, [], told.append)
     else:
         build._routed(7, [], told.append)
-    assert tried == [(1.02 * CLOCK, True), (0.95 * CLOCK, True), (CLOCK, False)][:failures + 1]
+    assert tried == [(1.01 * CLOCK, True), (0.95 * CLOCK, True), (CLOCK, False)][:failures + 1]
     assert len(told) == min(failures, 2)
 
 

@@ -96,7 +96,7 @@ def test_wire_becomes_shorter(placing):
 
 def test_progress_is_told(placing):
     told = placing[1]
-    for what in ("start 1 of 3: wire", "step 5 of 60", "least slack"):
+    for what in ("start 1 of 8: wire", "step 5 of 60", "least slack"):
         assert any(what in text for text in told), what
 
 

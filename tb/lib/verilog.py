@@ -6,7 +6,7 @@ __all__ = ["for_icarus", "ports"]
 
 _NAME = r"\\\$auto\$verilog_backend\S* "
 _DECLARED = re.compile(rf"^(\s*)reg ({_NAME}) *= 0;$", re.MULTILINE)
-_SINGLE = re.compile(r"always @\*(?=\n\s*\S+ = )")
+_SINGLE = re.compile(r"always @\*(?=\n\s*\S+(?: \[[\d:]+\])? = )")
 _USED = re.compile(rf"if \(({_NAME})\) begin end")
 
 
