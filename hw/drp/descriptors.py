@@ -81,11 +81,11 @@ class Descriptors(wiring.Component):
         # As few bits of many are wanted at once, they are in LUT RAM, too.
         record = record_layout(STREAM)
         low = record["taps"].offset
+        count = write.data[:16]
+        counted = Cat(count, count == 1)
         for level in range(LOOPS):
-            count = write.data[:16]
             self._now(m, f"count_{level}", place, written,
-                      write.index == _LOOPS_AT + level * _LOOP, Cat(count, count == 1),
-                      self.counts.loops[level])
+                      write.index == _LOOPS_AT + level * _LOOP, counted, self.counts.loops[level])
         self._now(m, "taps", place, written, write.index == low // WORD,
                   write.data[low % WORD:low % WORD + 4], self.counts.taps)
         return m
