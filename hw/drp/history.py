@@ -10,8 +10,8 @@ __all__ = ["History"]
 class History(wiring.Component):
     """Results of ``depth`` steps in LUT RAM, and links that show one each.
 
-    Links have no registers of their own: what the contract says a register is loaded with is read
-    from the RAM in the step after. So this step's result needs no way around the RAM.
+    A link is a register, loaded with this step's result or one of the RAM's: what shows is used a
+    long way off, and a RAM read by then would begin that way late (docs/decisions.md).
 
     Parameters
     ----------
@@ -49,14 +49,16 @@ class History(wiring.Component):
         m = Module()
         m.submodules.ram = ram = memory.Memory(shape=self.width, depth=self.depth, init=[])
         write = ram.write_port()
-        views = Signal.like(self.views, reset_less=True)
-        routes, other = Signal(reset_less=True), Signal(self.width, reset_less=True)
         m.d.comb += [write.en.eq(self.step), write.addr.eq(self.number),
                      write.data.eq(self.result)]
-        with m.If(self.step):
-            m.d.sync += [views.eq(self.views), routes.eq(self.routes), other.eq(self.other)]
         for index in range(self.links):
             read = ram.read_port(domain="comb")
-            shown = Mux(routes, other, read.data) if self.route and index == 0 else read.data
-            m.d.comb += [read.addr.eq(views[index]), self.shown[index].eq(shown)]
+            view, shown = self.views[index], Signal(self.width, name=f"shown_{index}",
+                                                    reset_less=True)
+            value = Mux(view == self.number, self.result, read.data)
+            if self.route and index == 0:
+                value = Mux(self.routes, self.other, value)
+            m.d.comb += [read.addr.eq(view), self.shown[index].eq(shown)]
+            with m.If(self.step):
+                m.d.sync += shown.eq(value)
         return m
