@@ -24,7 +24,7 @@ from fpga.page import page
 from fpga.paths import critical_path
 from fpga.place import EFFORT, Placing, place
 from fpga.report import fastest
-from fpga.routing import BY_TIME, Unrouted, aim, progress
+from fpga.routing import BY_TIME, Crowded, Passes, Unrouted, aim
 from fpga.toolchain import Toolchain
 from fpga.top import BoardTop
 from fpga.verify import Different, Verified, verify
@@ -51,6 +51,9 @@ _NANOSECONDS = 1e3  # of a period of 1 MHz
 _PLACED = 0.97  # of the period is what placing goes for: routes have detours
 # Of the clock: the router's own reckoning is some tenths of a MHz off. At last whatever comes out.
 _TARGETS = (1.01, 0.95, 0.0)
+# A seed whose placement is crowded is placed again, so many times in all, each with a seed so much
+# greater.
+_PLACINGS, _ANEW = 3, 1000
 _MEGABYTE = 1 << 10  # of ru_maxrss, which counts kilobytes
 
 
@@ -195,13 +198,13 @@ class Build:
         def own(text: str) -> None:
             tell(f"seed {seed}: {text}")
 
-        placing = self._placed(seed, own) if self.effort else None
         for kind in ("config", "json", "report"):
             (self.folder / f"seed{seed}.{kind}").unlink(missing_ok=True)
         written = ["--textcfg", f"seed{seed}.config", "--write", f"seed{seed}.json",
                    "--report", f"seed{seed}.report"]
-        if placing:
-            self._routed(seed, written, own)
+        placing, placings = None, 1
+        if self.effort:
+            placing, placings = self._laid(seed, written, own)
         else:
             self._nextpnr(seed, ["--json", f"{TOP}.json", *written], f"seed{seed}.log", own)
         (self.folder / f"seed{seed}.placed.json").unlink(missing_ok=True)
@@ -214,38 +217,60 @@ class Build:
         return {"seed": seed, "clock_mhz": round(achieved, 2),
                 "timing_met": achieved >= self.clock_mhz,
                 "seconds": round(time.monotonic() - started),
-                "placing": asdict(placing) if placing else None,
+                "placing": asdict(placing) if placing else None, "placings": placings,
                 "critical_path": critical_path(found, clock)}
 
-    def _routed(self, seed: int, written: Sequence[str], tell: Tell) -> None:
-        """``seedN.placed.json`` routed for the clock that is wanted, for less, or for any."""
+    def _laid(self, seed: int, written: Sequence[str], tell: Tell) -> tuple[Placing, int]:
+        """``top.json`` placed, as often as it needs, and routed."""
+        for number in range(1, _PLACINGS + 1):
+            placing = self._placed(seed, seed + _ANEW * (number - 1), tell)
+            try:
+                self._routed(seed, written, tell, last=number == _PLACINGS)
+                return placing, number
+            except Crowded as why:
+                if number == _PLACINGS:
+                    raise
+                tell(f"{why}; placing anew")
+        raise AssertionError
+
+    def _routed(self, seed: int, written: Sequence[str], tell: Tell, *, last: bool) -> None:
+        """``seedN.placed.json`` routed for the clock that is wanted, for less, or for any.
+
+        Raises
+        ------
+        Crowded
+            If it can't be; of a placement that isn't the last one, if that takes long.
+        """
         placed = self.folder / f"seed{seed}.placed.json"
         for part in _TARGETS:
             aim(placed, (part or 1) * self.clock_mhz)
             by_time = [BY_TIME] if part else []
             try:
                 self._nextpnr(seed, ["--json", placed.name, "--no-pack", *by_time, *written],
-                              f"seed{seed}.log", tell)
+                              f"seed{seed}.log", tell, patient=not part)
                 return
             except Unrouted as why:
-                if not part:
+                if not part or (isinstance(why, Crowded) and not last):
                     raise
                 tell(f"{why}, for {part * self.clock_mhz:g} MHz; once more for less")
 
-    def _placed(self, seed: int, tell: Tell) -> Placing:
-        """``top.json`` packed, and placed to ``seedN.placed.json``."""
+    def _placed(self, seed: int, own: int, tell: Tell) -> Placing:
+        """``top.json`` packed, and placed to ``seedN.placed.json`` with a seed of its own."""
         packed = self.folder / f"seed{seed}.packed.json"
         self._nextpnr(seed, ["--json", f"{TOP}.json", "--pack-only", "--write", packed.name],
                       f"seed{seed}.pack.log", tell)
-        placing = place(packed, self.folder / f"seed{seed}.placed.json", seed,
+        placing = place(packed, self.folder / f"seed{seed}.placed.json", own,
                         _PLACED * _NANOSECONDS / self.clock_mhz, self.effort,
                         lambda text: tell(f"placing, {text}"))
         packed.unlink()
         return placing
 
-    def _nextpnr(self, seed: int, arguments: Sequence[str], log: str, tell: Tell) -> None:
+    def _nextpnr(self, seed: int, arguments: Sequence[str], log: str, tell: Tell, *,
+                 patient: bool = False) -> None:
+        passes = Passes(patient=patient)
+
         def line(text: str) -> None:
-            routed = progress(text)
+            routed = passes.told(text)
             if routed or _PHASE.match(text):
                 tell(routed or text.removeprefix("Info: ").strip())
 

@@ -76,18 +76,18 @@ def page(report: Mapping, picture: Path | None) -> str:
 
 def _placings(seeds: Sequence[Mapping]) -> list[str]:
     """How placements came about, if nextpnr didn't make them."""
-    found = [(str(item["seed"]), item["placing"], item["placing"]["annealing"]) for item in seeds
-             if item.get("placing")]
+    found = [(item["seed"], item.get("placings", 1), item["placing"],
+              item["placing"]["annealing"]) for item in seeds if item.get("placing")]
     if not found:
         return []
     return ["<h2>Annealing of the placements</h2>",
-            _table(("seed", "wire in x, tiles", "wire in y", "greatest density", "buffers",
+            _table(("seed", "placed so often", "wire in x, tiles", "wire in y", "greatest density", "buffers",
                     "seconds"), (
-                (seed, *(f"{before:,} → {after:,}" for before, after in zip(
+                (str(seed), str(often), *(f"{before:,} → {after:,}" for before, after in zip(
                     annealing["wire_before"], annealing["wire_after"], strict=True)),
                  f"{annealing['density_before']:g} → {annealing['density_after']:g}",
                  f"{placing['buffers']:,}", f"{placing['seconds']:,}")
-                for seed, placing, annealing in found))]
+                for seed, often, placing, annealing in found))]
 
 
 def _bar(share: float) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from fpga.boards import board
 from fpga.build import Build
-from fpga.routing import BY_TIME, Unrouted
+from fpga.routing import BY_TIME, Crowded, Unrouted
 from fpga.toolchain import Tool
 from golden.spec.config import preset
 from sw.errors import ToolError
@@ -42,27 +42,63 @@ def test_seeds_that_all_fail(build, monkeypatch):
         build._routes((4, 5), lambda text: None, 1)
 
 
-@pytest.mark.parametrize("failures", range(4))
-def test_routes_for_less_where_there_are_none(build, monkeypatch, failures):
+def routing(build, monkeypatch, failures, error):
+    """nextpnr fails so often; what it is asked for: MHz, whether by time, whether patiently."""
     placed = build.folder / "seed7.placed.json"
     placed.write_text(json.dumps({"target_freq": "1.0"}))
     tried = []
 
-    def nextpnr(build, seed, arguments, log, tell):
+    def nextpnr(build, seed, arguments, log, tell, *, patient=False):
         tried.append((float(json.loads(placed.read_text())["target_freq"]) / 1e6,
-                      BY_TIME in arguments))
+                      BY_TIME in arguments, patient))
         if len(tried) <= failures:
-            raise Unrouted("9 connections are still late")
+            raise error
 
     monkeypatch.setattr(Build, "_nextpnr", nextpnr)
+    return tried
+
+
+LESS = [(1.01 * CLOCK, True, False), (0.95 * CLOCK, True, False), (CLOCK, False, True)]
+
+
+@pytest.mark.parametrize("failures", range(4))
+@pytest.mark.parametrize(("error", "last"), [
+    (Unrouted("9 connections are still late"), False), (Crowded("9 wires are shared"), True)])
+def test_routes_for_less_where_there_are_none(build, monkeypatch, failures, error, last):
+    tried = routing(build, monkeypatch, failures, error)
     told = []
     if failures == 3:
         with pytest.raises(Unrouted):
-            build._routed(7, [], told.append)
+            build._routed(7, [], told.append, last=last)
     else:
-        build._routed(7, [], told.append)
-    assert tried == [(1.01 * CLOCK, True), (0.95 * CLOCK, True), (CLOCK, False)][:failures + 1]
+        build._routed(7, [], told.append, last=last)
+    assert tried == LESS[:failures + 1]
     assert len(told) == min(failures, 2)
+
+
+@pytest.mark.parametrize("failures", range(4))
+def test_places_anew_where_it_is_crowded(build, monkeypatch, failures):
+    tried = routing(build, monkeypatch, failures, Crowded("9 wires are still shared"))
+    seeds, told = [], []
+
+    def placed(build, seed, own, tell):
+        seeds.append(own)
+        return own
+
+    monkeypatch.setattr(Build, "_placed", placed)
+    assert build._laid(7, [], told.append) == [(7, 1), (1007, 2), (2007, 3), (2007, 3)][failures]
+    assert seeds == [7, 1007, 2007][:failures + 1]
+    assert tried == [LESS[0]] * min(failures + 1, 3) + [LESS[1]] * (failures == 3)
+    assert len(told) == failures and told[:2] == ["9 wires are still shared; placing anew"] * min(
+        failures, 2)
+
+
+def test_what_is_crowded_every_time_is_given_up(build, monkeypatch):
+    tried = routing(build, monkeypatch, 5, Crowded("9 wires are still shared"))
+    monkeypatch.setattr(Build, "_placed", lambda build, seed, own, tell: own)
+    with pytest.raises(Crowded):
+        build._laid(7, [], lambda text: None)
+    assert tried == [LESS[0]] * 2 + LESS
 
 
 def tool(code):

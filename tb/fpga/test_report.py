@@ -95,11 +95,11 @@ def test_page_escapes_and_holds_the_figures():
     placing = {"annealing": annealing, "fed": 3, "buffers": 8765, "seconds": 4321}
     text = page({**made(board="<x>"), "tools": {"yosys": "0.70 (PyPI)"}, "seconds": 5,
                  "memory_mb": 7, "seeds": [{"seed": 3, "clock_mhz": 70.5, "seconds": 9,
-                                            "placing": placing}]}, None)
+                                            "placing": placing, "placings": 2}]}, None)
     assert "&lt;x&gt;" in text and "<x>" not in text
     assert "timing not met" in text and "70.5" in text and "npu.mac.x" in text
     assert "1,234 → 987" in text and "50.5 → 40" in text
-    assert "8,765" in text and "4,321" in text
+    assert "8,765" in text and "4,321" in text and "<td>3</td><td>2</td>" in text
 
 
 @pytest.mark.parametrize("seed", [{}, {"placing": None}])

@@ -2,31 +2,47 @@
 
 import pytest
 
-from fpga.routing import Unrouted, aim, progress, tell_router
+from fpga.routing import Crowded, Passes, Unrouted, aim, tell_router
 from sw.errors import ToolError
 
 LINE = "Info:     iter={} wires=1302366 overused={} overuse=1 archfail=NA"
 
 
 def test_passes_are_told():
-    assert progress(LINE.format(3, 21473)) == "pass 3, 21,473 wires shared"
-    assert progress("Info: Running main router loop...") is None
+    told = Passes().told
+    assert told(LINE.format(3, 21473)) == "pass 3, 21,473 wires shared"
+    assert told("Info: Running main router loop...") is None
 
 
 def test_there_is_an_end():
-    assert progress(LINE.format(499, 1)) and progress(LINE.format(500, 0))
-    with pytest.raises(Unrouted, match="12 wires are still shared after 500 passes"):
-        progress(LINE.format(500, 12))
+    told = Passes().told
+    assert told(LINE.format(499, 1)) and told(LINE.format(500, 0))
+    with pytest.raises(Crowded, match="12 wires are still shared after 500 passes"):
+        told(LINE.format(500, 12))
+
+
+@pytest.mark.parametrize(("shared", "crowded"), [(1750, False), (1751, True)])
+def test_no_hope_is_seen_early(shared, crowded):
+    for patient in (False, True):
+        passes = Passes(patient=patient)
+        for number, line in ((1, 100_000), (19, 30_000)):
+            assert passes.told(LINE.format(number, line))
+        if crowded and not patient:
+            with pytest.raises(Crowded, match=r"1,751 wires are still shared after 20 passes"):
+                passes.told(LINE.format(20, shared))
+        else:
+            assert passes.told(LINE.format(20, shared))
+            assert passes.told(LINE.format(21, 30_000))
 
 
 def test_what_is_late_is_told_and_has_an_end():
-    line = LINE.replace("overuse=1", "overuse=1 tmgfail={}")
-    assert progress(line.format(3, 12, 0)) == "pass 3, 12 wires shared"
-    assert progress(line.format(149, 0, 1234)) == ("pass 149, 0 wires shared, 1,234 connections "
-                                                   "late")
-    assert progress(line.format(150, 7, 0))
-    with pytest.raises(Unrouted, match="1,234 connections are still late after 150 passes"):
-        progress(line.format(150, 0, 1234))
+    line, told = LINE.replace("overuse=1", "overuse=1 tmgfail={}"), Passes().told
+    assert told(line.format(3, 12, 0)) == "pass 3, 12 wires shared"
+    assert told(line.format(149, 0, 1234)) == "pass 149, 0 wires shared, 1,234 connections late"
+    assert told(line.format(150, 7, 0))
+    with pytest.raises(Unrouted, match="1,234 connections are still late after 150 passes") as why:
+        told(line.format(150, 0, 1234))
+    assert not isinstance(why.value, Crowded)
 
 
 def test_a_clock_is_aimed_at(tmp_path):
