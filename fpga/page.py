@@ -81,8 +81,8 @@ def _placings(seeds: Sequence[Mapping]) -> list[str]:
     if not found:
         return []
     return ["<h2>Annealing of the placements</h2>",
-            _table(("seed", "placed so often", "wire in x, tiles", "wire in y", "greatest density", "buffers",
-                    "seconds"), (
+            _table(("seed", "placed so often", "wire in x, tiles", "wire in y", "greatest density",
+                    "buffers", "seconds"), (
                 (str(seed), str(often), *(f"{before:,} → {after:,}" for before, after in zip(
                     annealing["wire_before"], annealing["wire_after"], strict=True)),
                  f"{annealing['density_before']:g} → {annealing['density_after']:g}",

@@ -52,16 +52,15 @@ class Shifter(wiring.Component):
         s1_sign = register(1, sign, "sign")
         s1_by = register(3, self.b[:3], "by")
         s1_code = register(SHIFTER, code, "code")
-        raised, beyond = self._raised(m)
-        s1_raised, s1_beyond = register(16, raised, "raised"), register(1, beyond, "beyond")
+        raised, above = self._raised(m)
+        s1_raised, s1_above = register(16, raised, "raised"), register(1, above, "above")
         s1_most = register(16, self.b[16:], "most")
         count, rest = self._zeros(m, self.a, (4, 3))
         s1_some = register(1, self.a.any(), "some")
         s1_count, s1_rest = register(2, count, "count"), register(8, rest, "rest")
 
         value, half, less = self._shift(s1_value, s1_half, s1_less, s1_sign, s1_by, _FINE)
-        above = s1_beyond | (s1_raised.as_signed() > s1_most.as_signed())
-        limited = Mux(above, s1_most, s1_raised)
+        limited = Mux(s1_above, s1_most, s1_raised)
         count, _ = self._zeros(m, s1_rest, (2, 1, 0))
         zeros = Mux(s1_some, Cat(count, s1_count), 32)
         other = [s1_code.reverse & bit for bit in reversed(value)]
@@ -92,13 +91,15 @@ class Shifter(wiring.Component):
         return value, half, less
 
     def _raised(self, m):
-        """``a``, at least the low half of b, in 16 bits; whether it needs more, and is above."""
-        near, least = self.a[:16].as_signed(), self.b[:16].as_signed()
+        """``a``, at least the low half of b, in 16 bits; whether that is above the high half."""
+        near, least, most = (half.as_signed() for half in (self.a[:16], self.b[:16], self.b[16:]))
         # What needs more than 16 bits is beyond any limit.
-        far, below = Signal(), Signal()
+        far, below, above = Signal(), Signal(), Signal()
         m.d.comb += [far.eq(self.a[15:] != self.a[15].replicate(17)),
-                     below.eq(Mux(far, self.a[31], near < least))]
-        return Mux(below, least, near), far & ~self.a[31]
+                     below.eq(Mux(far, self.a[31], near < least)),
+                     # All three are compared side by side.
+                     above.eq(Mux(below, least > most, far | (near > most)))]
+        return Mux(below, least, near), above
 
     def _zeros(self, m, value, bits):
         """Zeros above the highest one, by halves from the top: bits of their count, the rest."""
