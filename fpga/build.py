@@ -8,12 +8,14 @@ import os
 import re
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from fpga.area import area, blocks
 from fpga.boards import Board
@@ -22,10 +24,10 @@ from fpga.floorplan import floorplan
 from fpga.netlist import synthesize
 from fpga.page import page
 from fpga.paths import critical_path
-from fpga.place import EFFORT, Placing, place
+from fpga.place import EFFORT
 from fpga.report import fastest
 from fpga.routing import BY_TIME, Crowded, Passes, Unrouted, aim
-from fpga.toolchain import Toolchain
+from fpga.toolchain import Tool, Toolchain
 from fpga.top import BoardTop
 from fpga.verify import Different, Verified, verify
 from golden.spec.config import Config
@@ -217,10 +219,11 @@ class Build:
         return {"seed": seed, "clock_mhz": round(achieved, 2),
                 "timing_met": achieved >= self.clock_mhz,
                 "seconds": round(time.monotonic() - started),
-                "placing": asdict(placing) if placing else None, "placings": placings,
+                "placing": placing, "placings": placings,
                 "critical_path": critical_path(found, clock)}
 
-    def _laid(self, seed: int, written: Sequence[str], tell: Tell) -> tuple[Placing, int]:
+    def _laid(self, seed: int, written: Sequence[str],
+              tell: Tell) -> tuple[dict[str, Any], int]:
         """``top.json`` placed, as often as it needs, and routed."""
         for number in range(1, _PLACINGS + 1):
             placing = self._placed(seed, seed + _ANEW * (number - 1), tell)
@@ -254,16 +257,20 @@ class Build:
                     raise
                 tell(f"{why}, for {part * self.clock_mhz:g} MHz; once more for less")
 
-    def _placed(self, seed: int, own: int, tell: Tell) -> Placing:
+    def _placed(self, seed: int, own: int, tell: Tell) -> dict[str, Any]:
         """``top.json`` packed, and placed to ``seedN.placed.json`` with a seed of its own."""
-        packed = self.folder / f"seed{seed}.packed.json"
-        self._nextpnr(seed, ["--json", f"{TOP}.json", "--pack-only", "--write", packed.name],
+        packed, log = f"seed{seed}.packed.json", f"seed{seed}.place.log"
+        self._nextpnr(seed, ["--json", f"{TOP}.json", "--pack-only", "--write", packed],
                       f"seed{seed}.pack.log", tell)
-        placing = place(packed, self.folder / f"seed{seed}.placed.json", own,
-                        _PLACED * _NANOSECONDS / self.clock_mhz, self.effort,
-                        lambda text: tell(f"placing, {text}"))
-        packed.unlink()
-        return placing
+        period = _PLACED * _NANOSECONDS / self.clock_mhz
+        # Nothing of the folder is to be taken for a module (-P).
+        Tool("place", (sys.executable, "-P", "-m", "fpga.place"), "", "native").run(
+            [packed, f"seed{seed}.placed.json", str(own), str(period), str(self.effort)],
+            self.folder, log,
+            lambda text: None if text.startswith("{") else tell(f"placing, {text}"))
+        (self.folder / packed).unlink()
+        found: dict[str, Any] = json.loads((self.folder / log).read_text().splitlines()[-1])
+        return found
 
     def _nextpnr(self, seed: int, arguments: Sequence[str], log: str, tell: Tell, *,
                  patient: bool = False) -> None:

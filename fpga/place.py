@@ -2,13 +2,17 @@
 
 nextpnr packs before and routes afterwards. Nets, and connections in the annealing, count for more
 the later signals are on them.
+
+As a program of its own, ``python -m fpga.place PACKED PLACED SEED PERIOD EFFORT`` tells how far it
+is, and at last what came of it, in JSON: several seeds in threads of one would wait for each other.
 """
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +274,19 @@ def _area(cluster: Cluster) -> float:
     if cluster.port is not None:
         return max(cluster.luts) + 1
     return SLOTS * cluster.tiles if cluster.width == SLOTS else len(cluster.luts) or _LONE_FLIPFLOP
+
+
+def _main() -> int:
+    packed, placed, seed, period, effort = sys.argv[1:]
+    try:
+        found = place(Path(packed), Path(placed), int(seed), float(period), int(effort),
+                      lambda text: print(text, flush=True))
+    except ToolError as error:
+        print(f"ERROR: {error}")
+        return 1
+    print(json.dumps(asdict(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

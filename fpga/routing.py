@@ -21,8 +21,8 @@ _PASS = re.compile(r"\s*iter=(\d+) wires=\d+ overused=(\d+) overuse=\d+(?: tmgfa
 _MOST_PASSES, _MOST_LATE_PASSES = 500, 150
 # If more than this part of the wires that were shared after the first pass still are after so many,
 # some will be to the end: all placements of the 85F's chip of which it is known (docs/decisions.md)
-# that were routed had 1.7 % or less, the others 1.8 % or more.
-_TELLING_PASS, _HOPEFUL = 20, 0.0175
+# that were routed had 1.7 % or less, the others 1.8 % or more. A few hundred are never too many.
+_TELLING_PASS, _HOPEFUL, _FEW = 20, 0.0175, 500
 _TARGET = re.compile(r'(?<="target_freq": ")[^"]*')
 
 
@@ -84,8 +84,8 @@ class Passes:
             self._first = shared
         if late and number >= _MOST_LATE_PASSES:
             raise Unrouted(f"{late:,} connections are still late after {number} passes of routing")
-        hopeless = (number == _TELLING_PASS and shared > _HOPEFUL * self._first
-                    and not self._patient)
+        hopeless = (number == _TELLING_PASS and not self._patient
+                    and shared > max(_HOPEFUL * self._first, _FEW))
         if hopeless or (shared and number >= _MOST_PASSES):
             raise Crowded(f"{shared:,} wires are still shared after {number} passes of routing; "
                           "take another seed (--seeds), more --effort, or a smaller preset")

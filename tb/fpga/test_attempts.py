@@ -101,6 +101,15 @@ def test_what_is_crowded_every_time_is_given_up(build, monkeypatch):
     assert tried == [LESS[0]] * 2 + LESS
 
 
+def test_why_nothing_is_placed_is_told(build, monkeypatch):
+    monkeypatch.setattr(Build, "_nextpnr", lambda build, seed, arguments, log, tell: (
+        build.folder / arguments[-1]).write_text("{}"))
+    told = []
+    with pytest.raises(ToolError, match=r"place ended with 1(.|\n)*seed7.packed.json: is no "):
+        build._placed(7, 1007, told.append)
+    assert not [text for text in told if "Traceback" in text]
+
+
 def tool(code):
     return Tool("tool", (sys.executable, "-c", code), "", "native")
 

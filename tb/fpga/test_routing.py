@@ -21,14 +21,15 @@ def test_there_is_an_end():
         told(LINE.format(500, 12))
 
 
-@pytest.mark.parametrize(("shared", "crowded"), [(1750, False), (1751, True)])
-def test_no_hope_is_seen_early(shared, crowded):
+@pytest.mark.parametrize(("first", "shared", "crowded"), [
+    (100_000, 1750, False), (100_000, 1751, True), (900, 500, False), (900, 501, True)])
+def test_no_hope_is_seen_early(first, shared, crowded):
     for patient in (False, True):
         passes = Passes(patient=patient)
-        for number, line in ((1, 100_000), (19, 30_000)):
+        for number, line in ((1, first), (19, 30_000)):
             assert passes.told(LINE.format(number, line))
         if crowded and not patient:
-            with pytest.raises(Crowded, match=r"1,751 wires are still shared after 20 passes"):
+            with pytest.raises(Crowded, match=f"{shared:,} wires are still shared after 20 pass"):
                 passes.told(LINE.format(20, shared))
         else:
             assert passes.told(LINE.format(20, shared))
