@@ -55,10 +55,12 @@ class History(wiring.Component):
             read = ram.read_port(domain="comb")
             view, shown = self.views[index], Signal(self.width, name=f"shown_{index}",
                                                     reset_less=True)
-            value = Mux(view == self.number, self.result, read.data)
+            latest, value = view == self.number, read.data
             if self.route and index == 0:
-                value = Mux(self.routes, self.other, value)
+                latest, value = latest & ~self.routes, Mux(self.routes, self.other, value)
+            # The result comes last: one LUT behind it.
+            latest = latest.replicate(self.width)
             m.d.comb += [read.addr.eq(view), self.shown[index].eq(shown)]
             with m.If(self.step):
-                m.d.sync += shown.eq(value)
+                m.d.sync += shown.eq((latest & self.result) | (~latest & value))
         return m

@@ -698,7 +698,7 @@ _TABLE = [
     ("drp.history", "step", "links change without a step",
      "with m.If(self.step):", "with m.If(1):"),
     ("drp.history", "result", "a link shows what was there before this step's result",
-     "Mux(view == self.number, self.result, read.data)", "read.data"),
+     "latest, value = view == self.number", "latest, value = 0 & (view == self.number)"),
     ("drp.history", "route", "the first link shows no other value",
      "Mux(self.routes, self.other, value)", "value"),
 
