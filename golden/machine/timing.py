@@ -181,7 +181,7 @@ class Timing:
     image_item: int = 5
     kernels: int = 4
     kernel: int = 13
-    kernel_end: int = 1
+    kernel_end: int = 3
 
     @property
     def load_start(self) -> int:

@@ -9,7 +9,7 @@ from hw.drp.element import vector_layout
 from hw.drp.generator import request_layout
 from hw.drp.words import misplaced, narrowed, sizes, word_write_layout
 from hw.room import counted_room
-from hw.stream import Queue
+from hw.stream import Queue, SkidBuffer
 
 __all__ = ["OutputStream"]
 
@@ -107,19 +107,22 @@ class OutputStream(wiring.Component):
                 serve[lane - 1] & (at[lane] == first_at) & ~(first_at & differs[lane]))
             m.d.comb += serve[lane].eq(~served[lane] & follows)
 
+        # All of this hangs on whether the word before may go, which the scratchpad decides late.
+        m.submodules.words = words = SkidBuffer(word_write_layout(fabric.word_bytes))
+        wiring.connect(m, words.o, wiring.flipped(self.write))
         flush, go, complete = Signal(), Signal(), Signal()
         m.d.comb += [
             ready.eq(requests.o.valid & vectors.o.valid & ~self.bad),
             flush.eq(holds & (ends | (ready & first_at & first_differs))),
-            self.write.valid.eq(flush), self.write.payload.eq(held),
-            go.eq(ready & ~ends & (~flush | self.write.ready)),
+            words.i.valid.eq(flush), words.i.payload.eq(held),
+            go.eq(ready & ~ends & (~flush | words.i.ready)),
             complete.eq((served | serve).all()),
             requests.o.ready.eq(go & complete), vectors.o.ready.eq(go & complete),
-            self.finished.eq(ends & (~holds | self.write.ready)),
+            self.finished.eq(ends & ~holds & ~words.o.valid),
         ]
         with m.If(self.finished):
             m.d.sync += ends.eq(0)
-        with m.If(flush & self.write.ready):
+        with m.If(flush & words.i.ready):
             m.d.sync += [holds.eq(0), held.strobe.eq(0)]
         half_size, word_size = sizes(head.format)
         with m.If(go):
