@@ -14,9 +14,10 @@ BY_TIME = "--tmg-ripup"
 
 # The price of a wire that nets share grows by 2 with every pass unless told otherwise, and soon
 # outweighs what is remembered of earlier passes; and nets leave their boxes by three tiles only at
-# first (docs/decisions.md).
+# first. Towards a pin it counts what is left of the way 1.25 times, so that the first way found is
+# often not the cheapest: a quarter more wires stay shared (docs/decisions.md).
 _SETTINGS = {"router2/currCongWeightMult": "1.2", "router2/bbMargin/x": "6",
-             "router2/bbMargin/y": "6"}
+             "router2/bbMargin/y": "6", "router2/estimateWeight": "1.05"}
 _PASS = re.compile(r"\s*iter=(\d+) wires=\d+ overused=(\d+) overuse=\d+(?: tmgfail=(\d+))?")
 _MOST_PASSES, _MOST_LATE_PASSES = 500, 150
 # If more than this part of the wires that were shared after the first pass still are after so many,
