@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections import defaultdict
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fpga.bitstream.tables import Tables, function
 from fpga.bitstream.trellis import Trellis
 from fpga.boards import board
 from fpga.build import Build, verify_build
+from fpga.place import place as place_all
 from fpga.toolchain import Toolchain
 from fpga.verify import Different, verify
 from golden.spec.config import preset
@@ -31,6 +33,26 @@ LOGIC = "PLC2"
 PART = re.compile(r"\$(CCU2|DPRAM)_COMB\d")
 
 
+class Inside:
+    """The placer, with the first seed from the one given on that puts LUTs twice.
+
+    Which one that is depends on how a processor rounds.
+    """
+
+    def __init__(self, *program):
+        assert program[1][1:] == ("-P", "-m", "fpga.place")
+
+    def run(self, arguments, folder, log, line):
+        packed, placed, seed, period, effort = arguments
+        for number in range(int(seed), int(seed) + 30):
+            told = []
+            found = place_all(folder / packed, folder / placed, number, float(period),
+                              int(effort), told.append)
+            if "0 LUTs twice" not in told:
+                break
+        (folder / log).write_text(json.dumps(asdict(found)))
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A build: generated, placed, routed, packed."""
@@ -43,6 +65,7 @@ def built(tmp_path_factory):
     build = Build(BOARD, preset("tiny"), CLOCK, folder, tools, EFFORT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copies, "_DETOUR", 0.1)  # more LUTs twice
+        patch.setattr("fpga.build.Tool", Inside)
         build.route(SEED, lambda text: None)
     build.pack(SEED, lambda text: None)
     return build
