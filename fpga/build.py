@@ -225,16 +225,18 @@ class Build:
     def _laid(self, seed: int, written: Sequence[str],
               tell: Tell) -> tuple[dict[str, Any], int]:
         """``top.json`` placed, as often as it needs, and routed."""
-        for number in range(1, _PLACINGS + 1):
+        number = 1
+        while True:
             placing = self._placed(seed, seed + _ANEW * (number - 1), tell)
+            last = number == _PLACINGS
             try:
-                self._routed(seed, written, tell, last=number == _PLACINGS)
+                self._routed(seed, written, tell, last=last)
                 return placing, number
             except Crowded as why:
-                if number == _PLACINGS:
+                if last:
                     raise
                 tell(f"{why}; placing anew")
-        raise AssertionError
+            number += 1
 
     def _routed(self, seed: int, written: Sequence[str], tell: Tell, *, last: bool) -> None:
         """``seedN.placed.json`` routed for the clock that is wanted, for less, or for any.
@@ -273,7 +275,7 @@ class Build:
         return found
 
     def _nextpnr(self, seed: int, arguments: Sequence[str], log: str, tell: Tell, *,
-                 patient: bool = False) -> None:
+                 patient: bool = True) -> None:
         passes = Passes(patient=patient)
 
         def line(text: str) -> None:

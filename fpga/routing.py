@@ -15,7 +15,7 @@ BY_TIME = "--tmg-ripup"
 # The price of a wire that nets share grows by 2 with every pass unless told otherwise, and soon
 # outweighs what is remembered of earlier passes; and nets leave their boxes by three tiles only at
 # first. Towards a pin it counts what is left of the way 1.25 times, so that the first way found is
-# often not the cheapest: a quarter more wires stay shared (docs/decisions.md).
+# often not the cheapest: a fifth more wires are shared after ten passes (docs/decisions.md).
 _SETTINGS = {"router2/currCongWeightMult": "1.2", "router2/bbMargin/x": "6",
              "router2/bbMargin/y": "6", "router2/estimateWeight": "1.05"}
 _PASS = re.compile(r"\s*iter=(\d+) wires=\d+ overused=(\d+) overuse=\d+(?: tmgfail=(\d+))?")
@@ -60,10 +60,10 @@ class Passes:
     Parameters
     ----------
     patient : bool
-        Go on where others would place anew.
+        Go on where it would be better to place anew.
     """
 
-    def __init__(self, *, patient: bool = False) -> None:
+    def __init__(self, *, patient: bool) -> None:
         self._patient = patient
         self._first = 0
 

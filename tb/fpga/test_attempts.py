@@ -48,7 +48,7 @@ def routing(build, monkeypatch, failures, error):
     placed.write_text(json.dumps({"target_freq": "1.0"}))
     tried = []
 
-    def nextpnr(build, seed, arguments, log, tell, *, patient=False):
+    def nextpnr(build, seed, arguments, log, tell, *, patient):
         tried.append((float(json.loads(placed.read_text())["target_freq"]) / 1e6,
                       BY_TIME in arguments, patient))
         if len(tried) <= failures:

@@ -9,13 +9,13 @@ LINE = "Info:     iter={} wires=1302366 overused={} overuse=1 archfail=NA"
 
 
 def test_passes_are_told():
-    told = Passes().told
+    told = Passes(patient=False).told
     assert told(LINE.format(3, 21473)) == "pass 3, 21,473 wires shared"
     assert told("Info: Running main router loop...") is None
 
 
 def test_there_is_an_end():
-    told = Passes().told
+    told = Passes(patient=False).told
     assert told(LINE.format(499, 1)) and told(LINE.format(500, 0))
     with pytest.raises(Crowded, match="12 wires are still shared after 500 passes"):
         told(LINE.format(500, 12))
@@ -37,7 +37,7 @@ def test_no_hope_is_seen_early(first, shared, crowded):
 
 
 def test_what_is_late_is_told_and_has_an_end():
-    line, told = LINE.replace("overuse=1", "overuse=1 tmgfail={}"), Passes().told
+    line, told = LINE.replace("overuse=1", "overuse=1 tmgfail={}"), Passes(patient=False).told
     assert told(line.format(3, 12, 0)) == "pass 3, 12 wires shared"
     assert told(line.format(149, 0, 1234)) == "pass 149, 0 wires shared, 1,234 connections late"
     assert told(line.format(150, 7, 0))
