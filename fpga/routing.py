@@ -88,7 +88,8 @@ class Passes:
         hopeless = (number == _TELLING_PASS and not self._patient
                     and shared > max(_HOPEFUL * self._first, _FEW))
         if hopeless or (shared and number >= _MOST_PASSES):
-            raise Crowded(f"{shared:,} wires are still shared after {number} passes of routing; "
-                          "take another seed (--seeds), more --effort, or a smaller preset")
+            raise Crowded(f"{shared:,} wires are still shared after {number} passes of routing"
+                          + "; take another seed (--seeds), more --effort, or a smaller preset"
+                          * self._patient)
         return (f"pass {number}, {shared:,} wires shared"
                 + (f", {late:,} connections late" * bool(late)))

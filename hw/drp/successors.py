@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.controller import end_state, state_record
 from hw.drp.context_memory import context_write
-from hw.drp.repeats import Repeats
+from hw.drp.repeats import Repeats, repeats_layout
 from hw.interfaces import record_layout
 
 __all__ = ["Successors"]
@@ -81,15 +81,17 @@ class Successors(wiring.Component):
         succ = Signal.like(self.succ, name="held_succ", reset_less=True)
         picked = Signal.like(self.succ, name="picked")
         repeat, repeats_now = Signal(reset_less=True), Signal()
-        count = Signal(16, reset_less=True)
+        count, value = Signal(16, reset_less=True), Signal(repeats_layout())
         phase, end = Signal(_Phase, init=_Phase.CHAIN), end_state(self.fabric)
         m.d.comb += [
             write.en.eq(self.write.en), write.addr.eq(self.write.addr),
             write.data.eq(self.write.data), read.en.eq(1), read.addr.eq(self.kernel),
             repeats.state.eq(self.number), repeats.begin.eq(self.begun),
             repeats.write.eq(self.by_itself), repeats.at.eq(self.number),
-            repeats.value.eq(Mux(repeat, count + 1, 0)),
-            repeats_now.eq(repeats.count < self.now.repeats),
+            value.count.eq(Mux(repeat, count + 1, 0)),
+            value.enough.eq(value.count >= self.now.repeats),
+            repeats.value.eq(value),
+            repeats_now.eq((self.now.repeats != 0) & ~repeats.o.enough),
             picked.eq(Mux(repeats_now, self.now.again, self.now.next)),
             self.succ.eq(succ), self.follow.eq(follow), self.other.eq(other),
             self.known.eq((phase != _Phase.COUNT) & (phase != _Phase.PICK)),
@@ -104,7 +106,7 @@ class Successors(wiring.Component):
                 m.d.sync += [other.eq(read.data), succ.eq(picked), repeat.eq(repeats_now),
                              self.last.eq(Mux(repeats_now, self.now.again == end,
                                               self.now.next == end)),
-                             count.eq(repeats.count), phase.eq(_Phase.TAKE)]
+                             count.eq(repeats.o.count), phase.eq(_Phase.TAKE)]
             with m.Case(_Phase.TAKE):
                 m.d.sync += [follow.eq(read.data), phase.eq(
                     Mux(self.last, _Phase.CHAIN, _Phase.READY))]

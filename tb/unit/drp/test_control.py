@@ -71,13 +71,14 @@ def test_repeats():
             ctx.set(dut.begin, 1)
             await ctx.tick()
             ctx.set(dut.begin, 0)
-            counts = [0] * 8
+            counts = [{"count": 0, "enough": 0}] * 8
             for _ in range(30):
                 state = rng.randrange(8)
                 ctx.set(dut.state, state)
                 await ctx.tick()
-                assert ctx.get(dut.count) == counts[state]
-                counts[state] = rng.getrandbits(16)
+                for name, value in counts[state].items():
+                    assert ctx.get(dut.o[name]) == value
+                counts[state] = {"count": rng.getrandbits(16), "enough": rng.getrandbits(1)}
                 ctx.set(dut.at, state)
                 ctx.set(dut.value, counts[state])
                 ctx.set(dut.write, 1)
