@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from fpga.annealer import annealer
 from fpga.area import area, blocks
 from fpga.boards import Board
 from fpga.dsp_registers import pack_registers
@@ -29,11 +30,11 @@ from fpga.report import fastest
 from fpga.routing import BY_TIME, Crowded, Passes, Unrouted, aim
 from fpga.toolchain import Tool, Toolchain
 from fpga.top import BoardTop
-from fpga.verify import Different, Verified, verify
+from fpga.verify import Different, Verified, device_of, verify
 from golden.spec.config import Config
 from sw.errors import ToolError, UsageError
 
-__all__ = ["Build", "check_fits", "verify_build"]
+__all__ = ["Build", "check_fits", "verify_build", "write_report"]
 
 Tell = Callable[[str], None]
 
@@ -53,6 +54,9 @@ _NANOSECONDS = 1e3  # of a period of 1 MHz
 _PLACED = 0.97  # of the period is what placing goes for: routes have detours
 # Of the clock: the router's own reckoning is some tenths of a MHz off. At last whatever comes out.
 _TARGETS = (1.01, 0.95, 0.0)
+# What a build leaves for its users: none of an earlier one's is to be taken for this one's.
+_PICTURE = "floorplan.png"
+_RESULTS = ("report.json", "report.html", _PICTURE, f"{TOP}.bit", f"{TOP}.wrong.bit")
 # A seed whose placement is crowded is placed again, so many times in all, each with a seed so much
 # greater.
 _PLACINGS, _ANEW = 3, 1000
@@ -107,16 +111,21 @@ class Build:
         UsageError
             If the design is larger than the device.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "report.json").unlink(missing_ok=True)
         started = time.monotonic()
         tell("generating")
-        self._generate()
+        top = BoardTop(self.board, self.config, self.clock_mhz)  # refuses what can't be built
+        self._look_for_tools()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in _RESULTS:
+            (self.folder / name).unlink(missing_ok=True)
+        self.generate(top)
         cells, registers = self.synthesize(tell)
         total = area(cells.values())
         rows = blocks(cells, self._blocks())
         check_fits(total, self.board, self.config)
         synthesized = time.monotonic()
+        # PyPI's compiles itself on its first use, which must not be twice at once.
+        self.tools.nextpnr.run(["--version"], self.folder, "nextpnr.log")
         runs, failed = self._routes(seeds, tell, jobs)
         best = fastest(runs)
         self.pack(best["seed"], tell)
@@ -129,25 +138,35 @@ class Build:
             "macs_per_cycle": self.config.lanes * self.config.columns,
             "seeds": runs, "failed_seeds": failed, "clock_mhz_target": self.clock_mhz,
             "clock_mhz": {"median": statistics.median(clocks), "best": max(clocks)},
-            "timing_met": statistics.median(clocks) >= self.clock_mhz,
+            "timing_met": not failed and statistics.median(clocks) >= self.clock_mhz,
             **{kind: {"used": total[kind], "available": available[kind]} for kind in total},
             "dsp_registers": registers, "blocks": rows, "critical_path": best.pop("critical_path"),
             "verified": None,
-            "tools": self.tools.versions(),
-            "synthesis_seconds": round(synthesized - started),
-            "seconds": round(time.monotonic() - started),
-            "memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // _MEGABYTE,
+            "tools": self.tools.versions(), "effort": self.effort,
+            "command": self._command(len(seeds)),
+            "synthesis_seconds": round(synthesized - started), **_taken(started),
         }
         for item in runs:
             item.pop("critical_path", None)
-        picture = self.folder / "floorplan.png"
         floorplan(self.folder / f"seed{best['seed']}.json", [name for name in rows if name],
-                  picture)
+                  self.folder / _PICTURE)
         # There is a report of hours of work even if the proof finds something.
-        self._write(report, picture)
+        write_report(self.folder, report)
         report["verified"] = asdict(self._verify(best["seed"], tell))
-        self._write(report, picture)
+        report |= _taken(started)
+        write_report(self.folder, report)
         return report
+
+    def _look_for_tools(self) -> None:
+        """Those that are needed late, lest hours pass before they are missed."""
+        device_of(self.board.nextpnr)
+        if self.effort:
+            annealer()
+
+    def _command(self, seeds: int) -> str:
+        """What gives this build again, with the same tools."""
+        return (f"sentei fpga build --board {self.board.name} --preset {self.config.name} "
+                f"--clock {self.clock_mhz:g} --seeds {seeds} --effort {self.effort}")
 
     def _routes(self, seeds: Sequence[int], tell: Tell,
                 jobs: int) -> tuple[list[dict], dict[int, str]]:
@@ -157,7 +176,8 @@ class Build:
         def attempt(seed: int) -> dict | None:
             try:
                 return self.route(seed, tell)
-            except (ToolError, OSError) as error:
+            except (ToolError, OSError, ValueError, LookupError) as error:
+                # The last two: a file that a program left in pieces.
                 failed[seed] = error
                 tell(f"seed {seed}: {error}")
                 return None
@@ -168,15 +188,10 @@ class Build:
             raise failed[seeds[0]]
         return runs, {seed: str(error) for seed, error in failed.items()}
 
-    def _write(self, report: dict, picture: Path) -> None:
-        (self.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-        (self.folder / "report.html").write_text(page(report, picture))
-
-    def _generate(self) -> None:
+    def generate(self, top: BoardTop) -> None:
+        """``top.v`` and its constraints."""
         os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-        platform = self.board.platform()
-        plan = platform.prepare(BoardTop(self.board, self.config, self.clock_mhz), TOP,
-                                debug_verilog=True)
+        plan = self.board.platform().prepare(top, TOP, debug_verilog=True)
         # Not the RTLIL beside it: attributes of memories (no_rw_check) only come this way.
         for source, name in ((f"{TOP}.debug.v", f"{TOP}.v"), (f"{TOP}.lpf", f"{TOP}.lpf")):
             content = plan.files[source]
@@ -310,6 +325,20 @@ class Build:
         """Names that cells of the chip's parts begin with."""
         text = (self.folder / f"{TOP}.v").read_text()
         return sorted({name.removeprefix(f"\\{TOP}.") for name in _BLOCK.findall(text)})
+
+
+def write_report(folder: Path, report: dict) -> None:
+    """A build's report into its folder, as JSON and as a page with the floorplan there."""
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    picture = folder / _PICTURE
+    (folder / "report.html").write_text(page(report, picture if picture.is_file() else None))
+
+
+def _taken(started: float) -> dict[str, int]:
+    """So far: time, and the memory of the largest program."""
+    largest = max(resource.getrusage(who).ru_maxrss
+                  for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {"seconds": round(time.monotonic() - started), "memory_mb": largest // _MEGABYTE}
 
 
 def verify_build(folder: Path, seed: int, board: Board) -> Verified:

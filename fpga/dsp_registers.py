@@ -116,8 +116,9 @@ class _Netlist:
         parameters = {key: value.strip() for key, value in cell["parameters"].items()}
         enabled = parameters["CEMUX"] == "1" or (
             parameters["CEMUX"] == "CE" and self._net(name, "CE") == "1")
+        # Registers of multipliers begin with 0.
         return (enabled and parameters["CLKMUX"] == "CLK" and parameters["LSRMUX"] == "LSR"
-                and self._net(name, "LSR") == "0")
+                and parameters["REGSET"] == "RESET" and self._net(name, "LSR") == "0")
 
     def _clock(self, name: str, like: str, parameters: Collection[str]) -> None:
         cell = self._cells[name]

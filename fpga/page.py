@@ -68,8 +68,8 @@ def page(report: Mapping, picture: Path | None) -> str:
         "<h2>Tools</h2>",
         _table(("tool", "version"), ((escape(name), escape(version))
                                      for name, version in report["tools"].items())),
-        (f"<p>{report['seconds']:,} seconds, {report['memory_mb']:,} MB at most. Verilog SHA-256 "
-        f"<code>{report['verilog_sha256']}</code>.</p>")]
+        (f"<p>{report['seconds']:,} seconds, {report['memory_mb']:,} MB in the largest program. "
+        f"Verilog SHA-256 <code>{report['verilog_sha256']}</code>.</p>")]
     return (f"<!doctype html><meta charset=utf-8><title>{escape(report['board'])}</title>"
             f"<style>{_STYLE}</style>" + "\n".join(parts) + "\n")
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sw.errors import UsageError
 
-__all__ = ["KINDS", "compare", "dsp_registers", "fastest", "proof", "read", "show"]
+__all__ = ["KINDS", "compare", "dsp_registers", "fastest", "proof", "read", "show", "unmet"]
 
 KINDS = ("lut4", "ff", "dsp", "ebr")
 _FIELDS = ("board", "preset", "digest", "verilog_sha256", "macs_per_cycle", "seeds",
@@ -65,6 +65,14 @@ def show(console: Console, report: Mapping) -> None:
         table.add_row(step["at"], f"{step['logic_ns']:.2f}", f"{step['routing_ns']:.2f}",
                       "{}, {}".format(*step["location"]))
     console.print(table)
+
+
+def unmet(report: Mapping) -> str:
+    """Why timing isn't met."""
+    failed, seeds = report.get("failed_seeds", {}), len(report["seeds"])
+    if failed:
+        return f"{len(failed)} of {seeds + len(failed)} seeds failed"
+    return f"the median of the clocks is below {report['clock_mhz_target']:g} MHz"
 
 
 def dsp_registers(report: Mapping) -> str:

@@ -118,8 +118,8 @@ def _find(name: str, package: str, function: str, native: bool,
           least: tuple[int, int] | None) -> Tool:
     path = shutil.which(name) if native else None
     if path:
-        asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-        match = re.search(r"(\d+)\.(\d+)[\w.+-]*", asked.stdout + asked.stderr)
+        told = _version(path)
+        match = re.search(r"(\d+)\.(\d+)[\w.+-]*", told)
         version = match.group() if match else "unknown"
         if least and match and (int(match[1]), int(match[2])) < least:
             raise ToolError(f"{path} is version {version}; accepted is {least[0]}.{least[1]} or "
@@ -133,3 +133,18 @@ def _find(name: str, package: str, function: str, native: bool,
     start = f"import sys, {package} as tool; sys.exit(tool.{function}(sys.argv[1:]))"
     return Tool(name, (sys.executable, "-c", start), version, "PyPI")
 
+
+
+def _version(path: str) -> str:
+    """What a program says of itself."""
+    try:
+        asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False,
+                               errors="replace")
+        told, failed = asked.stdout + asked.stderr, asked.returncode != 0
+    except OSError as error:
+        told, failed = str(error), True
+    if failed:
+        last = (told.strip().splitlines() or ["it says nothing"])[-1]
+        raise ToolError(f"{path} does not start: {last}; accepted is one that does, or --no-native "
+                        "for the one of PyPI")
+    return told

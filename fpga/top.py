@@ -15,9 +15,9 @@ from sw.errors import UsageError
 __all__ = ["BoardTop"]
 
 _PAD_REGISTERS = 2  # one out, one in
-# Of the SDRAM's clock, in periods: what it answers is then sampled in the middle of its time from
-# 40 to 110 MHz, with 4.5 ns there and back. Half a period would fail from 50 to 67 MHz.
-_LAG = 0.75
+# Of the SDRAM's clock, in periods: what it answers is then sampled in the middle of its time at
+# these clocks, with 4.5 ns there and back. Half a period would fail from 50 to 67 MHz.
+_LAG, _LEAST_MHZ, _MOST_MHZ = 0.75, 40, 110
 _HEARTBEATS = 2  # changes a second, about
 
 
@@ -36,9 +36,14 @@ class BoardTop(Elaboratable):
     ------
     UsageError
         If the clock can't be made, or SDRAM or serial line can't run at it.
+    ToolError
+        If the board's pins are not installed.
     """
 
     def __init__(self, board: Board, config: Config, clock_mhz: float) -> None:
+        if not _LEAST_MHZ <= clock_mhz <= _MOST_MHZ:
+            raise UsageError(f"clock {clock_mhz:g} MHz: accepted is {_LEAST_MHZ} to {_MOST_MHZ}, "
+                             "where the SDRAM's answers are sampled in time")
         self._board = board
         self._hz = round(clock_mhz * 1e6)
         self._pll = Pll(board.platform().default_clk_frequency, self._hz, lag=_LAG)
@@ -78,10 +83,7 @@ class BoardTop(Elaboratable):
         outputs = {"clk_en": pins.cke, "cs": ~pins.cs_n, "ras": ~pins.ras_n, "cas": ~pins.cas_n,
                    "we": ~pins.we_n, "ba": pins.ba, "a": pins.a, "dqm": pins.dqm}
         for name, value in outputs.items():
-            port = getattr(pads, name, None)
-            if port is None:
-                continue  # tied on the board
-            m.submodules[f"pad_{name}"] = pad = io.FFBuffer("o", port)
+            m.submodules[f"pad_{name}"] = pad = io.FFBuffer("o", getattr(pads, name))
             m.d.comb += pad.o.eq(value)
         m.submodules.pad_dq = dq = io.FFBuffer("io", pads.dq)
         m.d.comb += [dq.o.eq(pins.dq_o), dq.oe.eq(pins.dq_oe), pins.dq_i.eq(dq.i)]

@@ -1,4 +1,4 @@
-"""Proof that a bitstream is a netlist: that of Yosys, before nextpnr and the placer had it.
+"""Proof that a bitstream is a netlist, as it was before nextpnr and the placer had it.
 
 The bits are read from the file itself (`fpga.decode`), and what they mean, and how the device's
 wires are joined, from Project Trellis' database. From nextpnr only comes where each cell is said to
@@ -22,8 +22,10 @@ What is proven, if there is no difference:
 - Every other bit of the configuration is 0, or does nothing (`fpga.bitstream.idle` has the list,
   and its counts are in the result). A cell of a type that no rule knows is a difference.
 
-What is taken for granted: that Yosys' netlist is the design, that its cells do what Lattice's do,
-and that Trellis' database tells the truth about the device. Nothing here is about time. A reset
+What is taken for granted: that the netlist is the design (Yosys made it; addresses of block RAM
+that are constant were then repeated, `fpga.constants`, and registers moved into multipliers,
+`fpga.dsp_registers`: tb/gate simulates what comes out), that its cells do what Lattice's do, and
+that Trellis' database tells the truth about the device. Nothing here is about time. A reset
 that nothing drives counts as 0. Not looked at are what isn't configuration bits: the header, the
 control register (frequency of the memory that it is loaded from) and the user's code.
 """
@@ -44,7 +46,7 @@ from fpga.decode import Decoded
 from fpga.placement import place_of, read_netlist
 from sw.errors import ToolError
 
-__all__ = ["Different", "Verified", "verify"]
+__all__ = ["Different", "Verified", "device_of", "verify"]
 
 _DEVICES = {"--25k": "LFE5U-25F", "--45k": "LFE5U-45F", "--85k": "LFE5U-85F"}
 _SHOWN = 5  # differences in a message
@@ -115,7 +117,7 @@ def verify(netlist: Path, routed: Path, constraints: Path, bitstream: Path,
     ToolError
         If something can't be read.
     """
-    device = Trellis(_of(options, _DEVICES))
+    device = device_of(options)
     package = options[list(options).index("--package") + 1] if "--package" in options else ""
     try:
         modules = json.loads(netlist.read_text())["modules"].values()
@@ -135,11 +137,18 @@ def verify(netlist: Path, routed: Path, constraints: Path, bitstream: Path,
     return Verified(len(module["cells"]), comparison.pins, comparison.settings, idle)
 
 
-def _of(options: Sequence[str], names: Mapping[str, str]) -> str:
+def device_of(options: Sequence[str]) -> Trellis:
+    """The device that nextpnr's options name.
+
+    Raises
+    ------
+    ToolError
+        If they name none, or its database isn't there.
+    """
     for option in options:
-        if option in names:
-            return names[option]
-    raise ToolError(f"which device? of {' '.join(options)} none is {', '.join(names)}")
+        if option in _DEVICES:
+            return Trellis(_DEVICES[option])
+    raise ToolError(f"which device? of {' '.join(options)} none is {', '.join(_DEVICES)}")
 
 
 def _compare(comparison: Comparison, pads: PadRules) -> dict[str, int]:

@@ -44,7 +44,8 @@ class Repeats(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.ram = ram = memory.Memory(shape=repeats_layout(), depth=2 * self.states, init=[])
+        m.submodules.ram = ram = memory.Memory(
+            shape=repeats_layout(), depth=2 * self.states, init=[])
         write, read = ram.write_port(), ram.read_port()
         used = Signal()
         cleared = Signal(range(self.states + 1))

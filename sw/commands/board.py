@@ -23,7 +23,16 @@ from pathlib import Path
 
 from golden.spec.config import PRESETS, Config
 from sw.commands.inputs import add_inputs
-from sw.commands.options import add_chip, add_json, add_model, add_weights, chip, chip_asked, count
+from sw.commands.options import (
+    add_chip,
+    add_json,
+    add_model,
+    add_weights,
+    chip,
+    chip_asked,
+    count,
+    positive,
+)
 from sw.commands.progress import Progress
 from sw.commands.running import run
 from sw.driver.serial_transport import BAUD, SerialTransport
@@ -52,7 +61,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     for part in (info, test, go):
         part.add_argument("--port", required=True, metavar="P", help="serial port or URL")
         part.add_argument("--baud", type=count, default=BAUD, help=f"default: {BAUD}")
-        part.add_argument("--patience", type=float, metavar="S",
+        part.add_argument("--patience", type=positive, metavar="S",
                           help="seconds to wait for an answer; more for a simulated board")
     for part in (test, go):
         add_chip(part, memory=False)
@@ -85,7 +94,7 @@ def _config(arguments: argparse.Namespace, digest: int) -> Config:
             raise BoardError(f"port {arguments.port}: the board's digest {digest:#010x} is of no "
                              "preset of this version; name its configuration by --preset and "
                              "--set")
-        arguments.preset = names[-1]  # `base` and boards' presets may be the same chip
+        arguments.preset = names[-1]
     config = chip(arguments)
     if config.digest() != digest:
         raise BoardError(f"port {arguments.port}: the board's digest is {digest:#010x} "
@@ -155,7 +164,7 @@ def _flash(arguments: argparse.Namespace) -> int:
     if not report.get("verified"):
         print(f"sentei: warning: {bitstream} was not held against its netlist; build it again",
               file=sys.stderr)
-    command = ["openFPGALoader", "-b", board(report["board"]).loader,
+    command = ["openFPGALoader", *board(report["board"]).loader,
                *(["-f"] if arguments.persist else []), str(bitstream)]
     if shutil.which(command[0]) is None:
         raise ToolError(f"openFPGALoader is not installed (on Debian: apt install openfpgaloader); "

@@ -5,7 +5,7 @@ examples:
   sentei fpga build --board ulx3s-85f -o build/ulx3s            # much faster with native tools
   sentei fpga build --board icesugar-pro --seeds 2 -o build/ice
   sentei fpga report build/ulx3s
-  sentei fpga report build/ulx3s fpga/results/ulx3s_85f         # what has changed
+  sentei fpga report build/ulx3s fpga/results/ulx3s-85f         # what has changed
   sentei fpga verify build/ulx3s                                # is its bitstream its netlist?
 
 Yosys, nextpnr-ecp5 and ecppack are taken from PATH where they are there (much faster), else from
@@ -15,8 +15,8 @@ report.html, floorplan.png, and what the tools wrote.
 nextpnr packs and routes; what lies where is found here (needs g++), with up to a third less wire
 than nextpnr's own placer leaves. --effort says how long it tries.
 
-What is in the bitstream's bits is then held against the netlist that Yosys made: every input of
-every cell, functions, contents, registers, pads. A build whose bitstream differs fails.
+What is in the bitstream's bits is then held against the netlist that nextpnr was given: every
+input of every cell, functions, contents, registers, pads. A build whose bitstream differs fails.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 
 from golden.spec.config import PRESETS
-from sw.commands.options import add_json, chip, count
+from sw.commands.options import add_json, chip, count, positive
 from sw.commands.progress import Progress
 from sw.errors import UsageError
 from sw.report.console import open_console
@@ -47,11 +47,12 @@ def add(parser: argparse.ArgumentParser) -> None:
                        help="placements to try; the fastest becomes the bitstream (default: 1)")
     build.add_argument("--jobs", type=count, default=1, metavar="J",
                        help="placements at a time, each takes a core and up to 2 GB (default: 1)")
-    build.add_argument("--clock", type=float, metavar="MHZ",
+    build.add_argument("--clock", type=positive, metavar="MHZ",
                        help="of chip and memory (default: the board's for the preset)")
     build.add_argument("--effort", type=int, metavar="E",
                        help="moves that the placer tries for each cell (default: 2800); with 0 "
-                       "nextpnr places")
+                       "nextpnr places, which takes hours or forever where a device is fuller "
+                       "than half")
     build.add_argument("--no-native", action="store_true", help="only PyPI's tools")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     add_json(build)
@@ -78,13 +79,11 @@ def _build(arguments: argparse.Namespace) -> int:
         from fpga.boards import board
         from fpga.build import Build
         from fpga.place import EFFORT
-        from fpga.report import show
+        from fpga.report import show, unmet
         from fpga.toolchain import Toolchain
     found = board(arguments.board)
     arguments.preset = arguments.preset or found.presets[0]
     config = chip(arguments)
-    if arguments.clock is not None and not arguments.clock > 0:
-        raise UsageError(f"--clock {arguments.clock:g}: accepted is more than 0 (MHz)")
     tools = Toolchain(native=not arguments.no_native)
     for name, version in tools.versions().items():
         progress.note(f"{name} {version}")
@@ -101,8 +100,7 @@ def _build(arguments: argparse.Namespace) -> int:
         show(open_console(), report)
         print(f"{arguments.output / 'top.bit'}")
     if not report["timing_met"]:
-        print(f"sentei: warning: the median of the clocks is below {build.clock_mhz:g} MHz",
-              file=sys.stderr)
+        print(f"sentei: warning: {unmet(report)}", file=sys.stderr)
     return 0
 
 
@@ -123,13 +121,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from fpga.boards import board
-    from fpga.build import verify_build
+    from fpga.build import verify_build, write_report
     from fpga.report import fastest, read
 
     report = read(arguments.build)
     with Progress(plain=arguments.json).step("decoding the bitstream"):
         found = verify_build(arguments.build, fastest(report["seeds"])["seed"],
                              board(report["board"]))
+    write_report(arguments.build, report | {"verified": asdict(found)})
     print(json.dumps(asdict(found), indent=1) if arguments.json else found)
     return 0
 

@@ -10,7 +10,7 @@ from sw.errors import BadConfigError, UsageError
 
 __all__ = [
     "add_chip", "add_json", "add_model", "add_placement", "add_weights", "chip", "chip_asked",
-    "count", "network_file", "numbers", "writable",
+    "count", "network_file", "numbers", "positive", "writable",
 ]
 
 
@@ -22,6 +22,17 @@ def count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r}, accepted is an integer of 1 or more")
+    return value
+
+
+def positive(text: str) -> float:
+    """argparse type: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}, accepted is a number of more than 0")
     return value
 
 

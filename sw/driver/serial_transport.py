@@ -80,7 +80,7 @@ class _Port:
         try:
             self._serial: Any = serial.serial_for_url(url, baudrate=baud, timeout=0,
                                                       write_timeout=write_seconds, **options)
-        except (serial.SerialException, OSError, ValueError) as error:
+        except (serial.SerialException, OSError, ValueError, OverflowError) as error:
             raise LinkError(f"port {url}: {_reason(error)}") from None
 
     def read(self, limit: int, timeout: float) -> bytes:

@@ -1,6 +1,7 @@
-"""`sentei fpga` and `sentei board`: what they list, show and refuse. Building: make board."""
+"""`sentei fpga` and `sentei board`: what they list, show and refuse. Building: make fpga."""
 
 import json
+import sys
 
 import pytest
 
@@ -34,11 +35,16 @@ def test_unknown_preset(capsys, tmp_path):
     assert code == 5 and "no preset 'huge'" in text
 
 
-@pytest.mark.parametrize("clock, why", [("0", "more than 0"), ("71.3", "nearest is")])
+@pytest.mark.parametrize("clock, why", [
+    ("0", "more than 0"), ("inf", "more than 0"), ("nan", "more than 0"), ("71.3", "nearest is"),
+    ("200", "accepted is 40 to 110"), ("25", "accepted is 40 to 110")])
 def test_clock_that_cannot_be(capsys, tmp_path, clock, why):
+    """It is refused before anything of an earlier build is lost."""
+    (tmp_path / "report.json").write_text("{}")
     code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "--clock", clock,
                          "-o", str(tmp_path))
     assert code == 2 and why in text
+    assert (tmp_path / "report.json").read_text() == "{}"
 
 
 @pytest.mark.parametrize("arguments, clock", [
@@ -53,12 +59,6 @@ def test_clock_of_a_preset(tmp_path, monkeypatch, arguments, clock):
     assert builds[0].clock_mhz == clock
 
 
-def test_clock_beyond_the_memory(capsys, tmp_path):
-    code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "--clock", "200",
-                         "-o", str(tmp_path))
-    assert code == 2 and "200" in text
-
-
 @pytest.mark.parametrize("effort, why", [("-1", "--effort -1: accepted is 0 or more"),
                                          ("much", "invalid int value: 'much'")])
 def test_effort_that_cannot_be(capsys, tmp_path, effort, why):
@@ -68,14 +68,28 @@ def test_effort_that_cannot_be(capsys, tmp_path, effort, why):
     assert not (tmp_path / "out").exists()
 
 
-def test_old_tool_on_path(capsys, tmp_path, monkeypatch):
+def test_boards_without_their_pins(capsys, tmp_path, monkeypatch):
+    """Boards are listed without amaranth-boards; to build needs it, and says so."""
+    monkeypatch.setitem(sys.modules, "amaranth_boards.icesugar_pro", None)
+    assert main(["fpga", "boards"]) == 0
+    code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "-o",
+                         str(tmp_path / "out"))
+    assert code == 6 and "amaranth-boards" in text and "pip install -e .[fpga]" in text
+
+
+@pytest.mark.parametrize("program, why", [
+    ("#!/bin/sh\necho Yosys 0.9\n", "version 0.9; accepted is 0.40 or later"),
+    ("#!/bin/sh\necho libreadline.so.8.2: cannot open >&2; exit 127\n",
+     "yosys does not start: libreadline.so.8.2: cannot open"),
+    ("\x7fELF nonsense", "yosys does not start: [Errno 8]")])
+def test_tool_on_path_that_will_not_do(capsys, tmp_path, monkeypatch, program, why):
     tool = tmp_path / "yosys"
-    tool.write_text("#!/bin/sh\necho Yosys 0.9\n")
+    tool.write_text(program)
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "-o",
                          str(tmp_path / "out"))
-    assert code == 6 and "version 0.9; accepted is 0.40 or later" in text
+    assert code == 6 and why in text
 
 
 def test_reports(capsys, tmp_path):
@@ -98,19 +112,26 @@ def test_flash_needs_its_tool_and_a_bitstream(capsys, tmp_path, monkeypatch):
     assert code == 6 and "openFPGALoader -b ulx3s" in text
 
 
-@pytest.mark.parametrize("verified", [None, {"cells": 1, "pins": 2}])
-def test_flash_runs_it(capsys, tmp_path, monkeypatch, verified):
-    (tmp_path / "report.json").write_text(json.dumps(made(verified=verified)))
+@pytest.mark.parametrize("board, options, verified", [
+    ("ulx3s-85f", ["-b", "ulx3s"], None),
+    ("icesugar-pro", ["-c", "cmsisdap", "--vid=0x1d50", "--pid=0x602b"], {"cells": 1, "pins": 2})])
+def test_flash_runs_it(capsys, tmp_path, monkeypatch, board, options, verified):
+    (tmp_path / "report.json").write_text(json.dumps(made(board=board, verified=verified)))
     (tmp_path / "top.bit").write_bytes(b"x")
     tool = tmp_path / "openFPGALoader"
     tool.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/said\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     assert main(["board", "flash", str(tmp_path), "--persist"]) == 0
-    assert (tmp_path / "said").read_text().split() == ["-b", "ulx3s", "-f",
-                                                       str(tmp_path / "top.bit")]
+    assert (tmp_path / "said").read_text().split() == [*options, "-f", str(tmp_path / "top.bit")]
     warned = "was not held against its netlist" in capsys.readouterr().err
     assert warned == (verified is None)
+
+
+@pytest.mark.parametrize("option", ["--patience=-20", "--patience=nan", "--patience=inf"])
+def test_patience_that_cannot_be(capsys, option):
+    code, text = refused(capsys, "board", "info", "--port", "/dev/there-is-none", option)
+    assert code == 2 and "accepted is a number of more than 0" in text
 
 
 def test_no_port(capsys):

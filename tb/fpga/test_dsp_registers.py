@@ -80,8 +80,8 @@ def test_a_product_that_others_hear_stays():
 
 
 @pytest.mark.parametrize("parameters, connections", [
-    ({"CEMUX": "CE"}, {"CE": [7]}), ({"CEMUX": "INV"}, {"CE": [7]}), ({}, {"LSR": [7]}),
-    ({"CLKMUX": "INV"}, {}), ({"LSRMUX": "INV"}, {}), ({}, {"CLK": [OTHER]})])
+    ({"CEMUX": "CE"}, {"CE": [7]}), ({"CEMUX": "INV"}, {"CE": [7]}), ({"REGSET": "SET"}, {}),
+    ({}, {"LSR": [7]}), ({"CLKMUX": "INV"}, {}), ({"LSRMUX": "INV"}, {}), ({}, {"CLK": [OTHER]})])
 @pytest.mark.parametrize("place, kept", [("A1", ("product",)), ("P1", ("operands",))])
 def test_one_that_is_not_plain_keeps_its_side_out(parameters, connections, place, kept):
     netlist = Netlist()

@@ -11,7 +11,7 @@ from fpga.boards import BOARDS, board
 from fpga.build import check_fits
 from fpga.page import page
 from fpga.paths import critical_path, hierarchy
-from fpga.report import compare, read, show
+from fpga.report import compare, read, show, unmet
 from golden.spec.config import preset
 from sw.errors import UsageError
 
@@ -87,6 +87,11 @@ def test_seeds_that_failed_are_named():
     text = page({**made(failed_seeds=failed), "tools": {}, "seconds": 5, "memory_mb": 7,
                  "seeds": [{"seed": 3, "clock_mhz": 70.5, "seconds": 9}]}, None)
     assert "Seed 2 failed: 7 wires" in text
+
+
+def test_why_timing_is_not_met():
+    assert unmet(made(failed_seeds={"2": "crowded"}, seeds=[{"seed": 1}])) == "1 of 2 seeds failed"
+    assert unmet(made(clock_mhz_target=75)) == "the median of the clocks is below 75 MHz"
 
 
 def test_page_escapes_and_holds_the_figures():
