@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 
-.PHONY: run test test-all setup lint unit test-torch test-tensorflow bench board docs synth fuzz \
+.PHONY: run test test-all setup lint unit test-torch test-tensorflow bench board docs synth fuzz fpga \
         fuzz-onnx formal gate mutate clean
 
 ## run: the visual-wake-words network on real pictures, on the RTL, checked against LiteRT
@@ -49,6 +49,13 @@ bench: $(VENV)/.run
 ## of the serial line's rate (BOARD=icesugar-pro for one of them); half an hour
 board: $(VENV)/.test
 	@$(BIN)/python -m tb.board measure $(if $(BOARD),--boards $(BOARD)) --json bench/board.json
+
+## fpga: the small board's bitstream from PyPI's tools alone, its clock reached, its bits proven;
+## some five minutes (BOARD=ulx3s-85f: hours without native tools)
+fpga: BOARD := icesugar-pro
+fpga: $(VENV)/.test
+	@$(BIN)/sentei fpga build --board $(BOARD) --no-native -o build/fpga/$(BOARD)
+	@$(BIN)/sentei fpga report build/fpga/$(BOARD) --json | grep -q '"timing_met": true'
 
 ## fuzz: N random networks on six chips, golden = machine = RTL (docs/fuzz.md)
 N ?= 1000

@@ -406,10 +406,13 @@ def test_other_devices():
 
 
 def test_command(built, capsys):
-    report = {**made(), "board": BOARD.name, "seeds": [{"seed": SEED, "clock_mhz": 50.0}]}
+    report = {**made(), "board": BOARD.name, "tools": {}, "seconds": 5, "memory_mb": 7,
+              "seeds": [{"seed": SEED, "clock_mhz": 50.0, "seconds": 3}]}
     (built.folder / "report.json").write_text(json.dumps(report))
     assert main(["fpga", "verify", str(built.folder), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["pins"] > 1000 and set(found) == {"cells", "pins", "settings", "idle"}
+    assert json.loads((built.folder / "report.json").read_text()) == report | {"verified": found}
+    assert f"{found['cells']:,} cells" in (built.folder / "report.html").read_text()
     assert main(["fpga", "verify", str(built.folder)]) == 0
     assert "pins agree" in capsys.readouterr().out
