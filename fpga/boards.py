@@ -101,7 +101,7 @@ class Board:
 BOARDS = {item.name: item for item in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with LFE5U-85F",
           pins=("ulx3s", "ULX3S_85F_Platform"), device=_LFE5U_85F,
-          clocks={"ulx3s_85f": 65.625, "ulx3s_85f_drp": 60},
+          clocks={"ulx3s_85f": 70, "ulx3s_85f_drp": 60},
           sdram="any-32MiB-7", baud=3_000_000, leds=tuple(("led", number) for number in range(4)),
           nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"), loader=("-b", "ulx3s")),
     Board(name="icesugar-pro", title="MuseLab iCESugar-Pro with LFE5U-25F",
