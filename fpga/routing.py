@@ -24,6 +24,8 @@ _MOST_PASSES, _MOST_LATE_PASSES = 500, 150
 # some will be to the end: all placements of the 85F's chip of which it is known (docs/decisions.md)
 # that were routed had 1.7 % or less, the others 1.8 % or more. A few hundred are never too many.
 _TELLING_PASS, _HOPEFUL, _FEW = 20, 0.0175, 500
+# Some get stuck later: no fewer for so many passes, unless it is less than so many.
+_STUCK, _NEARLY = 15, 100
 _TARGET = re.compile(r'(?<="target_freq": ")[^"]*')
 
 
@@ -65,7 +67,7 @@ class Passes:
 
     def __init__(self, *, patient: bool) -> None:
         self._patient = patient
-        self._first = 0
+        self._first = self._least = self._least_pass = 0
 
     def told(self, text: str) -> str | None:
         """Of a line what it tells of that, if it does.
@@ -83,10 +85,13 @@ class Passes:
         number, shared, late = (int(found or 0) for found in match.groups())
         if number == 1:
             self._first = shared
+        if number == 1 or shared < self._least:
+            self._least, self._least_pass = shared, number
         if late and number >= _MOST_LATE_PASSES:
             raise Unrouted(f"{late:,} connections are still late after {number} passes of routing")
-        hopeless = (number == _TELLING_PASS and not self._patient
-                    and shared > max(_HOPEFUL * self._first, _FEW))
+        crowded = number == _TELLING_PASS and shared > max(_HOPEFUL * self._first, _FEW)
+        stuck = number - self._least_pass >= _STUCK and self._least > _NEARLY
+        hopeless = not self._patient and (crowded or stuck)
         if hopeless or (shared and number >= _MOST_PASSES):
             raise Crowded(f"{shared:,} wires are still shared after {number} passes of routing"
                           + "; take another seed (--seeds), more --effort, or a smaller preset"

@@ -26,7 +26,7 @@ def test_there_is_an_end():
 def test_no_hope_is_seen_early(first, shared, crowded):
     for patient in (False, True):
         passes = Passes(patient=patient)
-        for number, line in ((1, first), (19, 30_000)):
+        for number, line in ((1, first), (19, first - 1)):
             assert passes.told(LINE.format(number, line))
         if crowded and not patient:
             with pytest.raises(Crowded, match=f"{shared:,} wires are still shared after 20 pass"):
@@ -34,6 +34,21 @@ def test_no_hope_is_seen_early(first, shared, crowded):
         else:
             assert passes.told(LINE.format(20, shared))
             assert passes.told(LINE.format(21, 30_000))
+
+
+@pytest.mark.parametrize(("least", "passes", "stuck"), [(101, 15, True), (101, 14, False),
+                                                        (100, 99, False)])
+def test_what_no_longer_falls_is_stuck(least, passes, stuck):
+    for patient in (False, True):
+        watch = Passes(patient=patient)
+        for number, shared in enumerate([9000, 5000, least, *[300] * (passes - 1)], 30):
+            assert watch.told(LINE.format(number if number > 30 else 1, shared))
+        last = LINE.format(32 + passes, 250)
+        if stuck and not patient:
+            with pytest.raises(Crowded, match="250 wires are still shared"):
+                watch.told(last)
+        else:
+            assert watch.told(last)
 
 
 def test_what_is_late_is_told_and_has_an_end():
