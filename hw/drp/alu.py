@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.operations import Subword
 from hw.drp.choice import Choice
+from hw.drp.comparison import Comparison
 from hw.drp.decode import ALU
 from hw.drp.split_adder import SplitAdder
 
@@ -66,12 +67,19 @@ class Alu(wiring.Component):
             choice.above.eq(second.o), choice.below.eq(below), choice.flag.eq(flag & ~other),
             self.o.eq(choice.o),
         ]
-        signs = [code.signed & (self.a[top] ^ self.b[top]) for top in range(7, 32, 8)]
-        asks = [(code.first & ~takes, _of_part(first.over, single, parts)),
-                (code.second & ~takes, _of_part(second.over, single, parts))]
-        for byte, sign in enumerate(_of_part(signs, single, parts)):
-            m.d.comb += choice.found[byte].eq((code.negate | takes) ^ Cat(
-                ~asked | (carries[byte] ^ sign) for asked, carries in asks).all())
+        # Carries of operands with different signs tell the opposite of what is asked.
+        m.submodules.comparison = comparison = Comparison()
+        asks = Signal(2)
+        signs = [code.signed & (asks[0] ^ asks[1]) & (self.a[top] ^ self.b[top])
+                 for top in range(7, 32, 8)]
+        m.d.comb += [
+            asks.eq(Mux(takes, 0, Cat(code.first, code.second))),
+            comparison.first.eq(first.over), comparison.second.eq(second.over),
+            comparison.asks.eq(asks), comparison.single.eq(single), comparison.parts.eq(parts),
+            comparison.invert.eq((code.negate | takes).replicate(len(signs))
+                                 ^ Cat(_of_part(signs, single, parts))),
+            choice.found.eq(comparison.found),
+        ]
         return m
 
 

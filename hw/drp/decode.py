@@ -29,9 +29,9 @@ _PARTS = {Kind.ALU: Part.ALU, Kind.SHIFTER: Part.SHIFTER, Kind.MULTIPLIER: Part.
 # Two adders: below = a + b with ``add``, a - b with ``invert`` too, a | b with that only, a with
 # none; above = b - a with ``back``, b without. Another word, more = a; with ``logic`` bits of a
 # where c has ones, of b where zeros; a & b if ``signed``, too. By sub-word found = a >= b with
-# ``first``, b >= a with ``second``, both taken as ``signed``, true of those not asked for; the
-# other way round with ``negate``. If found, the result is above, else below; or more, with
-# ``other``; or below ^ more, with ``flag`` too. With ``flag`` only it is what was found.
+# ``first``, b >= a with ``second``, taken as ``signed`` if it is one of them, true of those not
+# asked for; the other way round with ``negate``. If found, the result is above, else below; or
+# more, with ``other``; or below ^ more, with ``flag`` too. With ``flag`` only it is what was found.
 ALU = data.StructLayout({"add": 1, "invert": 1, "back": 1, "logic": 1, "signed": 1, "other": 1,
                          "flag": 1, "first": 1, "second": 1, "negate": 1})
 # Left shifts are right shifts with the bits reversed before and after.

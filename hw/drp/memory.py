@@ -69,7 +69,8 @@ class TableMemory(wiring.Component):
             self.load.ready.eq(~pending),
             write.en.eq(pending | self.load.valid),
             write.addr.eq(Mux(pending, address, self.load.p.addr)),
-            total.a.eq(read.data), total.b.eq(value), total.adds.eq(adds),
-            write.data.eq(Mux(pending, total.o, self.load.p.data)),
+            # What isn't added comes out as it is: nothing behind the sum, which comes last.
+            total.a.eq(read.data), total.b.eq(Mux(pending, value, self.load.p.data)),
+            total.adds.eq(pending & adds), write.data.eq(total.o),
         ]
         return m

@@ -30,7 +30,7 @@ class SplitAdder(wiring.Component):
         Into each sub-word; 0 without ``adds``.
     o : Out(32)
     over : Out(4)
-        Carry out of each byte.
+        Carry out of each byte that ends a sub-word.
 
     Timing
     ------
@@ -52,7 +52,7 @@ class SplitAdder(wiring.Component):
             self._sum(m, ends, sums)
         for byte in range(_BYTES):
             m.d.comb += [self.o.word_select(byte, 8).eq(sums[1 + 9 * byte:9 + 9 * byte]),
-                         self.over[byte].eq(sums[9 + 9 * byte] ^ ~ends[byte])]
+                         self.over[byte].eq(sums[9 + 9 * byte])]
         return m
 
     def _sum(self, m, ends, sums):

@@ -171,11 +171,16 @@ class Tile(wiring.Component):
         item = Signal(load_layout(fabric), reset_less=True)
         valid, taken = Signal(), Signal(init=1)
         decoded = Signal(decoded_layout(fabric), reset_less=True)
+        # Whose table it is, found before: the loader waits for what follows from that.
+        tables = fabric.places(Kind.MEMORY)
+        table = Signal(len(tables), reset_less=True)
         m.d.comb += [self.load.ready.eq(~valid | taken),
                      decoder.element.eq(self.load.p.unit), decoder.i.eq(self.load.p.data)]
         with m.If(self.load.ready):
             m.d.sync += [valid.eq(self.load.valid), item.eq(self.load.payload),
-                         decoded.eq(decoder.o)]
+                         decoded.eq(decoder.o), table.eq(Cat(
+                             (self.load.p.space == Space.TABLE) & (self.load.p.unit == number)
+                             for number in tables))]
         for (space, number), memory in memories.items():
             m.d.comb += [
                 memory.write.en.eq(valid & (item.space == space) & (item.unit == number)),
@@ -184,9 +189,9 @@ class Tile(wiring.Component):
         m.d.comb += [controller.write.en.eq(valid & (item.space == Space.STATE)),
                      controller.write.addr.eq(item.addr), controller.write.data.eq(item.data)]
         waits = []
-        for number in fabric.places(Kind.MEMORY):
+        for index, number in enumerate(tables):
             port, mine = elements[number].load, Signal(name=f"loads_{number}")
-            m.d.comb += [mine.eq(valid & (item.space == Space.TABLE) & (item.unit == number)),
+            m.d.comb += [mine.eq(valid & table[index]),
                          port.valid.eq(mine), port.p.addr.eq(item.addr),
                          port.p.data.eq(item.data[:32])]
             waits.append(mine & ~port.ready)
