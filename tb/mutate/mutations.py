@@ -668,7 +668,7 @@ _TABLE = [
     ("drp.split_adder", "other", "what is neither sum nor b goes on to the next byte",
      "~adds & invert & ~b &", "~adds & invert &"),
     ("drp.alu", "sign", "signed operands are compared as unsigned ones",
-     "code.signed & (self.a[top]", "0 & (self.a[top]"),
+     "signs = [code.signed &", "signs = [0 &"),
     ("drp.alu", "part", "2 x 16: the low half takes the comparison of its low byte",
      "low = Mux(single, values[0]", "low = Mux(parts, values[0]"),
     ("drp.alu", "equal", "equal if b is not less",
