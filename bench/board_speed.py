@@ -3,7 +3,8 @@
 Cycles are the machine's at the board's preset, which the boards simulated to their pins confirm
 (bench/board.json, whose share of the serial line's rate is taken here). Clock and area are those of
 a build's report (``sentei fpga build``): --report, or the one in fpga/results; without one --clock
-says what is assumed, and DSPs are counted from the configuration.
+says what is assumed, and DSPs are counted from the configuration. The clock is the one that the
+build was asked for, which its PLL makes, not what the router says is possible.
 
 chip      the chip alone: program, weights and input lie in the board's SDRAM
 resident  input sent and output read over the serial line for each inference
@@ -71,7 +72,7 @@ def main() -> int:
     report = json.loads(path.read_text()) if path.exists() else None
     if report is None and not args.clock:
         parser.error(f"{path}: no such report of a build; accepted is another --report, or --clock")
-    clock = args.clock or report["clock_mhz"]["median"]
+    clock = args.clock or report["clock_mhz_target"]
     dsp = report["dsp"]["used"] if report else multipliers(preset(chip))
     area = f", {report['lut4']['used']:,} LUT4" if report else ""
     rate = line_share() * found.baud / LINE_BITS  # bytes a second
@@ -105,7 +106,7 @@ def main() -> int:
                 f" --board {args.board}" if args.board != "ulx3s-85f" else "") + (
                 f" --clock {args.clock:g}" if args.clock else ""),
             "board": args.board, "preset": chip, "clock_mhz": clock,
-            "clock_is": "assumed" if report is None or args.clock else "routed", "dsp": dsp,
+            "clock_is": "assumed" if report is None or args.clock else "asked for", "dsp": dsp,
             "line_bytes_per_second": round(rate), "rows": rows},
             indent=1) + "\n")
     return 1 if missed else 0
