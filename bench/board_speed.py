@@ -20,8 +20,9 @@ from figures import NETWORKS, sentei
 from rich.console import Console
 from rich.table import Table
 
+from fpga.area import multipliers
 from fpga.boards import BOARDS, board
-from golden.spec.config import Config, preset
+from golden.spec.config import preset
 from sw.driver.link import LINE_BITS
 from sw.session import compiled, open_model
 
@@ -39,11 +40,6 @@ def line_share() -> float:
     boards = json.loads((HERE / "board.json").read_text()).values()
     return min(share for item in boards if isinstance(item, dict) and "line" in item
                for share in (item["line"]["write_share"], item["line"]["read_share"]))
-
-
-def multipliers(chip: Config) -> int:
-    """DSP blocks: one a multiplier that is not of LUTs, four a requantizer."""
-    return chip.lanes * (chip.columns - chip.lut_columns) + 4 * chip.drain
 
 
 def measured(network: str, chip: str, dense: bool) -> dict:

@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-__all__ = ["area", "blocks"]
+from golden.spec.config import Config
+
+__all__ = ["area", "blocks", "multipliers"]
 
 # ECP5 cells by what they use. A CCU2C is two LUT4. A DPR16X4 is four, and the two of a third
 # half-slice that hand it its write address and data.
@@ -45,3 +47,8 @@ def blocks(cells: Mapping[str, str], prefixes: Iterable[str]) -> dict[str, dict[
         found[".".join(parts)].append(kind)
     rows = {name: area(kinds) for name, kinds in found.items()}
     return dict(sorted(rows.items(), key=lambda item: -item[1]["lut4"]))
+
+
+def multipliers(config: Config) -> int:
+    """DSP blocks of the array: one a multiplier that is not of LUTs, four a requantizer."""
+    return config.lanes * (config.columns - config.lut_columns) + 4 * config.drain

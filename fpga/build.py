@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fpga.annealer import annealer
-from fpga.area import area, blocks
+from fpga.area import area, blocks, multipliers
 from fpga.boards import Board
 from fpga.dsp_registers import pack_registers
 from fpga.floorplan import floorplan
@@ -114,6 +114,8 @@ class Build:
         started = time.monotonic()
         tell("generating")
         top = BoardTop(self.board, self.config, self.clock_mhz)  # refuses what can't be built
+        least = dict.fromkeys(asdict(self.board.device), 0) | {"dsp": multipliers(self.config)}
+        check_fits(least, self.board, self.config)
         self._look_for_tools()
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in _RESULTS:

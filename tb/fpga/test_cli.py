@@ -68,6 +68,13 @@ def test_effort_that_cannot_be(capsys, tmp_path, effort, why):
     assert not (tmp_path / "out").exists()
 
 
+def test_preset_that_is_too_large_is_refused_at_once(capsys, tmp_path):
+    code, text = refused(capsys, "fpga", "build", "--board", "icesugar-pro", "--preset", "base",
+                         "-o", str(tmp_path / "out"))
+    assert code == 2 and "needs 144 DSP, the device of icesugar-pro has 28" in text
+    assert not (tmp_path / "out").exists()
+
+
 def test_boards_without_their_pins(capsys, tmp_path, monkeypatch):
     """Boards are listed without amaranth-boards; to build needs it, and says so."""
     monkeypatch.setitem(sys.modules, "amaranth_boards.icesugar_pro", None)
