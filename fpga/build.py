@@ -54,8 +54,8 @@ _NANOSECONDS = 1e3  # of a period of 1 MHz
 _PLACED = 0.97  # of the period is what placing goes for: routes have detours
 # Of the clock: the router's own reckoning is some tenths of a MHz off. At last whatever comes out.
 _TARGETS = (1.01, 0.95, 0.0)
-# What a build leaves for its users: none of an earlier one's is to be taken for this one's.
 _PICTURE = "floorplan.png"
+# What a build leaves for its users: none of an earlier one's is to be taken for this one's.
 _RESULTS = ("report.json", "report.html", _PICTURE, f"{TOP}.bit", f"{TOP}.wrong.bit")
 # A seed whose placement is crowded is placed again, so many times in all, each with a seed so much
 # greater.

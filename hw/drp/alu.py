@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec.drp.operations import Subword
 from hw.drp.choice import Choice
-from hw.drp.comparison import Comparison
+from hw.drp.comparison import Comparison, of_part
 from hw.drp.decode import ALU
 from hw.drp.split_adder import SplitAdder
 
@@ -77,14 +77,7 @@ class Alu(wiring.Component):
             comparison.first.eq(first.over), comparison.second.eq(second.over),
             comparison.asks.eq(asks), comparison.single.eq(single), comparison.parts.eq(parts),
             comparison.invert.eq((code.negate | takes).replicate(len(signs))
-                                 ^ Cat(_of_part(signs, single, parts))),
+                                 ^ Cat(of_part(signs, single, parts))),
             choice.found.eq(comparison.found),
         ]
         return m
-
-
-def _of_part(values, single, parts):
-    """For each byte the value of its sub-word's highest one."""
-    low = Mux(single, values[0], values[1])
-    return (Mux(parts, low, values[3]), Mux(parts, values[1], values[3]),
-            Mux(single, values[2], values[3]), values[3])

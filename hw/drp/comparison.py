@@ -4,12 +4,18 @@ from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "of_part"]
 
 _BYTES = 4
 # ECP5's LUT4 by D C B A: A if C asks for it, and B if D does.
 _BOTH = sum(1 << index for index in range(16)
             if (index & 1 or not index & 4) and (index & 2 or not index & 8))
+
+
+def of_part(values, single, parts):
+    """For each byte the value of its sub-word's highest one."""
+    low = Mux(parts, values[1], values[3])
+    return (Mux(single, values[0], low), low, Mux(single, values[2], values[3]), values[3])
 
 
 class Comparison(wiring.Component):
@@ -51,10 +57,7 @@ class Comparison(wiring.Component):
             Cat(~ask | carries[byte] for ask, carries in zip(
                 self.asks, (self.first, self.second), strict=True)).all()
             for byte in range(_BYTES)))
-        low = Mux(self.parts, agrees[1], agrees[3])
-        m.d.comb += self.found.eq(self.invert ^ Cat(
-            Mux(self.single, agrees[0], low), low, Mux(self.single, agrees[2], agrees[3]),
-            agrees[3]))
+        m.d.comb += self.found.eq(self.invert ^ Cat(of_part(agrees, self.single, self.parts)))
         return m
 
     def _cells(self, m):
