@@ -9,6 +9,7 @@ import re
 import resource
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from fpga.paths import critical_path
 from fpga.place import EFFORT
 from fpga.report import fastest
 from fpga.routing import BY_TIME, Crowded, Passes, Unrouted, aim
-from fpga.toolchain import Tool, Toolchain
+from fpga.toolchain import Tool, Toolchain, kill_all
 from fpga.top import BoardTop
 from fpga.verify import Different, Verified, device_of, verify
 from golden.spec.config import Config
@@ -175,10 +176,16 @@ class Build:
                 jobs: int) -> tuple[list[dict], dict[int, str]]:
         """What came of those that could be routed, and why others could not."""
         failed: dict[int, Exception] = {}
+        stopped = threading.Event()
+
+        def heard(text: str) -> None:
+            if stopped.is_set():
+                raise ToolError("stopped")
+            tell(text)
 
         def attempt(seed: int) -> dict | None:
             try:
-                return self.route(seed, tell)
+                return self.route(seed, heard)
             except (ToolError, OSError, ValueError, LookupError) as error:
                 # The last two: a file that a program left in pieces.
                 failed[seed] = error
@@ -186,7 +193,13 @@ class Build:
                 return None
 
         with ThreadPoolExecutor(jobs) as pool:
-            runs = [run for run in pool.map(attempt, seeds) if run]
+            try:
+                runs = [run for run in pool.map(attempt, seeds) if run]
+            except BaseException:  # an interrupt; the pool waits for its threads, which take hours
+                stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                kill_all()
+                raise
         if not runs:
             raise failed[seeds[0]]
         return runs, {seed: str(error) for seed, error in failed.items()}

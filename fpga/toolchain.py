@@ -13,11 +13,12 @@ from pathlib import Path
 
 from sw.errors import ToolError
 
-__all__ = ["Tool", "Toolchain"]
+__all__ = ["Tool", "Toolchain", "kill_all"]
 
 _ERROR_LINES = 15
 _YOSYS_LEAST = (0, 40)  # synth_ecp5 with abc9 as its default
 _NEXTPNR_LEAST = (0, 4)  # slices in halves, --report
+_running: set[subprocess.Popen[str]] = set()
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Tool:
                 stdin=subprocess.PIPE if answered else subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             assert process.stdout is not None
+            _running.add(process)
             try:
                 for text in process.stdout:
                     file.write(text)
@@ -77,11 +79,19 @@ class Tool:
             except BaseException:
                 process.kill()
                 raise
+            finally:
+                _running.discard(process)
         if process.returncode:
             lines = (folder / log).read_text().splitlines()
             errors = [text for text in lines if text.startswith("ERROR")] or lines
             raise ToolError(f"{self.name} ended with {process.returncode}; {folder / log} has all "
                             "of it:\n" + "\n".join(errors[-_ERROR_LINES:]))
+
+
+def kill_all() -> None:
+    """End all programs that run: each thread that waits for one has its `ToolError`."""
+    for process in tuple(_running):
+        process.kill()
 
 
 class Toolchain:
@@ -132,7 +142,6 @@ def _find(name: str, package: str, function: str, native: bool,
     version = importlib.metadata.version(package.replace("_", "-"))
     start = f"import sys, {package} as tool; sys.exit(tool.{function}(sys.argv[1:]))"
     return Tool(name, (sys.executable, "-c", start), version, "PyPI")
-
 
 
 def _version(path: str) -> str:

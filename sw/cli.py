@@ -3,7 +3,9 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
@@ -16,7 +18,7 @@ __all__ = ["main"]
 
 _COMMANDS = ("run", "compile", "estimate", "prune", "evaluate", "inspect", "report", "zoo",
              "verilog", "fpga", "board", "quantize", "debug", "drp")
-_INTERRUPTED, _PIPE_CLOSED = 130, 141
+_INTERRUPTED, _PIPE_CLOSED, _TERMINATED = 130, 141, 143
 _DESCRIPTION = "Sentei: an open AI accelerator that skips pruned weights."
 _EPILOG = """\
 examples:
@@ -94,6 +96,10 @@ def _refusal(error: Exception) -> tuple[str, int]:
             "(--debug shows the trace)"), SenteiError.exit_code
 
 
+def _terminate(*_: object) -> NoReturn:
+    raise SystemExit(_TERMINATED)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -109,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in given
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)  # programs that were started are ended, too
     try:
         arguments = _parser(given).parse_args(given)
         code = arguments.execute(arguments)

@@ -35,6 +35,7 @@ from sw.commands.options import (
 )
 from sw.commands.progress import Progress
 from sw.commands.running import run
+from sw.driver.link import ATTEMPTS, PATIENCE
 from sw.driver.serial_transport import BAUD, SerialTransport
 from sw.errors import BoardError, MismatchError, ToolError, UsageError
 
@@ -62,7 +63,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         part.add_argument("--port", required=True, metavar="P", help="serial port or URL")
         part.add_argument("--baud", type=count, default=BAUD, help=f"default: {BAUD}")
         part.add_argument("--patience", type=positive, metavar="S",
-                          help="seconds to wait for an answer; more for a simulated board")
+                          help="seconds to wait for an answer, twice as long at each of "
+                          f"{ATTEMPTS} attempts (default: {PATIENCE:g}); more for a simulated "
+                          "board")
     for part in (test, go):
         add_chip(part, memory=False)
     for part in (info, test, go, flash):

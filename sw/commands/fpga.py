@@ -33,7 +33,6 @@ from sw.report.console import open_console
 __all__ = ["add", "execute"]
 
 
-
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``sentei fpga``."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -125,6 +124,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     from fpga.report import fastest, read
 
     report = read(arguments.build)
+    if not (arguments.build / "top.bit").is_file():
+        raise UsageError(f"{arguments.build}: has no top.bit; accepted is a folder that sentei "
+                         "fpga build wrote, with all that is in it")
     with Progress(plain=arguments.json).step("decoding the bitstream"):
         found = verify_build(arguments.build, fastest(report["seeds"])["seed"],
                              board(report["board"]))

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import serial
 
@@ -23,7 +24,9 @@ _REASONS = {
     errno.EACCES: "no permission; on Debian: adduser USER dialout, then log in again",
     errno.EBUSY: "another program uses it",
     errno.EAGAIN: "another program uses it",
+    errno.ENOTTY: "that is no serial port",
 }
+_BY_NETWORK = ("socket", "rfc2217")  # pyserial's URLs that name a host and its port
 
 
 class SerialTransport(LinkTransport):
@@ -77,9 +80,12 @@ class _Port:
     def __init__(self, url: str, baud: int, write_seconds: float) -> None:
         # TCP has no lock to take, and pyserial's URL handlers know no such option.
         options = {} if "://" in url else {"exclusive": True}
+        _check_address(url)
         try:
             self._serial: Any = serial.serial_for_url(url, baudrate=baud, timeout=0,
                                                       write_timeout=write_seconds, **options)
+        except LookupError as error:  # pyserial's, of options in a URL
+            raise LinkError(f"port {url}: unknown option or value: accepted is {error}") from None
         except (serial.SerialException, OSError, ValueError, OverflowError) as error:
             raise LinkError(f"port {url}: {_reason(error)}") from None
 
@@ -117,6 +123,21 @@ class _Port:
         return LinkError(f"the line to the board was lost: {error}")
 
 
+def _check_address(url: str) -> None:
+    scheme = url.partition("://")[0]
+    if scheme not in _BY_NETWORK:
+        return
+    try:
+        address = urlsplit(url)
+        complete = bool(address.hostname and address.port)
+    except ValueError:
+        complete = False
+    if not complete:
+        raise LinkError(f"port {url}: accepted is {scheme}://HOST:PORT")
+
+
 def _reason(error: Exception) -> str:
-    known = _REASONS.get(getattr(error, "errno", None) or 0)
-    return known or str(error)
+    # What pyserial puts in words of its own has the number in what it was about.
+    cause = error.__context__
+    number = getattr(error, "errno", None) or (cause.args[0] if cause and cause.args else 0)
+    return _REASONS.get(number) or str(error)

@@ -8,6 +8,7 @@
 
 import argparse
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -56,6 +57,10 @@ def _measure(arguments):
 def _serve(arguments):
     chosen = BOARDS[arguments.board]
     hz = round(chosen.clock_mhz * 1e6)
+    try:
+        socket.create_server(("127.0.0.1", arguments.port)).close()
+    except (OSError, OverflowError) as error:  # told before the long part
+        sys.exit(f"--port {arguments.port}: {getattr(error, 'strerror', None) or error}")
     _tell(f"building the simulator of {arguments.board}")
     board = SimulatedBoard(preset(chosen.presets[0]), PARTS[chosen.sdram], clock_hz=hz,
                            baud=hz // LEAST_CYCLES)  # faster than the real line: time is dear

@@ -1,7 +1,10 @@
 """Builds in which something fails: seeds, routes, programs that end early."""
 
 import json
+import signal
 import sys
+import threading
+import time
 
 import pytest
 
@@ -40,6 +43,26 @@ def test_seeds_that_all_fail(build, monkeypatch):
     monkeypatch.setattr(Build, "route", failing(4, 5))
     with pytest.raises(ToolError, match="no way for 4"):
         build._routes((4, 5), lambda text: None, 1)
+
+
+def test_an_interrupt_ends_what_runs(build, monkeypatch):
+    sleeper = Tool("sleeper", (sys.executable, "-c", "import time; time.sleep(100)"), "", "")
+    ends = []
+
+    def route(build, seed, tell):
+        try:
+            sleeper.run([], build.folder, f"{seed}.log")
+        except ToolError as error:
+            ends.append(str(error))
+            raise
+
+    monkeypatch.setattr(Build, "route", route)
+    threading.Timer(1, signal.pthread_kill, (threading.get_ident(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        build._routes((1, 2, 3), lambda text: None, 2)
+    assert time.monotonic() - began < 50
+    assert len(ends) == 2 and all(text.startswith("sleeper ended with -9") for text in ends)
 
 
 def routing(build, monkeypatch, failures, error):

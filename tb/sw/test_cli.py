@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -191,6 +192,18 @@ def test_interrupt(capsys, monkeypatch):
 
     monkeypatch.setattr(sw.commands.running, "open_model", interrupted)
     assert run(capsys, "run", "dscnn")[0] == 130
+
+
+def test_termination(capsys, monkeypatch):
+    import sw.commands.running
+
+    monkeypatch.setattr(sw.commands.running, "open_model",
+                        lambda *_: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert run(capsys, "run", "dscnn", *GOLDEN)[0] == 143
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("command", ["", "run", "compile", "inspect", "report", "zoo", "verilog",

@@ -139,6 +139,19 @@ def test_a_port_that_is_not_there():
         SerialTransport(f"socket://127.0.0.1:{number}")
 
 
+@pytest.mark.parametrize(("url", "told"), [
+    ("socket://lab", "accepted is socket://HOST:PORT"),
+    ("socket://lab:x", "accepted is socket://HOST:PORT"),
+    ("rfc2217://lab:99999", "accepted is rfc2217://HOST:PORT"),
+    ("loop://?x=1", "unknown option or value: accepted is"),
+    (__file__, "that is no serial port"),
+])
+def test_what_is_no_port(url, told):
+    with pytest.raises(LinkError) as caught:
+        SerialTransport(url)
+    assert str(caught.value).startswith(f"port {url}: {told}")
+
+
 def test_a_port_in_use():
     with terminal() as (path, _, _):
         chip = SerialTransport(path)
