@@ -83,9 +83,9 @@ docs: $(VENV)/.run
 	@$(BIN)/python -m golden.spec.docs docs
 	@$(BIN)/python -m sw.frontend.onnx.docs docs
 
-## synth: area by block of preset base for ECP5
+## synth: area by block of the ULX3S's chip alone, without what is beside it on the board
 synth: $(VENV)/.test
-	@$(BIN)/python -m fpga.synthesize --preset base
+	@$(BIN)/python -m fpga.synthesize --preset ulx3s_85f
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache
