@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -194,16 +193,11 @@ def test_interrupt(capsys, monkeypatch):
     assert run(capsys, "run", "dscnn")[0] == 130
 
 
-def test_termination(capsys, monkeypatch):
-    import sw.commands.running
-
-    monkeypatch.setattr(sw.commands.running, "open_model",
-                        lambda *_: signal.raise_signal(signal.SIGTERM))
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert run(capsys, "run", "dscnn", *GOLDEN)[0] == 143
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def test_termination():
+    program = ("import signal, sys; import sw.commands.running as running, sw.cli\n"
+               "running.open_model = lambda *_: signal.raise_signal(signal.SIGTERM)\n"
+               "sys.exit(sw.cli.main(['run', 'dscnn', '--engine', 'golden']))")
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 143
 
 
 @pytest.mark.parametrize("command", ["", "run", "compile", "inspect", "report", "zoo", "verilog",
