@@ -115,8 +115,7 @@ class Build:
         started = time.monotonic()
         tell("generating")
         top = BoardTop(self.board, self.config, self.clock_mhz)  # refuses what can't be built
-        least = dict.fromkeys(asdict(self.board.device), 0) | {"dsp": multipliers(self.config)}
-        check_fits(least, self.board, self.config)
+        check_fits({"dsp": multipliers(self.config)}, self.board, self.config)
         self._look_for_tools()
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in _RESULTS:
@@ -387,9 +386,10 @@ def check_fits(used: dict[str, int], board: Board, config: Config) -> None:
     UsageError
         Naming resource, excess and what to shrink.
     """
-    for kind, available in asdict(board.device).items():
-        if used[kind] > available:
+    for kind, needed in used.items():
+        available = getattr(board.device, kind)
+        if needed > available:
             raise UsageError(
-                f"preset {config.name} needs {used[kind]:,} {kind.upper()}, the device of "
-                f"{board.name} has {available:,}: {used[kind] - available:,} too many; "
+                f"preset {config.name} needs {needed:,} {kind.upper()}, the device of "
+                f"{board.name} has {available:,}: {needed - available:,} too many; "
                 f"{_SHRINK[kind]}")

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from sw.errors import UsageError
 
-__all__ = ["KINDS", "compare", "dsp_registers", "fastest", "proof", "read", "show", "unmet"]
+__all__ = ["KINDS", "bitstream", "compare", "dsp_registers", "fastest", "proof", "read", "show",
+           "unmet"]
 
 KINDS = ("lut4", "ff", "dsp", "ebr")
 _FIELDS = ("board", "preset", "digest", "verilog_sha256", "macs_per_cycle", "seeds",
@@ -36,6 +37,20 @@ def read(path: Path) -> dict:
     if missing:
         raise UsageError(f"{path}: no report of sentei fpga build: {missing[0]} is missing")
     return found
+
+
+def bitstream(build: Path) -> Path:
+    """The bitstream in a build's folder.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    path = build / "top.bit"
+    if not path.is_file():
+        raise UsageError(f"{path} is missing; accepted is a folder that sentei fpga build wrote")
+    return path
 
 
 def show(console: Console, report: Mapping) -> None:

@@ -37,7 +37,7 @@ from sw.commands.progress import Progress
 from sw.commands.running import run
 from sw.driver.link import ATTEMPTS, PATIENCE
 from sw.driver.serial_transport import BAUD, SerialTransport
-from sw.errors import BoardError, MismatchError, ToolError, UsageError
+from sw.errors import BoardError, MismatchError, ToolError
 
 __all__ = ["add", "execute"]
 
@@ -158,17 +158,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _flash(arguments: argparse.Namespace) -> int:
     from fpga.boards import board
-    from fpga.report import read
+    from fpga.report import bitstream, read
 
-    report, bitstream = read(arguments.build), arguments.build / "top.bit"
-    if not bitstream.is_file():
-        raise UsageError(f"{bitstream} is missing; accepted is a folder that sentei fpga build "
-                         "wrote")
+    report, bits = read(arguments.build), bitstream(arguments.build)
     if not report.get("verified"):
-        print(f"sentei: warning: {bitstream} was not held against its netlist; build it again",
+        print(f"sentei: warning: {bits} was not held against its netlist; build it again",
               file=sys.stderr)
     command = ["openFPGALoader", *board(report["board"]).loader,
-               *(["-f"] if arguments.persist else []), str(bitstream)]
+               *(["-f"] if arguments.persist else []), str(bits)]
     if shutil.which(command[0]) is None:
         raise ToolError(f"openFPGALoader is not installed (on Debian: apt install openfpgaloader); "
                         f"then: {shlex.join(command)}")
