@@ -51,10 +51,11 @@ board: $(VENV)/.test
 	@$(BIN)/python -m tb.board measure $(if $(BOARD),--boards $(BOARD)) --json bench/board.json
 
 ## fpga: the small board's bitstream from PyPI's tools alone, its clock reached, its bits proven;
-## some five minutes (BOARD=ulx3s-85f: hours without native tools)
+## some minutes, as it is placed with less effort than usual (BOARD=ulx3s-85f: hours without
+## native tools)
 fpga: BOARD := icesugar-pro
 fpga: $(VENV)/.test
-	@$(BIN)/sentei fpga build --board $(BOARD) --no-native -o build/fpga/$(BOARD)
+	@$(BIN)/sentei fpga build --board $(BOARD) --no-native --effort 700 -o build/fpga/$(BOARD)
 	@$(BIN)/sentei fpga report build/fpga/$(BOARD) --json | grep -q '"timing_met": true'
 
 ## fuzz: N random networks on six chips, golden = machine = RTL (docs/fuzz.md)

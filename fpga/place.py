@@ -37,13 +37,13 @@ from sw.errors import ToolError
 
 __all__ = ["EFFORT", "Placing", "place"]
 
-EFFORT = 2800  # annealing moves tried for each cell
+EFFORT = 2800  # annealing moves tried for each cell; eight starts
 # Without anything that keeps cells apart, at first. To the end of that would be wrong: what is
 # tied to few things only would lie in a heap.
 _FIRST_SOLUTIONS, _FIRST_STEPS = 4, 100
 # Of several starts, which end differently, the one with the least wire after some rounds; it goes
 # on by itself until there is sense in telling late signals.
-_STARTS, _START_ROUNDS, _FIRST_ROUNDS = 8, 10, 40
+_EFFORT_OF_START, _START_ROUNDS, _FIRST_ROUNDS = 350, 10, 40
 # The pull to free places grows from round to round, by so much for a slot.
 _ROUNDS, _STEPS, _PULL = 160, 60, 0.01
 _WEIGH = 10  # rounds between times when nets get weights
@@ -90,7 +90,7 @@ def place(packed: Path, placed: Path, seed: int, period: float, effort: int = EF
     period : float
         Of the clock, in ns.
     effort : int
-        Annealing moves tried for each cell.
+        Annealing moves tried for each cell; for every 350 there is a start more.
     tell : callable
         Told how far it is.
 
@@ -103,7 +103,7 @@ def place(packed: Path, placed: Path, seed: int, period: float, effort: int = EF
     program = annealer()
     netlist, module = read_netlist(packed)
     start = _Start(module, str(packed), seed, period)
-    start.run(tell)
+    start.run(max(1, effort // _EFFORT_OF_START), tell)
     placement = Placement(netlist, str(packed))
     check(placement)
     # Of the cells before constants were spread: those come last, and are never late.
@@ -158,13 +158,13 @@ class _Start:
         self._objects = np.array([numbers[name] for name in cells])
         self._areas = np.array([_area(cluster) for cluster in self.clusters.all])
 
-    def run(self, tell: Callable[[str], None]) -> None:
-        """Give all cells the attribute NEXTPNR_BEL."""
+    def run(self, count: int, tell: Callable[[str], None]) -> None:
+        """Give all cells the attribute NEXTPNR_BEL, from the best of so many starts."""
         starts, analytic = [], self._analytic
-        for number in range(1, _STARTS + 1):
+        for number in range(1, count + 1):
             self._begin()
             wire = self._rounds(1, _START_ROUNDS)
-            tell(f"start {number} of {_STARTS}: wire {wire:,}")
+            tell(f"start {number} of {count}: wire {wire:,}")
             starts.append((wire, analytic.x.copy(), analytic.y.copy()))
         _, analytic.x[:], analytic.y[:] = min(starts, key=lambda start: start[0])
         tell(f"wire {self._rounds(_START_ROUNDS + 1, _FIRST_ROUNDS):,}")
