@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from golden.graph import Graph
-from golden.spec.config import Config, preset
+from golden.spec.config import PRESETS, Config, preset
 from sw.compiler import compile_graph
 from sw.driver.device import RunResult
 from sw.drp.cache import default_cache
@@ -59,6 +59,7 @@ REACH = 15  # pixels from a corner that they lie within
 CELL = 40  # pixels: corners are taken from such squares in turn
 FARTHEST = 64  # bits that a match may differ in, of 256
 RATIO = 0.8  # of the nearest distance to the second nearest
+FEWEST = 6  # matches that fit: five give an essential matrix, whatever they are
 
 
 @dataclass(frozen=True)
@@ -274,6 +275,9 @@ def pose(features: str, first: np.ndarray, second: np.ndarray, camera: np.ndarra
             raise UsageError(f"{features}: {len(first)} matches give no pose")
         _, matrix, moved, mask = cv2.recoverPose(essential, first, second, camera, mask=mask)
         turned, fits = cv2.Rodrigues(matrix)[0], np.flatnonzero(mask)
+    if len(fits) < FEWEST:
+        raise UsageError(f"{features}: the frames give no pose, {len(fits)} of {len(first)} "
+                         "matches fit one; accepted are frames of one scene from two places")
     return Pose(features, len(first), len(fits), float(np.degrees(np.linalg.norm(turned))),
                 tuple(turned.ravel().tolist()), tuple(moved.ravel().tolist())), fits
 
@@ -324,14 +328,19 @@ def read(path: Path, flags: int) -> np.ndarray:
     found = cv2.imread(str(path), flags)
     if found is None:
         raise UsageError(f"{path}: no picture that can be read")
+    if flags == cv2.IMREAD_GRAYSCALE:
+        Pictures().open(path)  # refuses damaged ones, which OpenCV fills up
     return found
 
 
 def numbers(text: str) -> tuple[float, ...]:
     """Four of them, by commas."""
-    found = tuple(float(part) for part in text.split(","))
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
     if len(found) != 4:
-        raise argparse.ArgumentTypeError("accepted is FX,FY,CX,CY in pixels")
+        raise argparse.ArgumentTypeError(f"{text}, accepted is FX,FY,CX,CY in pixels")
     return found
 
 
@@ -348,7 +357,8 @@ def arguments_of(given: list[str] | None) -> argparse.Namespace:
                         "without it get a direction, no distance)")
     parser.add_argument("--engine", choices=("numpy", "simulator", "machine", "rtl"),
                         default="rtl")
-    parser.add_argument("--preset", default="base", help="a chip with a DRP (default: base)")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="base",
+                        help="a chip with a DRP (default: base)")
     parser.add_argument("--network", choices=tuple(NETWORKS), default="vww",
                         help="runs on the array beside the second frame's corners: vww looks for "
                         "a person in that frame, the others take their first sample (default: vww)")
@@ -373,9 +383,12 @@ def inputs(arguments: argparse.Namespace) -> tuple[list[np.ndarray], np.ndarray,
     pictures = [read(path, cv2.IMREAD_GRAYSCALE) for path in files]
     depth_file = arguments.depth or (None if own else HERE / "desk_1_depth.png")
     depth = read(depth_file, cv2.IMREAD_UNCHANGED) if depth_file else None
-    if pictures[0].shape != pictures[1].shape or (
-            depth is not None and depth.shape != pictures[0].shape):
-        raise UsageError("pictures and depth differ in size")
+    given = [*zip(files, pictures, strict=True)]
+    given += [(depth_file, depth)] if depth_file and depth is not None else []
+    for path, picture in given:
+        if picture.shape != pictures[0].shape:
+            raise UsageError(f"{path} is {picture.shape[::-1]}, {files[0]} "
+                             f"{pictures[0].shape[::-1]}; accepted is one size")
     height, width = pictures[0].shape
     if not 1 <= by <= min(height, width) // 64 or not 8 <= arguments.points <= 4096:
         raise UsageError("--shrink or --points is out of range; accepted are sizes of 64 pixels "

@@ -37,13 +37,13 @@ from sw.errors import ToolError
 
 __all__ = ["EFFORT", "Placing", "place"]
 
-EFFORT = 2800  # annealing moves tried for each cell; eight starts
+EFFORT = 2800  # annealing moves tried for each cell
 # Without anything that keeps cells apart, at first. To the end of that would be wrong: what is
 # tied to few things only would lie in a heap.
 _FIRST_SOLUTIONS, _FIRST_STEPS = 4, 100
 # Of several starts, which end differently, the one with the least wire after some rounds; it goes
 # on by itself until there is sense in telling late signals.
-_EFFORT_OF_START, _START_ROUNDS, _FIRST_ROUNDS = 350, 10, 40
+_STARTS, _START_ROUNDS, _FIRST_ROUNDS = 8, 10, 40
 # The pull to free places grows from round to round, by so much for a slot.
 _ROUNDS, _STEPS, _PULL = 160, 60, 0.01
 _WEIGH = 10  # rounds between times when nets get weights
@@ -90,7 +90,8 @@ def place(packed: Path, placed: Path, seed: int, period: float, effort: int = EF
     period : float
         Of the clock, in ns.
     effort : int
-        Annealing moves tried for each cell; for every 350 there is a start more.
+        Annealing moves tried for each cell; with less than EFFORT there are fewer starts, and
+        fewer rounds before, too.
     tell : callable
         Told how far it is.
 
@@ -102,8 +103,8 @@ def place(packed: Path, placed: Path, seed: int, period: float, effort: int = EF
     started = time.monotonic()
     program = annealer()
     netlist, module = read_netlist(packed)
-    start = _Start(module, str(packed), seed, period)
-    start.run(max(1, effort // _EFFORT_OF_START), tell)
+    start = _Start(module, str(packed), seed, period, effort)
+    start.run(tell)
     placement = Placement(netlist, str(packed))
     check(placement)
     # Of the cells before constants were spread: those come last, and are never late.
@@ -129,7 +130,8 @@ def place(packed: Path, placed: Path, seed: int, period: float, effort: int = EF
 class _Start:
     """A first legal placement."""
 
-    def __init__(self, module: dict[str, Any], source: str, seed: int, period: float) -> None:
+    def __init__(self, module: dict[str, Any], source: str, seed: int, period: float,
+                 effort: int) -> None:
         self._module = module
         self._cells = cells = module["cells"]
         self._source = source
@@ -152,19 +154,22 @@ class _Start:
         self._nets = list(nets)
         self._analytic = Analytic(list(nets.values()), at[0], at[1], self._movable)
         self._period = period
+        part = min(effort / EFFORT, 1)
+        self._starts = max(1, int(part * _STARTS))
+        self._stride = round(part ** -0.5)
         self._copies: dict[str, tuple[float, float]] = {}
         self.timing = Timing(module, period)
         numbers = {name: number for number, names in enumerate(groups) for name in names}
         self._objects = np.array([numbers[name] for name in cells])
         self._areas = np.array([_area(cluster) for cluster in self.clusters.all])
 
-    def run(self, count: int, tell: Callable[[str], None]) -> None:
-        """Give all cells the attribute NEXTPNR_BEL, from the best of so many starts."""
+    def run(self, tell: Callable[[str], None]) -> None:
+        """Give all cells the attribute NEXTPNR_BEL."""
         starts, analytic = [], self._analytic
-        for number in range(1, count + 1):
+        for number in range(1, self._starts + 1):
             self._begin()
             wire = self._rounds(1, _START_ROUNDS)
-            tell(f"start {number} of {count}: wire {wire:,}")
+            tell(f"start {number} of {self._starts}: wire {wire:,}")
             starts.append((wire, analytic.x.copy(), analytic.y.copy()))
         _, analytic.x[:], analytic.y[:] = min(starts, key=lambda start: start[0])
         tell(f"wire {self._rounds(_START_ROUNDS + 1, _FIRST_ROUNDS):,}")
@@ -202,7 +207,7 @@ class _Start:
     def _rounds(self, first: int, last: int) -> int:
         """Some of them; gives the wire there would be with everything where it is pulled."""
         analytic, count = self._analytic, self._movable
-        for number in range(first, last + 1):
+        for number in range(first, last + 1, self._stride):
             targets = self._targets()
             pull = np.maximum(self._areas, 1)
             blocks = np.full(count - len(pull), _BLOCK_PULL * (number + _BLOCK_DELAY))

@@ -10,7 +10,9 @@ examples:
   sentei drp run sobel --input photo.jpg --engine rtl
   sentei drp run fast9 --input photo.jpg -o corners.png
 
-KERNEL is one of the library, or FILE.py, or FILE.py:NAME. Its scalars: --scalar name=value.
+KERNEL is one of the library, or FILE.py, or FILE.py:NAME. Its scalars: --scalar name=value; its
+arrays (streams, tables, gathers): --input for each. Of several results -o out.png writes
+out-1.png, out-2.png.
 Engines: simulator executes the tile's contexts step by step (large pictures take minutes);
 machine and rtl run a program of the whole chip, loads and stores included, large pictures in
 strips.
@@ -18,8 +20,9 @@ strips.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +33,29 @@ from rich.table import Table
 from golden.drp.errors import TileError
 from golden.spec.config import PRESETS, preset
 from golden.spec.drp.fabric import FABRICS, fabric
+from sw.commands.drp_files import (
+    arrays_of,
+    check_picture,
+    files_of,
+    numbered,
+    read_array,
+    write_array,
+)
 from sw.commands.options import add_json, writable
 from sw.commands.progress import Progress
 from sw.drp.cache import default_cache
 from sw.drp.chain import Chain, compile_whole, facts_of
 from sw.drp.compiler import Compiled
-from sw.drp.domain import Grid
 from sw.drp.kernel import Kernel
 from sw.drp.library import LIBRARY
 from sw.drp.library.pipelines import PIPELINES
-from sw.drp.library.samples import Call, pipeline_sample, sample
+from sw.drp.library.samples import pipeline_sample
 from sw.drp.on_chip import OnChip
 from sw.drp.open import open_kernel
 from sw.drp.pipeline import Simulated
 from sw.drp.show import draw, text
 from sw.errors import DeviceError, InputError, MismatchError, SenteiError, UsageError
+from sw.inputs import PICTURE_SUFFIXES
 from sw.session.engines import open_transport
 
 __all__ = ["add", "execute"]
@@ -69,13 +80,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         part.add_argument("--no-cache", action="store_true", help="map again")
         add_json(part)
     running.add_argument("--input", type=Path, action="append", default=[], metavar="FILE",
-                         help="picture or .npy for each stream, in order; random data without")
+                         help="picture or .npy for each stream, gather and table (.npy of int32), "
+                         "in the order of the kernel's parameters; random data without")
     running.add_argument("--engine", default="simulator", choices=("simulator", "machine", "rtl"),
                          help="what runs it: the tile alone in numpy, or the whole chip "
                          "(default: simulator)")
     running.add_argument("--size", metavar="H,W", help="of the result of a kernel that resizes")
     running.add_argument("-o", "--output", type=Path, metavar="FILE",
-                         help="result as .npy, or as a picture")
+                         help="result as .npy, or as a picture (.png, .jpg, ...)")
     showing.add_argument("-o", "--output", type=Path, metavar="FILE",
                          help="picture to write (.png, .svg); text without")
 
@@ -86,7 +98,8 @@ def execute(arguments: argparse.Namespace) -> int:
             "show": _show}[arguments.action](arguments)
 
 
-def _compiled(arguments: argparse.Namespace, kernel: Kernel) -> Compiled | Chain:
+def _compiled(arguments: argparse.Namespace, kernel: Kernel,
+              tell: Callable[[str], None]) -> Compiled | Chain:
     scalars = {}
     for item in getattr(arguments, "scalar", []):
         name, _, value = item.partition("=")
@@ -94,7 +107,7 @@ def _compiled(arguments: argparse.Namespace, kernel: Kernel) -> Compiled | Chain
             scalars[name] = int(value, 0)
         except ValueError:
             raise UsageError(f"--scalar {item}: accepted is name=value with an integer") from None
-    return compile_whole(kernel, fabric(arguments.fabric), seed=arguments.seed,
+    return compile_whole(kernel, fabric(arguments.fabric), tell, seed=arguments.seed,
                          cache=None if arguments.no_cache else default_cache(), **scalars)
 
 
@@ -104,7 +117,8 @@ def _list(arguments: argparse.Namespace) -> int:
         for name, kernel in LIBRARY.items():
             progress.update(name)
             try:
-                rows.append({**facts_of(_compiled(arguments, kernel)), "what": kernel.doc})
+                compiled = _compiled(arguments, kernel, partial(progress.update, f"{name},"))
+                rows.append({**facts_of(compiled), "what": kernel.doc})
             except SenteiError as error:
                 rows.append({"kernel": name, "fabric": arguments.fabric, "error": str(error)})
     if arguments.json:
@@ -129,9 +143,19 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
             f"{row['seconds']:.2f}")
 
 
+def _kernel(name: str) -> Kernel:
+    """The kernel asked for, which is one."""
+    if name in PIPELINES:
+        parts = PIPELINES[name].kernels(*pipeline_sample(name, np.random.default_rng(1), 24, 32))
+        raise UsageError(f"{name} is a pipeline, kernels that run one after the other; accepted "
+                         f"are sentei drp run {name}, or of its kernels {', '.join(parts)}")
+    return open_kernel(name)
+
+
 def _compile(arguments: argparse.Namespace) -> int:
-    with Progress(plain=arguments.json).step(f"mapping {arguments.kernel}"):
-        found = facts_of(_compiled(arguments, open_kernel(arguments.kernel)))
+    progress = Progress(plain=arguments.json)
+    with progress.step(f"mapping {arguments.kernel}"):
+        found = facts_of(_compiled(arguments, _kernel(arguments.kernel), progress.update))
     if arguments.json:
         print(json.dumps(found, indent=1))
         return 0
@@ -150,9 +174,10 @@ def _compile(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     if arguments.output:
-        writable(arguments.output)
-    with Progress(plain=arguments.json).step(f"mapping {arguments.kernel}"):
-        compiled = _compiled(arguments, open_kernel(arguments.kernel))
+        writable(arguments.output, "-o ", (".png", ".svg"))
+    progress = Progress(plain=arguments.json)
+    with progress.step(f"mapping {arguments.kernel}"):
+        compiled = _compiled(arguments, _kernel(arguments.kernel), progress.update)
     found = facts_of(compiled)
     files = _files(arguments.output, compiled) if arguments.output else {}
     if arguments.output:
@@ -164,7 +189,9 @@ def _show(arguments: argparse.Namespace) -> int:
         print(json.dumps({**found, "file": str(next(iter(files))) if files else None,
                           "files": [str(path) for path in files], "text": _text(compiled)},
                          indent=1))
-    elif not arguments.output:
+    elif arguments.output:
+        _tell(list(files))
+    else:
         print(_text(compiled))
     return 0
 
@@ -176,10 +203,13 @@ def _pieces(compiled: Compiled | Chain) -> tuple[Compiled, ...]:
 def _files(path: Path, compiled: Compiled | Chain) -> dict[Path, Compiled]:
     """A picture's file for each piece."""
     pieces = _pieces(compiled)
-    if len(pieces) == 1:
-        return {path: pieces[0]}
-    return {path.with_stem(f"{path.stem}-{number}"): piece
-            for number, piece in enumerate(pieces, 1)}
+    return dict(zip(numbered(path, len(pieces)), pieces, strict=True))
+
+
+def _tell(files: list[Path]) -> None:
+    """Which files were written."""
+    if files:
+        print(f"wrote {', '.join(map(str, files))}")
 
 
 def _text(compiled: Compiled | Chain) -> str:
@@ -194,14 +224,15 @@ def _text(compiled: Compiled | Chain) -> str:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.output:
-        writable(arguments.output)
+        writable(arguments.output, "-o ", (".npy", *sorted(PICTURE_SUFFIXES)))
     if arguments.kernel in PIPELINES:
         return _run_pipeline(arguments)
     kernel = open_kernel(arguments.kernel)
+    call = arrays_of(arguments, kernel)
+    files = files_of(arguments, kernel, call)
     progress = Progress(plain=arguments.json)
     with progress.step(f"mapping {arguments.kernel}"):
-        compiled = _compiled(arguments, kernel)
-    call = _call(arguments, kernel)
+        compiled = _compiled(arguments, kernel, progress.update)
     with progress.step("running the reference"):
         wanted = kernel(*call.arrays, sizes=call.sizes, grids=call.grids, **compiled.scalars)
     if arguments.engine == "simulator":
@@ -215,10 +246,11 @@ def _run(arguments: argparse.Namespace) -> int:
             outcome = chip.run(compiled, *call.arrays, sizes=call.sizes, grids=call.grids)
     expected = wanted if isinstance(wanted, tuple) else (wanted,)
     mismatches = sum(int((a != b).sum()) for a, b in zip(expected, outcome.outputs, strict=True))
-    if arguments.output:
-        _save(outcome.outputs[0], arguments.output)
+    for values, path in zip(outcome.outputs, files, strict=False):
+        write_array(values, path)
     report = {**facts_of(compiled), "engine": arguments.engine, "cycles": outcome.cycles,
-              "steps": outcome.steps, "elements": outcome.elements, "mismatches": mismatches}
+              "steps": outcome.steps, "elements": outcome.elements, "mismatches": mismatches,
+              "files": [str(path) for path in files]}
     if arguments.json:
         print(json.dumps(report, indent=1))
     else:
@@ -226,6 +258,7 @@ def _run(arguments: argparse.Namespace) -> int:
               f"{outcome.elements:,} elements ({outcome.cycles / outcome.elements:.3f} each; "
               f"{outcome.steps:,} steps of the tile, the rest waits for memory), "
               f"{mismatches} differ from the reference")
+        _tell(files)
     if mismatches:
         raise MismatchError(f"{kernel.name}: {mismatches} of {outcome.elements} elements differ "
                             "from the reference")
@@ -258,13 +291,16 @@ def _run_pipeline(arguments: argparse.Namespace) -> int:
                 isinstance(array, np.ndarray) for array in arrays):
             raise UsageError(f"{name} takes {len(arrays)} arrays; accepted is --input for each, if "
                              "all are pictures or .npy")
-        arrays = tuple(_picture(path) for path in arguments.input)
+        arrays = tuple(read_array(path) for path in arguments.input)
     progress = Progress(plain=arguments.json)
     with progress.step("running the reference"):
         try:
             wanted = made(*arrays)
         except ValueError as error:
             raise InputError(f"{name}: {error}") from error
+    files = [arguments.output] if arguments.output else []
+    for path in files:
+        check_picture(path, wanted.dtype.name, wanted.shape)
     engine: Simulated | OnChip
     if arguments.engine == "simulator":
         engine = Simulated(fabric(arguments.fabric),
@@ -278,83 +314,21 @@ def _run_pipeline(arguments: argparse.Namespace) -> int:
         with _chip(arguments, progress) as engine:
             found = made.run(engine, *arrays)
     mismatches = int((found != wanted).sum())
-    if arguments.output:
-        _save(found, arguments.output)
+    for path in files:
+        write_array(found, path)
     if arguments.json:
         print(json.dumps({
             "kernel": name, "fabric": arguments.fabric, "engine": arguments.engine,
             "cycles": engine.cycles, "elements": found.size, "mismatches": mismatches,
-            "calls": [{"kernel": kernel, "cycles": cycles} for kernel, cycles in engine.calls]},
-            indent=1))
+            "calls": [{"kernel": kernel, "cycles": cycles} for kernel, cycles in engine.calls],
+            "files": [str(path) for path in files]}, indent=1))
     else:
         for kernel, cycles in engine.calls:
             print(f"{kernel}: {cycles:,} cycles")
         print(f"{name} on {arguments.fabric}: {engine.cycles:,} cycles for {found.size:,} "
               f"elements, {mismatches} differ from the reference")
+        _tell(files)
     if mismatches:
         raise MismatchError(f"{name}: {mismatches} of {found.size} elements differ from the "
                             "reference")
     return 0
-
-
-def _call(arguments: argparse.Namespace, kernel: Kernel) -> Call:
-    """Arguments of the run: files, or random data."""
-    if not arguments.input:
-        return sample(kernel, np.random.default_rng(arguments.seed), 24, 32)
-    others = len(kernel.tables) + len(kernel.gathers)
-    if len(arguments.input) != len(kernel.streams) or others:
-        raise UsageError(f"{kernel.name} takes {len(kernel.streams)} streams and {others} tables; "
-                         "accepted is --input for each stream of a kernel without tables")
-    arrays = [_read(path, name, kernel) for path, name in
-              zip(arguments.input, kernel.streams, strict=True)]
-    free = [name for name, spec in kernel.streams.items() if spec.step == "free"]
-    if not free:
-        return Call(tuple(arrays))
-    try:
-        height, width = (int(part) for part in (arguments.size or "").split(","))
-    except ValueError:
-        raise UsageError(f"{kernel.name} resizes; accepted is --size height,width") from None
-    if height < 1 or width < 1:
-        raise UsageError(f"--size {arguments.size}: accepted are two sizes of 1 or more")
-    shapes = dict(zip(kernel.streams, (array.shape for array in arrays), strict=True))
-    return Call(tuple(arrays), {"y": height, "x": width},
-                {name: Grid.resize((shapes[name][0], shapes[name][1]), (height, width))
-                 for name in free})
-
-
-def _read(path: Path, name: str, kernel: Kernel) -> np.ndarray:
-    """A stream's array from a file."""
-    spec = kernel.streams[name]
-    if path.suffix == ".npy":
-        return _picture(path)
-    if spec.type.memory != "uint8" or spec.axes != "yx" or spec.channels not in (1, 3):
-        raise InputError(f"{path}: stream {name} isn't a gray or RGB picture; accepted is .npy")
-    return _picture(path, "L" if spec.channels == 1 else "RGB")
-
-
-def _picture(path: Path, mode: str = "L") -> np.ndarray:
-    """An array from .npy, or a picture."""
-    if path.suffix == ".npy":
-        try:
-            return np.load(path, allow_pickle=False)
-        except ValueError as error:
-            raise InputError(f"{path}: {error}") from None
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            return np.array(picture.convert(mode))
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: not a picture that can be read, and not .npy") from None
-
-
-def _save(values: np.ndarray, path: Path) -> None:
-    if path.suffix == ".npy":
-        np.save(path, values)
-        return
-    from PIL import Image
-
-    if values.dtype != np.uint8 or values.ndim not in (2, 3):
-        raise InputError(f"{path}: the result is {values.dtype}{values.shape}, no picture; "
-                         "accepted is .npy")
-    Image.fromarray(values).save(path)

@@ -49,9 +49,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--clock", type=positive, metavar="MHZ",
                        help="of chip and memory (default: the board's for the preset)")
     build.add_argument("--effort", type=int, metavar="E",
-                       help="moves that the placer tries for each cell (default: 2800), and a "
-                       "start more for every 350; with 0 nextpnr places, which takes hours or "
-                       "forever where a device is fuller than half")
+                       help="moves that the placer tries for each cell (default: 2800; with "
+                       "less it begins with fewer rounds, too); with 0 nextpnr places, which takes "
+                       "hours or forever where a device is fuller than half")
     build.add_argument("--no-native", action="store_true", help="only PyPI's tools")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     add_json(build)

@@ -60,8 +60,16 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, values
 
 
-def writable(path: Path, what: str = "") -> None:
+def writable(path: Path, what: str = "", suffixes: tuple[str, ...] = ()) -> None:
     """Refuse a file that can't be written, before hours have passed.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What messages begin with.
+    suffixes : tuple of str, optional
+        The only ones it may have.
 
     Raises
     ------
@@ -71,6 +79,8 @@ def writable(path: Path, what: str = "") -> None:
             path.exists() and not os.access(path, os.W_OK)):
         raise UsageError(f"{what}{path}: can't be written; accepted is a file in a folder that "
                          "exists and may be written to")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise UsageError(f"{what}{path}: accepted is a file named *{' or *'.join(suffixes)}")
 
 
 def network_file(path: Path, suffixes: tuple[str, ...] = (".onnx", ".tflite")) -> Path:

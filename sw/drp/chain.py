@@ -56,14 +56,15 @@ class Chain:
         return Outcome(outputs, cycles, steps, sum(output.size for output in outputs))
 
 
-def compile_whole(kernel: Kernel, fabric: Fabric, *, seed: int = 1, cache: Cache | None = None,
-                  most: int | None = None, piece: int | None = None,
+def compile_whole(kernel: Kernel, fabric: Fabric,
+                  tell: Callable[[str], None] = lambda text: None, /, *, seed: int = 1,
+                  cache: Cache | None = None, most: int | None = None, piece: int | None = None,
                   **scalars: int) -> Compiled | Chain:
     """``compile_kernel``, in pieces where the graph has more than ``most`` nodes.
 
     Parameters
     ----------
-    kernel, fabric, seed, cache, scalars :
+    kernel, fabric, tell, seed, cache, scalars :
         As ``compile_kernel`` takes them.
     most : int, optional
         Nodes up to which a kernel is mapped as one.
@@ -77,14 +78,15 @@ def compile_whole(kernel: Kernel, fabric: Fabric, *, seed: int = 1, cache: Cache
     most, piece = most or MOST_NODES, piece or PIECE_NODES
     count = nodes_of(kernel, fabric, **scalars)
     if count <= most:
-        return compile_kernel(kernel, fabric, seed=seed, cache=cache, **scalars)
+        return compile_kernel(kernel, fabric, tell, seed=seed, cache=cache, **scalars)
+    tell(f"cutting {count} nodes into pieces")
     pieces = split(kernel, kernel.trace(**scalars), fabric, piece, seed)
     if pieces is None:
         raise MapError(f"{kernel.name}: {count} nodes; accepted are {most}, and it can't be cut "
                        f"into pieces of {piece} (a reduction, scan, Memory, Gather or packed "
                        "stream, or too many values to hand on): write several kernels")
     return Chain(kernel, kernel.values(scalars), tuple(
-        compile_kernel(item, fabric, seed=seed, cache=cache) for item in pieces))
+        compile_kernel(item, fabric, tell, seed=seed, cache=cache) for item in pieces))
 
 
 def facts_of(compiled: Compiled | Chain) -> dict[str, Any]:

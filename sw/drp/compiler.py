@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -172,14 +172,17 @@ class Compiled:
         return bases, memory
 
 
-def compile_kernel(kernel: Kernel, fabric: Fabric, *, seed: int = 1, cache: Cache | None = None,
-                   **scalars: int) -> Compiled:
+def compile_kernel(kernel: Kernel, fabric: Fabric,
+                   tell: Callable[[str], None] = lambda text: None, /, *, seed: int = 1,
+                   cache: Cache | None = None, **scalars: int) -> Compiled:
     """Trace, optimize, map.
 
     Parameters
     ----------
     kernel : Kernel
     fabric : Fabric
+    tell : callable
+        Told what the mapper tries.
     seed : int
         Of the mapper.
     cache : Cache, optional
@@ -200,7 +203,7 @@ def compile_kernel(kernel: Kernel, fabric: Fabric, *, seed: int = 1, cache: Cach
         mapping, spent = cache.load(lowered.graph, fabric, seed, bound.ii)
     cached = mapping is not None
     if mapping is None:
-        mapping = search(lowered.graph, fabric, bound.ii, seed)
+        mapping = search(lowered.graph, fabric, bound.ii, seed, tell=tell)
         spent = time.perf_counter() - start
         if cache is not None:
             cache.store(lowered.graph, fabric, seed, bound.ii, mapping, spent)

@@ -4,7 +4,7 @@ Equal expressions are one object. Making one simplifies it: constants are folded
 operations taken where the result is the same bit for bit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,16 @@ from golden.drp.stream import TapAt
 from golden.spec.drp.operations import OPERATIONS, Op, Subword
 from sw.drp.errors import at_line
 from sw.drp.intervals import interval
+from sw.drp.overloads import Operators
 
-__all__ = ["Expression", "Operators", "Tracer"]
+__all__ = ["UNDECIDED", "Expression", "Tracer"]
 
 MASK = 0xFFFFFFFF
+# Far more than pieces can be mapped for: a long loop is refused before it fills the memory.
+MOST_RECORDED = 4096
+UNDECIDED = ("a condition on data decides nothing while the kernel is compiled; write "
+             "where(condition, a, b), minimum and maximum for min and max, or an if with "
+             "assignments only")
 _SUBWORDS = {1: Subword.X4, 2: Subword.X2, 4: Subword.X1}
 _SWAPPED = {Op.LT: Op.GT, Op.GT: Op.LT, Op.LE: Op.GE, Op.GE: Op.LE, Op.LTU: Op.GTU, Op.GTU: Op.LTU,
             Op.LEU: Op.GEU, Op.GEU: Op.LEU, Op.SUB: Op.RSUB, Op.RSUB: Op.SUB}
@@ -26,48 +32,6 @@ _INVERSE = {Op.LT: Op.GE, Op.GE: Op.LT, Op.GT: Op.LE, Op.LE: Op.GT, Op.LTU: Op.G
             Op.GTU: Op.LEU, Op.LEU: Op.GTU, Op.EQ: Op.NE, Op.NE: Op.EQ}
 _UNSIGNED = {Op.MIN: Op.MINU, Op.MAX: Op.MAXU, Op.ABSDIFF: Op.ABSDIFFU, Op.LT: Op.LTU,
              Op.LE: Op.LEU, Op.GT: Op.GTU, Op.GE: Op.GEU}
-
-
-class Operators:
-    """Python's operators, by ``_binary`` and ``_unary`` of the class."""
-
-    __array_ufunc__ = None  # numpy leaves mixed operations to us
-    __hash__ = object.__hash__
-
-    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        raise NotImplementedError
-
-    def _unary(self, name: str) -> Any:
-        raise NotImplementedError
-
-    def __neg__(self) -> Any:
-        return self._unary("neg")
-
-    def __invert__(self) -> Any:
-        return self._unary("invert")
-
-    def __abs__(self) -> Any:
-        return self._unary("abs")
-
-    def __eq__(self, other: object) -> Any:  # type: ignore[override]
-        return self._binary("eq", other, False)
-
-    def __ne__(self, other: object) -> Any:  # type: ignore[override]
-        return self._binary("ne", other, False)
-
-
-def _define(name: str, *, reflected: bool) -> Callable[..., Any]:
-    return lambda self, other: self._binary(name, other, reflected)
-
-
-for _name in ("add", "sub", "mul", "and", "or", "xor", "lshift", "rshift", "floordiv", "truediv",
-              "mod", "pow", "matmul"):
-    setattr(Operators, f"__{_name}__", _define(_name, reflected=False))
-    setattr(Operators, f"__r{_name}__", _define(_name, reflected=True))
-for _name in ("lt", "le", "gt", "ge"):
-    setattr(Operators, f"__{_name}__", _define(_name, reflected=False))
-
-
 _OPS = {"add": Op.ADD, "sub": Op.SUB, "mul": Op.MUL, "and": Op.AND, "or": Op.OR, "xor": Op.XOR,
         "lshift": Op.SLL, "rshift": Op.SRA, "eq": Op.EQ, "ne": Op.NE, "lt": Op.LT, "le": Op.LE,
         "gt": Op.GT, "ge": Op.GE}
@@ -147,8 +111,7 @@ class Expression(Operators):
         return self.tracer.binary(Op.ABSDIFF, self, 0)
 
     def __bool__(self) -> bool:
-        raise self.tracer.error("a condition on data decides nothing while the kernel is compiled; "
-                                "write where(condition, a, b), or an if with assignments only")
+        raise self.tracer.error(UNDECIDED)
 
     def __index__(self) -> int:
         raise self.tracer.error("data can't be an index here; use a Table, or an indirect stream")
@@ -164,10 +127,12 @@ class Tracer:
     ----------
     file : str
         Source file of the kernel, for errors.
+    kernel : str
+        Its name, likewise.
     """
 
-    def __init__(self, file: str) -> None:
-        self._file = file
+    def __init__(self, file: str, kernel: str = "the kernel") -> None:
+        self._file, self._kernel = file, kernel
         self._known: dict[tuple[Any, ...], Expression] = {}
         self._count = 0
 
@@ -178,9 +143,21 @@ class Tracer:
     def leaf(self, op: str, **fields: Any) -> Expression:
         """A tap, constant or phi; phis are never shared."""
         key = (op, *sorted(fields.items(), key=lambda item: item[0]))
-        if op == "phi" or key not in self._known:
+        if op == "phi":
+            self._known.pop(key, None)
+        return self._recorded(key, op, **fields)
+
+    def _recorded(self, key: tuple[Any, ...], op: Op | str, args: tuple[Expression, ...] = (),
+                  **fields: Any) -> Expression:
+        """The expression of a key, made if there is none."""
+        if key not in self._known:
+            if self._count == MOST_RECORDED:
+                raise self.error(f"{self._kernel} has more than {MOST_RECORDED:,} operations, "
+                                 "accepted are no more; loops of plain Python are unrolled, write "
+                                 "fold or several kernels")
             self._count += 1
-            self._known[key] = Expression(self, op, number=self._count, **fields)
+            self._known[key] = Expression(self, op, args, number=self._count, **fields)
+            interval(self._known[key])  # of deep ones without recursion
         return self._known[key]
 
     def constant(self, value: Any, like: Expression) -> Expression:
@@ -234,6 +211,9 @@ class Tracer:
         if left.bytes != 4 and Subword(_SUBWORDS[left.bytes]) not in OPERATIONS[op].subwords:
             raise self.error(f"{op.name} works on 32-bit values only, not on {left.dtype}; take a "
                              "stream type that isn't packed")
+        if op in (Op.SLL, Op.SRA) and right.is_constant and right.constant > 31:
+            raise self.error(f"a shift by {right.constant - ((right.constant >> 31) << 32)}, "
+                             "accepted are 0 to 31")
         return self.make(op, left, right)
 
     def invert(self, value: Expression) -> Expression:
@@ -272,11 +252,8 @@ class Tracer:
             args = (args[1], args[0])
         dtype = "bool" if op in _COMPARISONS else args[0].dtype
         key = (op, *(arg.number for arg in args), constant, table, dtype)
-        if key not in self._known:
-            self._count += 1
-            self._known[key] = Expression(self, op, args, dtype, args[0].bytes, constant,
-                                          table=table, number=self._count)
-        return self._known[key]
+        return self._recorded(key, op, args, dtype=dtype, bytes=args[0].bytes, constant=constant,
+                              table=table)
 
     def lookup(self, table: int, words: int, index: Any) -> Expression:
         """table[index]; a constant part of the index costs nothing."""
@@ -292,12 +269,8 @@ class Tracer:
 
     def gather(self, position: Expression, port: int, dtype: str) -> Expression:
         """The element of a gathered picture at a position."""
-        key = ("gather", port, position.number)
-        if key not in self._known:
-            self._count += 1
-            self._known[key] = Expression(self, "gather", (position,), dtype, port=port,
-                                          number=self._count)
-        return self._known[key]
+        return self._recorded(("gather", port, position.number), "gather", (position,),
+                              dtype=dtype, port=port)
 
     def _fold(self, op: Op, args: tuple[Expression, ...], constant: int) -> Expression | None:
         if op in (Op.LOOKUP, Op.LANE) or not all(arg.is_constant for arg in args):
@@ -393,8 +366,4 @@ class Tracer:
             return None
         args = (mask, value) if value.is_constant else (value, mask)
         key = (op, *(arg.number for arg in args), 0, -1, value.dtype)
-        if key not in self._known:
-            self._count += 1
-            self._known[key] = Expression(self, op, args, value.dtype, value.bytes,
-                                          number=self._count)
-        return self._known[key]
+        return self._recorded(key, op, args, dtype=value.dtype, bytes=value.bytes)

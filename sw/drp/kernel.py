@@ -8,13 +8,15 @@ from typing import Any, get_args, get_origin
 
 import numpy as np
 
+from golden.spec.drp.streams import Tap
 from sw.drp.domain import Domain, Grid
 from sw.drp.errors import KernelError
 from sw.drp.expression import Expression, Tracer
 from sw.drp.memory import ArrayMemory, TracedMemory
+from sw.drp.overloads import Operators
 from sw.drp.reduction import Reduction
 from sw.drp.rewrite import rewrite
-from sw.drp.types import Gather, In, Memory, Out, Table
+from sw.drp.types import TYPES, Gather, In, Memory, Out, Table, Type
 from sw.drp.window import ArrayWindow, GatherReader, TableReader, TracedWindow
 from sw.errors import InputError, SenteiError
 
@@ -57,7 +59,7 @@ class Kernel:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.name, self.doc = function.__name__, inspect.getdoc(function) or ""
-        self._body, self._file = rewrite(function)
+        self._body, self._file, self._names = rewrite(function)
         self._line = function.__code__.co_firstlineno
         hints = function.__annotations__
         self.streams: dict[str, In] = {}
@@ -97,6 +99,10 @@ class Kernel:
         return KernelError(f"{self._file}:{self._line}: {text}")
 
     def _check_axes(self, specs: list[In | Out]) -> None:
+        for kind in (spec.type for spec in (*specs, *self.gathers.values())):
+            if not isinstance(kind, Type):
+                raise self._error(f"a stream of {kind!r}, accepted are "
+                                  f"{', '.join(item.name for item in TYPES)}")
         for spec in specs:
             if not spec.axes.isalpha() or len(set(spec.axes)) != len(spec.axes):
                 raise self._error(f"axes {spec.axes!r}, accepted are different letters")
@@ -141,7 +147,7 @@ class Kernel:
         if any(kind.parts > 1 for kind in kinds):
             raise self._error("packed streams (such as u8x4) can't be added to a Memory")
 
-    def _line_of(self, error: Exception) -> int:
+    def _line_of(self, error: BaseException) -> int:
         """Innermost line of the kernel's file that an exception passed."""
         lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__)
                  if frame.filename == self._file]
@@ -159,6 +165,12 @@ class Kernel:
         """Input ports by name. The one after the streams' is a Memory's mask."""
         found = {name: port for port, name in enumerate(self.streams)}
         return found | {name: len(found) + 1 for name in self.gathers}
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Parameters that take an array, in their order."""
+        return tuple(name for name in self._order
+                     if name not in self.scalars and name not in self.memories)
 
     def values(self, given: Mapping[str, int]) -> dict[str, int]:
         """All scalars, defaults included.
@@ -190,8 +202,10 @@ class Kernel:
                                                            dict[str, np.ndarray]]:
         """(arrays of streams and gathered pictures, contents of tables) of positional
         arguments."""
-        names = [name for name in self._order
-                 if name not in self.scalars and name not in self.memories]
+        names = self.arrays
+        if any(isinstance(item, Operators) for item in given):
+            raise TypeError(f"{self.name} is a kernel, which a kernel can't call; call a plain "
+                            "function")
         if len(given) != len(names):
             raise InputError(f"{self.name} takes {len(names)} arrays ({', '.join(names)}), not "
                              f"{len(given)}")
@@ -260,10 +274,14 @@ class Kernel:
         """Channels by output of what the body returned."""
         listed = (result,) if len(self.outs) == 1 else result
         if not isinstance(listed, tuple) or len(listed) != len(self.outs):
-            raise self._error(f"the kernel returns {type(result).__name__}, its annotation has "
+            count = len(listed) if isinstance(listed, tuple) else 1
+            raise self._error(f"the kernel returns {count} values, its annotation has "
                               f"{len(self.outs)} results")
         found = []
         for out, value in zip(self.outs, listed, strict=True):
+            if out.channels == 1 and isinstance(value, tuple):
+                raise self._error(f"the kernel returns {len(value)} values, its annotation has 1 "
+                                  "result of one channel")
             values = value if out.channels > 1 else (value,)
             if not isinstance(values, tuple) or len(values) != out.channels:
                 raise self._error(f"an output of {out.channels} channels must be a tuple of as "
@@ -292,7 +310,7 @@ class Kernel:
         ------
         KernelError
         """
-        tracer = Tracer(self._file)
+        tracer = Tracer(self._file, self.name)
         arguments: dict[str, Any] = dict(self.values(scalars))
         for port, (name, spec) in enumerate(self.streams.items()):
             arguments[name] = TracedWindow(tracer, spec, port)
@@ -302,12 +320,16 @@ class Kernel:
             arguments[name] = TracedMemory(memory, tracer, len(self.streams))
         for name, gather in self.gathers.items():
             arguments[name] = GatherReader(gather, self.ports[name], None, tracer)
-        with Reduction(len(self.reduced), 0, tracer).active():
+        reduction = Reduction(len(self.reduced), 0, tracer)
+        with reduction.active():
             try:
                 result = self._body(**arguments)
             except SenteiError:
                 raise
-            except Exception as error:  # the user's own mistakes, at the user's line
+            except RecursionError as error:
+                raise KernelError(f"{self._file}:{self._line_of(error)}: a function calls itself "
+                                  "without end; write for over a range, or fold") from error
+            except (Exception, SystemExit) as error:  # the user's own, at the user's line
                 raise KernelError(f"{self._file}:{self._line_of(error)}: "
                                   f"{type(error).__name__}: {error}") from error
         outputs = []
@@ -316,6 +338,7 @@ class Kernel:
                 raise self._error(f"a kernel with a Memory returns it: return {name}")
             if not result.added:
                 raise self._error(f"nothing is added to {name}; write {name}.add(index, amount)")
+            self._check_used()
             return Trace((), tracer, tuple(result.added))
         for out, values in zip(self.outs, self._results(result), strict=True):
             for value in values:
@@ -327,8 +350,36 @@ class Kernel:
                 if value.bytes * out.type.parts != 4:
                     raise self._error(f"the result is {value.dtype}, the output's type "
                                       f"{out.type.name}")
+            self._check_reduced(values, reduction.folded)
             outputs.append(tuple(values))
+        self._check_used()
         return Trace(tuple(outputs), tracer)
+
+    def _check_used(self) -> None:
+        """Refuse arrays that the body doesn't name; scalars may decide what it does with others."""
+        for name in self.arrays:
+            if name not in self._names:
+                raise self._error(f"{name} is never used; leave it out of the parameters")
+
+    def _check_reduced(self, values: tuple[Expression, ...], folded: set[int]) -> None:
+        """Refuse what depends on an axis that the result lacks, other than by a fold."""
+        ports, seen, stack = list(self.streams), set(folded), list(values)
+        while stack:
+            top = stack.pop()
+            if top.number in seen:
+                continue
+            seen.add(top.number)
+            stack += top.args
+            if top.op != "tap":
+                continue
+            name = ports[top.port]
+            axes = {Tap.DATA: self.streams[name].axes, Tap.ROW: "y", Tap.FRACTION_Y: "y"}.get(
+                top.tap.what, "x")
+            if lacking := [axis for axis in axes if axis in self.reduced]:
+                raise self._error(
+                    f"the result has axes {self.outs[0].axes!r}, and {name} goes along "
+                    f"{', '.join(lacking)} too; write total, largest, smallest or fold, or name "
+                    "the axes in Out")
 
 
 def kernel(function: Callable[..., Any]) -> Kernel:

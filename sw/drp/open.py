@@ -1,11 +1,13 @@
 """Kernels by name, or from a user's file."""
 
+import difflib
 import importlib.util
 import sys
 from pathlib import Path
 
 from sw.drp.kernel import Kernel
 from sw.drp.library import LIBRARY
+from sw.drp.library.pipelines import PIPELINES
 from sw.errors import SenteiError, UsageError
 
 __all__ = ["open_kernel"]
@@ -22,14 +24,19 @@ def open_kernel(name: str) -> Kernel:
         return LIBRARY[name]
     path, _, wanted = name.partition(":")
     if not path.endswith(".py"):
+        close = difflib.get_close_matches(name, [*LIBRARY, *PIPELINES])
         raise UsageError(f"{name}: no kernel of the library; accepted is FILE.py, FILE.py:KERNEL "
-                         f"or one of {', '.join(LIBRARY)}")
+                         "or one that sentei drp list shows"
+                         + (f"; did you mean {' or '.join(close)}?" if close else ""))
     if not Path(path).is_file():
         raise UsageError(f"{path}: no such file")
     found = {item.name: item for item in _execute(Path(path)).values()
              if isinstance(item, Kernel)}
+    if not found:
+        raise UsageError(f"{path}: it has no kernels; accepted are functions with @kernel, of "
+                         "sw.drp.kernel")
     if wanted and wanted not in found:
-        raise UsageError(f"{path}: no kernel {wanted}; it has {', '.join(found) or 'none'}")
+        raise UsageError(f"{path}: no kernel {wanted}; it has {', '.join(found)}")
     if not wanted and len(found) != 1:
         raise UsageError(f"{path}: it has {len(found)} kernels ({', '.join(found)}); accepted is "
                          "FILE.py:KERNEL")
@@ -46,6 +53,6 @@ def _execute(path: Path) -> dict[str, object]:
         spec.loader.exec_module(module)
     except SenteiError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{path}: {type(error).__name__}: {error}") from error
     return vars(module)

@@ -115,6 +115,17 @@ class Pipeline:
         """The reference."""
         return self._function(Reference(), *arrays, **scalars)
 
+    def kernels(self, *arrays: Any) -> tuple[str, ...]:
+        """Names of the kernels that it calls for arrays."""
+        names: dict[str, None] = {}
+
+        def engine(kernel: Kernel, *given: np.ndarray, **options: Any) -> Any:
+            names[kernel.name] = None
+            return kernel(*given, **options)
+
+        self._function(engine, *arrays)
+        return tuple(names)
+
     def run(self, engine: Engine, *arrays: np.ndarray, **scalars: Any) -> Any:
         """On an engine."""
         return self._function(engine, *arrays, **scalars)

@@ -28,11 +28,16 @@ class Reduction:
         Axis of x, which scans follow, in the reference's arrays.
     tracer : Tracer, optional
         While tracing.
+
+    Members
+    -------
+    folded : set of int
+        Numbers of the expressions that folds gave.
     """
 
     def __init__(self, axes: int, along: int, tracer: Tracer | None = None) -> None:
         self.axes, self._along, self._tracer = axes, along, tracer
-        self.scans: list[Expression] = []
+        self.folded: set[int] = set()
 
     @staticmethod
     def find(value: Any) -> "Reduction":
@@ -58,7 +63,9 @@ class Reduction:
             if not self.axes:
                 raise self._tracer.error("fold reduces the axes that the result lacks, and it has "
                                          "them all; name fewer axes in Out, or write scan")
-            return self._trace(function, first, value, self.axes - 1)
+            found = self._trace(function, first, value, self.axes - 1)
+            self.folded |= {item.number for item in _tuple(found)}
+            return found
         flat = [_flat(item, self.axes) for item in _tuple(value)]
         steps = max(item.shape[-1] for item in flat)
         acc = _start(first)

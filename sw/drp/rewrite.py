@@ -46,8 +46,8 @@ class _Missing:
 _MISSING = _Missing()
 
 
-def rewrite(function: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
-    """(the function rewritten, its file).
+def rewrite(function: Callable[..., Any]) -> tuple[Callable[..., Any], str, set[str]]:
+    """(the function rewritten, its file, the names it uses).
 
     Raises
     ------
@@ -73,8 +73,9 @@ def rewrite(function: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
     definition.args.defaults = []
     definition.args.kw_defaults = [None] * len(definition.args.kwonlyargs)
     _refuse(definition, file)
+    names = {node.id for node in ast.walk(definition) if isinstance(node, ast.Name)}
     new = ast.fix_missing_locations(_Rewriter(file).visit(tree))
-    return _rebuilt(function, new.body[0], file), file
+    return _rebuilt(function, new.body[0], file), file, names
 
 
 def _rebuilt(function: Callable[..., Any], definition: ast.stmt, file: str) -> Callable[..., Any]:
@@ -92,8 +93,15 @@ def _rebuilt(function: Callable[..., Any], definition: ast.stmt, file: str) -> C
                               tuple(cells[name] for name in code.co_freevars))
 
 
-def _refuse(tree: ast.AST, file: str) -> None:
-    for node in ast.walk(tree):
+def _refuse(tree: ast.FunctionDef, file: str) -> None:
+    nodes = list(ast.walk(tree))
+    used = [node for node in nodes if isinstance(node, ast.Name) and node.id == tree.name]
+    own = any(isinstance(node.ctx, ast.Store) for node in used) or any(
+        isinstance(node, ast.arg) and node.arg == tree.name for node in nodes)
+    if used and not own:
+        raise KernelError(f"{file}:{used[0].lineno}: {tree.name} can't call itself; write for over "
+                          "a range, or fold")
+    for node in nodes:
         for kind, text in _REFUSED.items():
             if isinstance(node, kind):
                 raise KernelError(f"{file}:{getattr(node, 'lineno', 0)}: a kernel can't have "

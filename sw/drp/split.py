@@ -20,6 +20,7 @@ from golden.spec.drp.streams import TAPS
 from sw.drp.expression import Expression, Tracer
 from sw.drp.intervals import interval
 from sw.drp.kernel import Kernel, Trace
+from sw.drp.solver import solve
 from sw.drp.types import In, Out, Type, i8, i16, i32, u8, u16
 
 __all__ = ["Piece", "split"]
@@ -184,11 +185,8 @@ class _Cut:
 
     def solve(self, seed: int) -> dict[int, int] | None:
         """Piece of each operation."""
-        solver = cp_model.CpSolver()
-        solver.parameters.num_workers = 1
-        solver.parameters.random_seed = seed
-        solver.parameters.max_deterministic_time = _LIMIT
-        if solver.solve(self._model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        solver, status = solve(self._model, seed, _LIMIT)
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return None
         return {number: next(piece for piece, var in enumerate(places) if solver.value(var))
                 for number, places in self._in.items()}

@@ -7,8 +7,8 @@ import numpy as np
 from golden.spec.drp.operations import Subword
 from golden.spec.drp.streams import Format
 
-__all__ = ["Gather", "In", "Memory", "Out", "Table", "Type", "i16", "i16x2", "i32", "i8", "i8x2",
-           "i8x4", "u16", "u16x2", "u8", "u8x2", "u8x4"]
+__all__ = ["TYPES", "Gather", "In", "Memory", "Out", "Table", "Type", "i16", "i16x2", "i32", "i8",
+           "i8x2", "i8x4", "u16", "u16x2", "u8", "u8x2", "u8x4"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ u16x2 = Type("u16x2", Format.W32, "uint16", "uint16", 2)
 i16x2 = Type("i16x2", Format.W32, "int16", "int16", 2)
 u8x2 = Type("u8x2", Format.U8X2, "uint8", "int16", 2)
 i8x2 = Type("i8x2", Format.I8X2, "int8", "int16", 2)
+TYPES = (u8, i8, u16, i16, i32, u8x4, i8x4, u16x2, i16x2, u8x2, i8x2)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import numpy as np
 from golden.drp.stream import TapAt
 from golden.spec.drp.operations import Op
 from golden.spec.drp.streams import Tap
-from sw.drp.expression import Expression, Operators, Tracer
+from sw.drp.expression import UNDECIDED, Expression, Tracer
 from sw.drp.intervals import interval
+from sw.drp.overloads import Operators
 from sw.drp.types import Gather, In, Table
 
 __all__ = ["ArrayWindow", "GatherReader", "TableReader", "TracedWindow", "Window"]
@@ -52,14 +53,17 @@ class Window(Operators):
         return iter([self.channel(number) for number in range(self.spec.channels)])
 
     def __bool__(self) -> bool:
-        raise self.error("a condition on data decides nothing while the kernel is compiled; "
-                         "write where(condition, a, b), or an if with assignments only")
+        raise self.error(UNDECIDED)
 
     def __index__(self) -> int:
         raise self.error("data can't be an index here; use a Table, or an indirect stream")
 
     def __getitem__(self, index: Any) -> Any:
         wanted = 3 if self.spec.channels > 1 else 2
+        if any(isinstance(item, slice) for item in (
+                index if isinstance(index, tuple) else (index,))):
+            raise self.error("a slice takes several neighbours at once; accepted is one, "
+                             f"[dy, dx{', channel' * (wanted - 2)}]")
         if not isinstance(index, tuple) or len(index) != wanted:
             raise self.error(f"index {index!r}, accepted is [dy, dx{', channel' * (wanted - 2)}]")
         for item in index:

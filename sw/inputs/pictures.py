@@ -64,18 +64,21 @@ class Pictures:
         Raises
         ------
         InputError
-            If the file is no picture.
+            If the file is no picture of 8 bits a channel.
         """
         try:
             with Image.open(path) as opened:
                 picture = ImageOps.exif_transpose(opened)
                 picture.load()
         except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise InputError(f"{path}: not a picture that Pillow can read; accepted are pictures, "
-                             ".npy, and .wav where the zoo knows the front end") from error
+            raise InputError(f"{path}: not a picture that can be read; accepted are pictures and "
+                             ".npy") from error
         except (OSError, SyntaxError, ValueError) as error:
             reason = getattr(error, "strerror", None) or f"damaged picture ({error})"
             raise InputError(f"{path}: {reason}") from error
+        if picture.mode.startswith(("I", "F")):  # Pillow would make all above 255 white
+            raise InputError(f"{path}: a picture of more than 8 bits a pixel (mode {picture.mode})"
+                             "; accepted are 8 bits a channel, or .npy")
         return picture
 
     def size(self, spec: TensorSpec, origin: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from sw.inputs.audio import log_mel_window, mfcc, read_wav
 from sw.inputs.pictures import Pictures
 from sw.inputs.spec import TensorSpec
 
-__all__ = ["SoundFrontEnd", "read_file", "read_samples"]
+__all__ = ["SoundFrontEnd", "existing", "read_file", "read_samples"]
 
 
 class SoundFrontEnd(enum.Enum):
@@ -20,6 +20,20 @@ class SoundFrontEnd(enum.Enum):
 
     MFCC = "mfcc"
     LOG_MEL = "log-mel"
+
+
+def existing(path: Path, accepted: str = "a picture, .npy or .wav") -> None:
+    """Refuse what is no file.
+
+    Raises
+    ------
+    InputError
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file; accepted is {accepted}")
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; accepted is {accepted}, --input may be given many "
+                         "times")
 
 
 def _read_sound(path: Path, spec: TensorSpec, front_end: SoundFrontEnd | None) -> np.ndarray:
@@ -43,10 +57,7 @@ def read_file(path: Path, spec: TensorSpec, pictures: Pictures,
     InputError
         If it can't be read or doesn't fit the input.
     """
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; accepted is a file, --input may be given many times")
+    existing(path)
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return read_array(path, spec)

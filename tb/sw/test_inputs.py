@@ -94,6 +94,13 @@ def test_damaged_pictures_are_refused(tmp_path):
             Pictures().read(path, PICTURE)
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_pictures_of_more_than_8_bits_are_refused(tmp_path, kind):
+    Image.fromarray(np.full((4, 6), 300, kind)).save(tmp_path / "p.tif")
+    with pytest.raises(InputError, match=r"p\.tif: a picture of more than 8 bits a pixel"):
+        Pictures().read(tmp_path / "p.tif", GRAY)
+
+
 def test_arrays(tmp_path):
     path = tmp_path / "x.npy"
     np.save(path, np.array([1, -2, 3, -4, 5], np.int8))

@@ -56,7 +56,7 @@ def _arrays(kernel: Kernel, rng: np.random.Generator, height: int,
     found = []
     for spec in kernel.streams.values():
         parts = {spec.axes[-1]: spec.type.parts}
-        shape = tuple(-(-sizes[axis] // parts.get(axis, 1)) * parts.get(axis, 1)
+        shape = tuple(-(-sizes.get(axis, 4) // parts.get(axis, 1)) * parts.get(axis, 1)
                       for axis in spec.axes)
         shape += (spec.channels,) if spec.channels > 1 else ()
         limits = np.iinfo(spec.type.memory)

@@ -30,6 +30,7 @@ from sw.drp.mapper.mapping import Link
 from sw.drp.mapper.mapping import Mapping as Mapped
 from sw.drp.mapper.sites import Sites
 from sw.drp.mapper.tables import place_tables
+from sw.drp.solver import solve
 
 __all__ = ["Model"]
 
@@ -331,12 +332,7 @@ class Model:
 
         ``refuted`` tells which.
         """
-        solver = cp_model.CpSolver()
-        parameters = solver.parameters
-        parameters.num_workers = 1
-        parameters.random_seed = seed
-        parameters.max_deterministic_time = self._effort.deterministic
-        status = solver.solve(self._model)
+        solver, status = solve(self._model, seed, self._effort.deterministic)
         self.refuted = status == cp_model.INFEASIBLE
         if status == cp_model.MODEL_INVALID:
             raise AssertionError(self._model.validate())

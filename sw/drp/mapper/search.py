@@ -1,5 +1,7 @@
 """From a graph to its mapping: the smallest interval for which the model has a solution."""
 
+from collections.abc import Callable
+
 from golden.spec.drp.fabric import Fabric
 from sw.drp.graph import Graph
 from sw.drp.mapper.effort import Effort
@@ -24,7 +26,8 @@ class MapError(ModelError):
 
 
 def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int | None = None,
-           pinned: dict[int, int] | None = None) -> Mapping:
+           pinned: dict[int, int] | None = None,
+           tell: Callable[[str], None] = lambda text: None) -> Mapping:
     """Try intervals upwards.
 
     Parameters
@@ -36,6 +39,8 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int | 
     seed : int
     pinned : dict of int, optional
         Elements of tables that other states of the kernel use too.
+    tell : callable
+        Told what is tried.
 
     Raises
     ------
@@ -46,8 +51,11 @@ def search(graph: Graph, fabric: Fabric, first: int, seed: int = 1, most: int | 
         raise MapError(f"{len(graph.nodes)} nodes; accepted are {MOST_NODES}: write several "
                        "kernels that hand arrays on")
     most = first + 6 if most is None else most
+    efforts = LARGE_EFFORTS if len(graph.nodes) >= LARGE else EFFORTS
     for ii in range(first, most + 1):
-        for effort in LARGE_EFFORTS if len(graph.nodes) >= LARGE else EFFORTS:
+        for number, effort in enumerate(efforts, 1):
+            tell(f"{len(graph.nodes)} nodes, an iteration every {ii} of {first} to {most} steps, "
+                 f"try {number} of {len(efforts)}")
             mapping = Model(graph, fabric, ii, effort, pinned).solve(seed)
             if mapping is not None:
                 return mapping

@@ -245,6 +245,10 @@ def test_simplification(body, wanted):
     assert ops == wanted
 
 
+def endless(p):
+    return endless(p) + 1
+
+
 def refused(function, *, trace=True, **scalars):
     """(text without the place, offset of the line from the kernel's first)."""
     lines, first = inspect.getsourcelines(function)
@@ -325,7 +329,44 @@ def test_refusals_point_at_the_line():
     def reads(p: Gather(u8), q: In(u8)) -> Out(u8):
         return p[0, 1] + q
 
+    def sliced(p: In(u8)) -> Out(u8):
+        return p[0:2, 0]
+
+    def least(p: In(u8)) -> Out(u8):
+        return min(p, 3)
+
+    def shifts(p: In(u8)) -> Out(u8):
+        return p << 40
+
+    def shifts_back(p: In(u8)) -> Out(u8):
+        return p >> -1
+
+    def long(p: In(u8)) -> Out(u8):
+        for _ in range(100_000):
+            p = p * 3 + 1
+        return p
+
+    def itself(p: In(u8)) -> Out(u8):
+        return itself(p) + 1
+
+    def ends(p: In(u8)) -> Out(u8):
+        raise SystemExit
+
+    other = kernel(truth)
+
+    def calls(p: In(u8)) -> Out(u8):
+        return other(p)
+
     for function, text, line in [
+            (sliced, "a slice takes several neighbours at once; accepted is one, [dy, dx]",
+             "return p[0:2, 0]"),
+            (least, "minimum and maximum for min and max", "return min(p, 3)"),
+            (shifts, "a shift by 40, accepted are 0 to 31", "return p << 40"),
+            (shifts_back, "a shift by -1, accepted are 0 to 31", "return p >> -1"),
+            (long, "long has more than 4,096 operations, accepted are no more", "p = p * 3 + 1"),
+            (itself, "itself can't call itself", "return itself(p) + 1"),
+            (ends, "SystemExit", "raise SystemExit"),
+            (calls, "truth is a kernel, which a kernel can't call", "return other(p)"),
             (reads, "a Gather is read at positions from data", "return p[0, 1] + q"),
             (beside, "needs border='constant': a border is replicated in whole values",
              "return p[0, 1]"),
@@ -400,7 +441,43 @@ def test_refused_signatures():
     def two(p: Gather(u8), q: Gather(u8), r: In(u8)) -> Out(u8):
         return p.at(r, r) + q.at(r, r)
 
+    def rows(p: In(u8)) -> Out(i32, "y"):
+        return p
+
+    def partly(p: In(u8)) -> Out(i32, "y"):
+        return total(p) + p.column
+
+    def apart(p: In(u8), q: In(u8, "zq")) -> Out(u8):
+        return p + q
+
+    def running(p: In(u8)) -> Out(i32, "y"):
+        return scan(maximum, 0, p)
+
+    def typed(p: In(int)) -> Out(u8):
+        return p
+
+    def gathered(p: In(u8), g: Gather("u8")) -> Out(u8):
+        return g.at(p, p)
+
+    def pair(p: In(u8)) -> Out(u8):
+        return p, p
+
+    def single(p: In(u8)) -> tuple[Out(u8), Out(u8)]:
+        return p
+
+    def idle(p: In(u8), q: In(u8)) -> Out(u8):
+        return p
+
     for function, text in [
+            (rows, "the result has axes 'y', and p goes along x too; write total"),
+            (partly, "the result has axes 'y', and p goes along x too; write total"),
+            (apart, "the result has axes 'yx', and q goes along z, q too; write total"),
+            (running, "the result has axes 'y', and p goes along x too; write total"),
+            (typed, "a stream of <class 'int'>, accepted are u8, i8, u16, i16, i32, u8x4"),
+            (gathered, "a stream of 'u8', accepted are u8"),
+            (pair, "the kernel returns 2 values, its annotation has 1 result"),
+            (idle, "q is never used; leave it out of the parameters"),
+            (single, "the kernel returns 1 values, its annotation has 2 results"),
             (two, "2 Gathers and 1 results, accepted is one Gather, then one result"),
             (dropped, "a kernel with a Memory returns it: return m"),
             (unused, "nothing is added to m; write m.add(index, amount)"),
@@ -437,3 +514,37 @@ def test_refused_data():
         with pytest.raises(InputError) as caught:
             both(*arrays, **options)
         assert text in str(caught.value)
+
+
+def test_functions_that_call_themselves():
+    """With an end that is known while the kernel is compiled they work."""
+    def power(p, n):
+        return p if n == 0 else power(p, n - 1) * p
+
+    @kernel
+    def cubes(p: In(u8)) -> Out(i32):
+        """p ** 3."""
+        return power(p, 2)
+
+    assert (cubes(PICTURE) == PICTURE.astype(int) ** 3).all() and cubes.trace()
+
+    @kernel
+    def never(p: In(u8)) -> Out(u8):
+        """No end."""
+        return endless(p)
+
+    with pytest.raises(KernelError, match="a function calls itself without end; write for over"):
+        never.trace()
+
+
+def test_deep_kernels_are_traced():
+    """Beyond Python's recursion."""
+    @kernel
+    def deep(p: In(u8), t: Table(16)) -> Out(i32):
+        """A long chain, whose value's range is asked for."""
+        q = p
+        for _ in range(1500):
+            q = q * 3 + p
+        return t[q]
+
+    assert len(operations(deep.trace())) == 3002

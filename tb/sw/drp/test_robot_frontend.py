@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from golden.spec.config import preset
-from sw.errors import UsageError
+from sw.errors import InputError, UsageError
 from sw.session import open_model
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "examples"))
@@ -71,3 +71,32 @@ def test_on_the_chip():
 def test_refusals(arguments, text):
     with pytest.raises(UsageError, match=text):
         robot_frontend.main(list(arguments))
+
+
+CAMERA = ("--camera", "520.9,521.0,325.1,249.7")
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (("--preset", "nope"), "invalid choice: 'nope'"),
+    (("--camera", "a,b,c,d"), "argument --camera: a,b,c,d, accepted is FX,FY,CX,CY")])
+def test_refused_options(capsys, arguments, text):
+    with pytest.raises(SystemExit):
+        robot_frontend.main(list(arguments))
+    assert text in capsys.readouterr().err
+
+
+def test_refused_frames(tmp_path):
+    desk = robot_frontend.HERE / "desk_1.png"
+    picture = cv2.imread(str(desk), 0)
+    for name, frame in (("small.png", picture[:400]), ("whole.jpg", picture)):
+        cv2.imwrite(str(tmp_path / name), frame)
+    raw = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(raw[:len(raw) // 2])
+    for files, options, error, text in [
+            ((desk, desk), (), UsageError, "Sentei: the frames give no pose, 0 of 300 matches"),
+            ((desk, tmp_path / "small.png"), (), UsageError,
+             r"small.png is \(640, 400\), .*desk_1.png \(640, 480\); accepted is one size"),
+            ((desk, desk), ("--depth", str(tmp_path / "small.png")), UsageError, "small.png is"),
+            ((desk, tmp_path / "cut.jpg"), (), InputError, "cut.jpg: damaged picture")]:
+        with pytest.raises(error, match=text):
+            robot_frontend.main([*map(str, files), *CAMERA, *options, "--engine", "numpy"])
