@@ -55,7 +55,7 @@ board: $(VENV)/.test
 ## native tools)
 fpga: BOARD := icesugar-pro
 fpga: $(VENV)/.test
-	@$(BIN)/sentei fpga build --board $(BOARD) --no-native --effort 350 -o build/fpga/$(BOARD)
+	@$(BIN)/sentei fpga build --board $(BOARD) --no-native --effort 700 -o build/fpga/$(BOARD)
 	@$(BIN)/sentei fpga report build/fpga/$(BOARD) --json | grep -q '"timing_met": true'
 
 ## fuzz: N random networks on six chips, golden = machine = RTL (docs/fuzz.md)
