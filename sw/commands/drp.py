@@ -38,8 +38,8 @@ from sw.commands.drp_files import (
     check_picture,
     files_of,
     numbered,
-    read_array,
-    write_array,
+    read_values,
+    write_values,
 )
 from sw.commands.options import add_json, writable
 from sw.commands.progress import Progress
@@ -247,7 +247,7 @@ def _run(arguments: argparse.Namespace) -> int:
     expected = wanted if isinstance(wanted, tuple) else (wanted,)
     mismatches = sum(int((a != b).sum()) for a, b in zip(expected, outcome.outputs, strict=True))
     for values, path in zip(outcome.outputs, files, strict=False):
-        write_array(values, path)
+        write_values(values, path)
     report = {**facts_of(compiled), "engine": arguments.engine, "cycles": outcome.cycles,
               "steps": outcome.steps, "elements": outcome.elements, "mismatches": mismatches,
               "files": [str(path) for path in files]}
@@ -291,7 +291,7 @@ def _run_pipeline(arguments: argparse.Namespace) -> int:
                 isinstance(array, np.ndarray) for array in arrays):
             raise UsageError(f"{name} takes {len(arrays)} arrays; accepted is --input for each, if "
                              "all are pictures or .npy")
-        arrays = tuple(read_array(path) for path in arguments.input)
+        arrays = tuple(read_values(path) for path in arguments.input)
     progress = Progress(plain=arguments.json)
     with progress.step("running the reference"):
         try:
@@ -315,7 +315,7 @@ def _run_pipeline(arguments: argparse.Namespace) -> int:
             found = made.run(engine, *arrays)
     mismatches = int((found != wanted).sum())
     for path in files:
-        write_array(found, path)
+        write_values(found, path)
     if arguments.json:
         print(json.dumps({
             "kernel": name, "fabric": arguments.fabric, "engine": arguments.engine,

@@ -14,7 +14,7 @@ from sw.engines.machine import MEMORY_BYTES
 from sw.errors import InputError, UsageError
 from sw.inputs import Pictures, existing, load_array
 
-__all__ = ["arrays_of", "check_picture", "files_of", "numbered", "read_array", "write_array"]
+__all__ = ["arrays_of", "check_picture", "files_of", "numbered", "read_values", "write_values"]
 
 
 def numbered(path: Path, count: int) -> list[Path]:
@@ -82,15 +82,15 @@ def check_picture(path: Path, dtype: str, shape: tuple[int, ...]) -> None:
 def _read(path: Path, name: str, kernel: Kernel) -> np.ndarray:
     """A parameter's array from a file."""
     if path.suffix.lower() == ".npy":
-        return read_array(path)
+        return read_values(path)
     spec = kernel.streams.get(name) or kernel.gathers.get(name)
     axes, channels = ((spec.axes, spec.channels) if isinstance(spec, In) else ("yx", 1))
     if spec is None or spec.type.memory != "uint8" or axes != "yx" or channels not in (1, 3):
         raise InputError(f"{path}: {name} isn't a gray or RGB picture; accepted is .npy")
-    return read_array(path, "L" if channels == 1 else "RGB")
+    return read_values(path, "L" if channels == 1 else "RGB")
 
 
-def read_array(path: Path, mode: str = "L") -> np.ndarray:
+def read_values(path: Path, mode: str = "L") -> np.ndarray:
     """An array from .npy, or a picture."""
     existing(path, "a picture or .npy")
     if path.suffix.lower() == ".npy":
@@ -98,7 +98,7 @@ def read_array(path: Path, mode: str = "L") -> np.ndarray:
     return np.array(Pictures().open(path).convert(mode))
 
 
-def write_array(values: np.ndarray, path: Path) -> None:
+def write_values(values: np.ndarray, path: Path) -> None:
     if path.suffix.lower() == ".npy":
         with path.open("wb") as file:  # by name, numpy appends .npy to .NPY
             np.save(file, values)
